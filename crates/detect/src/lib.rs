@@ -1,0 +1,2 @@
+//! (being built)
+#![allow(unused_crate_dependencies)]

@@ -1,0 +1,15 @@
+//! Frames and what they contain: layers, addresses, timestamps, decode events.
+//!
+//! Pure functions over bytes. Malformed input never is an error: it yields what could be decoded
+//! and a named [`DecodeEvent`] (Snort's gid 116).
+
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
+
+mod event;
+mod frame;
+mod packet;
+
+pub use event::{DecodeEvent, DecodeEvents};
+pub use frame::{ChecksumStatus, Frame, FrameMeta, LinkType, Timestamp, VlanTag};
+pub use packet::{Fragment, IcmpHeader, IpLayer, MAX_IP_LAYERS, Packet, TcpHeader, Transport};

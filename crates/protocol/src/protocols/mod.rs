@@ -1,0 +1,32 @@
+//! The registry of inspectors: one folder per protocol, one line each here.
+
+use crate::{Inspector, Limits, Service};
+
+/// Transport of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "protocol names")]
+pub enum TransportKind {
+    Tcp,
+    Udp,
+}
+
+/// What the engine must know of a protocol to inspect it.
+pub struct ProtocolDef {
+    /// The service it inspects.
+    pub service: Service,
+    /// Over what.
+    pub transports: &'static [TransportKind],
+    /// Makes the inspector of one flow.
+    pub new: fn(&Limits, TransportKind) -> Box<dyn Inspector>,
+}
+
+/// Every protocol that has an inspector.
+pub static PROTOCOLS: &[&ProtocolDef] = &[];
+
+/// The inspector for a service on a transport. Services without one give raw PDUs.
+pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
+    PROTOCOLS
+        .iter()
+        .find(|def| def.service == service && def.transports.contains(&transport))
+        .map(|def| (def.new)(limits, transport))
+}

@@ -1,0 +1,119 @@
+//! What a rule may ask of a PDU beside its bytes.
+
+use crate::{BufferId, BufferKey};
+use bumpalo::Bump;
+
+/// The service side of a PDU: named buffers and facts. All methods are pure.
+///
+/// `'a` ties results to the PDU and the per-unit arena, so that a derived buffer (a header field, a
+/// parameter) can be made on demand and lives as long as the unit is evaluated.
+pub trait PduView {
+    /// The bytes of a buffer, `None` if this PDU has none. An empty buffer counts as absent.
+    fn buffer<'a>(&'a self, key: &BufferKey, arena: &'a Bump) -> Option<&'a [u8]>;
+
+    /// Whole current-message buffers for the pattern search: [`PduView::buffer`] with
+    /// [`crate::Selector::Whole`], but `None` for request buffers while a response is inspected.
+    fn searchable<'a>(&'a self, id: BufferId, arena: &'a Bump) -> Option<&'a [u8]>;
+
+    /// Offset within the file of the first byte of `file_data` (0 at its start).
+    fn file_position(&self) -> u64 {
+        0
+    }
+
+    /// TLS handshake facts (`ssl_state`, `ssl_version`).
+    fn ssl(&self) -> Option<SslFacts> {
+        None
+    }
+
+    /// SIP facts (`sip_method`, `sip_stat_code`).
+    fn sip(&self) -> Option<SipFacts<'_>> {
+        None
+    }
+
+    /// DCE/RPC facts (`dce_iface`, `dce_opnum`, byte order for the `dce` word of byte options).
+    fn dce(&self) -> Option<DceFacts> {
+        None
+    }
+
+    /// HTTP facts that are not buffers. `request` asks for the request while a response is inspected.
+    fn http(&self, _request: bool) -> Option<HttpFacts<'_>> {
+        None
+    }
+}
+
+/// A PDU without service buffers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoView;
+
+impl PduView for NoView {
+    fn buffer<'a>(&'a self, _key: &BufferKey, _arena: &'a Bump) -> Option<&'a [u8]> {
+        None
+    }
+    fn searchable<'a>(&'a self, _id: BufferId, _arena: &'a Bump) -> Option<&'a [u8]> {
+        None
+    }
+}
+
+/// Bits of `ssl_state` and `ssl_version`, as sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SslFacts {
+    /// Handshake records in this PDU and before it on the flow: see the constants.
+    pub state: u8,
+    /// Version seen: see the constants.
+    pub version: u8,
+}
+
+#[allow(missing_docs, reason = "the words of ssl_state and ssl_version")]
+impl SslFacts {
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const CLIENT_KEYX: u8 = 4;
+    pub const SERVER_KEYX: u8 = 8;
+    pub const UNKNOWN: u8 = 16;
+    pub const SSLV2: u8 = 1;
+    pub const SSLV3: u8 = 2;
+    pub const TLS10: u8 = 4;
+    pub const TLS11: u8 = 8;
+    pub const TLS12: u8 = 16;
+}
+
+/// Facts of a SIP message.
+#[derive(Clone, Copy, Debug)]
+pub struct SipFacts<'a> {
+    /// Method of a request, as sent; of a response: the CSeq method. Empty if unknown.
+    pub method: &'a [u8],
+    /// Status code of a response.
+    pub status: Option<u16>,
+}
+
+/// Facts of a DCE/RPC request or response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DceFacts {
+    /// Interface UUID in the byte order of its text form, if the context was bound on this flow.
+    pub iface: Option<[u8; 16]>,
+    /// Bound interface version (major).
+    pub iface_version: u32,
+    /// Operation number of a request.
+    pub opnum: Option<u16>,
+    /// First fragment (or unfragmented).
+    pub first_fragment: bool,
+    /// The header says little endian.
+    pub little_endian: bool,
+}
+
+/// Facts of an HTTP message that are not buffers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HttpFacts<'a> {
+    /// Header lines, trailer lines, cookies.
+    pub num_headers: u32,
+    /// Trailer lines.
+    pub num_trailers: u32,
+    /// Cookies in Cookie / Set-Cookie lines.
+    pub num_cookies: u32,
+    /// Longest header line in bytes.
+    pub max_header_line: u32,
+    /// Longest trailer line in bytes.
+    pub max_trailer_line: u32,
+    /// Version token as sent.
+    pub version: &'a [u8],
+}
