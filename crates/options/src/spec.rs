@@ -84,6 +84,8 @@ pub struct CompiledRule {
     pub options: Vec<Box<dyn RuleOption>>,
     /// What else the rule does.
     pub effects: Vec<Effect>,
+    /// Flowbits that its tests name.
+    pub tested_flowbits: Vec<u32>,
     /// Tests flowbits (such rules run after the others of a unit).
     pub checks_flowbits: bool,
     /// Canonical Snort 3 text of the whole rule.

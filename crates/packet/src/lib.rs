@@ -9,6 +9,7 @@
 mod event;
 mod frame;
 mod packet;
+pub mod protocol;
 
 pub use event::{DecodeEvent, DecodeEvents};
 pub use frame::{ChecksumStatus, Frame, FrameMeta, LinkType, Timestamp, VlanTag};

@@ -47,6 +47,19 @@ counters! {
     // protocol
 
     // options and detect
+    UnitsInspected = "units_inspected", Events, "Units (packets, PDUs, sections) that rules were considered for.";
+    BytesSearched = "bytes_searched", Bytes, "Bytes given to the pattern search.";
+    SearchFallbacks = "search_fallbacks", Events, "Buffers that were hostile to the pattern filter and were finished by the flat automaton.";
+    RulesEvaluated = "rules_evaluated", Events, "Rule evaluations started.";
+    RulesMatched = "rules_matched", Events, "Rule evaluations that matched, noalert rules included.";
+    RuleStepsExceeded = "rule_steps_exceeded", Events, "Rule evaluations given up after too many option steps.";
+    FilterEntriesEvicted = "filter_entries_evicted", Events, "Counts of detection_filter, event_filter and rate_filter dropped at the cap.";
+    EventsSuppressed = "events_suppressed", Events, "Events not raised because of a suppress line.";
+    EventsFiltered = "events_filtered", Events, "Events not raised because of an event_filter or threshold.";
+    EventsPassed = "events_passed", Events, "Matches silenced by a pass rule on the same unit.";
+    EventsRepeated = "events_repeated", Events, "Matches on rebuilt data of rules already raised on the raw packet.";
+    EventsOverLimit = "events_over_limit", Events, "Matches dropped by the per-unit limits of the event queue.";
+    FlowbitsOverLimit = "flowbits_over_limit", Events, "Flowbits not set because the flow already has too many.";
 
     // engine
 }

@@ -1,0 +1,357 @@
+//! One worker's detection: candidates, evaluation, effects, event selection for one unit.
+//!
+//! *How it fits*: the engine makes a [`Unit`] and calls [`Detector::inspect`]; detections come back
+//! as rule indexes, already filtered and in the order of events. *Spec*: `snort/03-detection.md`.
+
+use crate::evaluate;
+use crate::filters::{FilterState, Subject};
+use crate::flow_state::FlowState;
+use crate::groups::{BODY_LIKE, Carrier, Group, bit, in_section};
+use crate::queue::{self, Match};
+use crate::ruleset::{DetectRule, RuleSet};
+use crate::search::Seen;
+use tapir_options::{BitView, Hit, StreamWord, Unit, UnitKind};
+use tapir_packet::protocol;
+use tapir_protocol::{BufferId, Section};
+use tapir_rules::Action;
+use tapir_telemetry::{Counter, Counters};
+
+/// A rule that fired on a unit and whose event is to be raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detection {
+    /// Index into [`RuleSet::rules`].
+    pub rule: u32,
+}
+
+/// What the engine knows of a unit beside the unit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnitContext {
+    /// Content rules are off: retransmission, fragment of an incomplete datagram.
+    pub content_off: bool,
+    /// A further unit of a flush that was already inspected (second MIME part).
+    pub continues_flush: bool,
+    /// Only `ip` rules: an outer layer of a tunnel.
+    pub outer_layer: bool,
+    /// Endpoint whose filters count.
+    pub endpoint: u32,
+}
+
+/// Scratch and filter state of one worker.
+#[derive(Default)]
+pub struct Detector {
+    candidates: Vec<u32>,
+    seen: Seen,
+    matches: Vec<Match>,
+    filters: FilterState,
+}
+
+impl Detector {
+    /// Evaluates the rules on one unit and appends what is to be raised to `out`.
+    pub fn inspect<'a>(
+        &mut self,
+        set: &RuleSet,
+        unit: &mut Unit<'a>,
+        mut flow: Option<&mut FlowState>,
+        context: UnitContext,
+        counters: &mut Counters,
+        out: &mut Vec<Detection>,
+    ) {
+        counters.bump(Counter::UnitsInspected);
+        self.candidates.clear();
+        self.matches.clear();
+        self.collect(set, unit, flow.as_deref_mut(), context, counters);
+        if self.candidates.is_empty() {
+            return;
+        }
+        self.candidates.sort_unstable();
+        self.candidates.dedup();
+        let candidates = std::mem::take(&mut self.candidates);
+        for &index in &candidates {
+            let Some(rule) = set.rule(index) else { continue };
+            if context.content_off && rule.has_content || !applies(rule, unit) {
+                continue;
+            }
+            counters.bump(Counter::RulesEvaluated);
+            if !evaluate::matches(&rule.rule, unit, counters, None) {
+                continue;
+            }
+            self.matched(index, rule, unit, flow.as_deref_mut(), context, counters);
+        }
+        self.candidates = candidates;
+        if !self.matches.is_empty() {
+            self.raise(set, unit, flow, context, counters, out);
+        }
+    }
+
+    /// Evaluates a rule again to learn where its options matched, for evidence.
+    pub fn evidence(&mut self, rule: &DetectRule, unit: &Unit<'_>, counters: &mut Counters) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        if evaluate::matches(&rule.rule, unit, counters, Some(&mut hits)) { hits } else { Vec::new() }
+    }
+
+    fn matched<'a>(
+        &mut self,
+        index: u32,
+        rule: &DetectRule,
+        unit: &mut Unit<'a>,
+        flow: Option<&mut FlowState>,
+        context: UnitContext,
+        counters: &mut Counters,
+    ) {
+        if let Some(filter) = &rule.detection_filter {
+            let subject = subject(rule, unit, flow.as_deref(), context);
+            if !self.filters.detection(index, filter, &subject, counters) {
+                return;
+            }
+        }
+        counters.bump(Counter::RulesMatched);
+        if let (false, Some(flow)) = (rule.bits.is_empty(), flow) {
+            for op in &rule.bits {
+                flow.apply(op, counters);
+            }
+            publish_bits(unit, flow);
+        }
+        let silent = rule.noalert || matches!(rule.rule.action, Action::FileId | Action::Sdrop);
+        if !silent {
+            self.matches.push(Match {
+                rule: index,
+                action: rule.rule.action,
+                length: rule.pattern.as_ref().map_or(0, |chosen| chosen.length),
+                gid: rule.rule.info.gid,
+                sid: rule.rule.info.sid,
+            });
+        }
+    }
+
+    fn raise(
+        &mut self,
+        set: &RuleSet,
+        unit: &Unit<'_>,
+        mut flow: Option<&mut FlowState>,
+        context: UnitContext,
+        counters: &mut Counters,
+        out: &mut Vec<Detection>,
+    ) {
+        let profile = &set.profile;
+        if profile.exact_snort3 && self.matches.len() > profile.matches_per_action {
+            self.matches.sort_by_key(|found| set.rule(found.rule).map_or(usize::MAX, |rule| first_seen(rule, unit)));
+        }
+        let direction = unit.flow.map(|flow| flow.direction);
+        queue::select(&mut self.matches, profile, counters);
+        for found in &self.matches {
+            let Some(rule) = set.rule(found.rule) else { continue };
+            if let (Some(flow), Some(direction)) = (flow.as_deref_mut(), direction) {
+                match unit.kind {
+                    UnitKind::Stream if !flow.is_new(direction, found.rule) => {
+                        counters.bump(Counter::EventsRepeated);
+                        continue;
+                    }
+                    UnitKind::Raw if unit.net.protocol == protocol::TCP => flow.note_raw(direction, found.rule),
+                    _ => {}
+                }
+            }
+            let subject = subject(rule, unit, flow.as_deref(), context);
+            let rated = self.filters.rate(&set.filters, &subject, counters);
+            if matches!(rated, Some(Action::Pass | Action::Log | Action::Sdrop)) {
+                counters.bump(Counter::EventsFiltered);
+                continue;
+            }
+            let threshold = rule.threshold.as_ref().map(|threshold| (found.rule, threshold));
+            if self.filters.event(&set.filters, threshold, &subject, counters) && found.action != Action::Log {
+                out.push(Detection { rule: found.rule });
+            }
+        }
+    }
+
+    /// Finds the rules to evaluate: those whose pattern occurs, and those without a pattern.
+    fn collect(
+        &mut self,
+        set: &RuleSet,
+        unit: &mut Unit<'_>,
+        mut flow: Option<&mut FlowState>,
+        context: UnitContext,
+        counters: &mut Counters,
+    ) {
+        let carrier = match unit.net.protocol {
+            _ if context.outer_layer => Carrier::Ip,
+            protocol::TCP => Carrier::Tcp,
+            protocol::UDP => Carrier::Udp,
+            protocol::ICMP | protocol::ICMPV6 => Carrier::Icmp,
+            _ => Carrier::Ip,
+        };
+        let direction = unit.flow.map(|flow| flow.direction);
+        if let (Some(flow), Some(direction)) = (flow.as_deref_mut(), direction) {
+            publish_bits(unit, flow);
+            if unit.kind == UnitKind::Stream {
+                flow.begin_stream(direction, context.continues_flush);
+            }
+            if unit.section == Section::Header {
+                flow.clear_pending(direction);
+            }
+        }
+        let ports = unit.net.source_port.zip(unit.net.destination_port);
+        let same = if context.content_off { 0 } else { same_as_payload(unit) };
+        let mut groups: [Option<&Group>; 3] = [None; 3];
+        let mut count = 0;
+        set.groups.select(carrier, unit.service, direction, ports, &mut |group| {
+            if let Some(slot) = groups.get_mut(count) {
+                *slot = Some(group);
+                count += 1;
+            }
+        });
+        for group in groups.iter().flatten() {
+            self.candidates.extend_from_slice(&group.always);
+            if !context.content_off {
+                self.search(set, group, unit, flow.as_deref_mut(), same, counters);
+            }
+        }
+        if matches!(unit.section, Section::Body | Section::Trailer)
+            && let (Some(flow), Some(direction)) = (flow, direction)
+        {
+            for &rule in flow.pending(direction) {
+                if set.rule(rule).is_some_and(|found| in_section(found.sections, unit.section)) {
+                    self.candidates.push(rule);
+                }
+            }
+        }
+    }
+
+    fn search(
+        &mut self,
+        set: &RuleSet,
+        group: &Group,
+        unit: &Unit<'_>,
+        mut flow: Option<&mut FlowState>,
+        same: u64,
+        counters: &mut Counters,
+    ) {
+        let candidates = &mut self.candidates;
+        let direction = unit.flow.map(|flow| flow.direction);
+        let mut waiting = false;
+        let first_waiting = candidates.len();
+        let mut found = |rule: u32| {
+            let Some(entry) = set.rule(rule) else { return };
+            if in_section(entry.sections, unit.section) {
+                candidates.push(rule);
+            } else if unit.section == Section::Header {
+                // Its section is still to come: marked by the top bit, taken out below.
+                candidates.push(rule | WAITING);
+                waiting = true;
+            }
+        };
+        let mut fallbacks = 0;
+        let mut scan = |patterns: &crate::groups::PatternGroup, bytes: &[u8], buffers: u64| {
+            counters.add(Counter::BytesSearched, bytes.len() as u64);
+            fallbacks += u64::from(!patterns.scan(bytes, buffers, &mut self.seen, &mut found));
+        };
+        scan(&group.payload, unit.payload, bit(BufferId::PktData) | same);
+        for (buffer, patterns) in &group.buffers {
+            if same & bit(*buffer) != 0 {
+                continue;
+            }
+            let bytes = match buffer {
+                BufferId::RawData => Some(unit.raw),
+                _ => unit.view.searchable(*buffer, unit.arena),
+            };
+            if let Some(bytes) = bytes {
+                scan(patterns, bytes, bit(*buffer));
+            }
+        }
+        counters.add(Counter::SearchFallbacks, fallbacks);
+        if waiting {
+            let tail: Vec<u32> = self.candidates.drain(first_waiting..).collect();
+            for rule in tail {
+                if rule & WAITING == 0 {
+                    self.candidates.push(rule);
+                } else if let (Some(flow), Some(direction)) = (flow.as_deref_mut(), direction) {
+                    flow.add_pending(direction, rule & !WAITING, counters);
+                }
+            }
+        }
+    }
+}
+
+/// Marks a candidate whose section has not come yet.
+const WAITING: u32 = 1 << 31;
+
+/// Body-like buffers that are the very bytes of the payload.
+fn same_as_payload(unit: &Unit<'_>) -> u64 {
+    let mut mask = 0;
+    for buffer in [
+        BufferId::FileData,
+        BufferId::HttpClientBody,
+        BufferId::RawData,
+        BufferId::DceStubData,
+        BufferId::SipBody,
+    ] {
+        let bytes = match buffer {
+            BufferId::RawData => Some(unit.raw),
+            _ => unit.view.searchable(buffer, unit.arena),
+        };
+        if bytes.is_some_and(|bytes| std::ptr::eq(bytes, unit.payload)) {
+            mask |= bit(buffer);
+        }
+    }
+    mask & BODY_LIKE
+}
+
+fn publish_bits(unit: &mut Unit<'_>, flow: &FlowState) {
+    if let Some(view) = unit.flow {
+        let flowbits: &[u32] = if flow.bits().is_empty() {
+            &[]
+        } else {
+            // Without room the unit sees no bits; the arena's limit is far above MAX_BITS.
+            unit.arena.try_alloc_slice_copy(flow.bits()).map_or(&[], |bits| &*bits)
+        };
+        unit.flow = Some(BitView { flowbits, ..view });
+    }
+}
+
+fn subject(rule: &DetectRule, unit: &Unit<'_>, flow: Option<&FlowState>, context: UnitContext) -> Subject {
+    Subject {
+        gid: rule.rule.info.gid,
+        sid: rule.rule.info.sid,
+        net: unit.net,
+        endpoint: context.endpoint,
+        flow: flow.map_or(0, |flow| flow.number),
+        time: unit.time,
+    }
+}
+
+/// `flow` words and header, before any option.
+#[inline]
+fn applies(rule: &DetectRule, unit: &Unit<'_>) -> bool {
+    let spec = &rule.rule.flow;
+    if let Some(flow) = &unit.flow {
+        if spec.direction.is_some_and(|wanted| wanted != flow.direction) {
+            return false;
+        }
+        if spec.established.is_some_and(|wanted| wanted != flow.established) {
+            return false;
+        }
+    } else if spec.established == Some(true) {
+        return false;
+    }
+    let word = |word: StreamWord, holds: bool| match word {
+        StreamWord::Any => true,
+        StreamWord::No => !holds,
+        StreamWord::Only => holds,
+    };
+    word(spec.stream, unit.kind == UnitKind::Stream)
+        && word(spec.frag, unit.kind == UnitKind::Defragmented)
+        && rule.header.matches(&unit.net, unit.service, &rule.rule.services)
+}
+
+/// End of the first occurrence of the rule's fast pattern: Snort keeps the rules found first.
+fn first_seen(rule: &DetectRule, unit: &Unit<'_>) -> usize {
+    let Some(chosen) = &rule.pattern else { return usize::MAX };
+    let bytes = match chosen.buffer {
+        BufferId::PktData => unit.payload,
+        BufferId::RawData => unit.raw,
+        buffer => unit.view.searchable(buffer, unit.arena).unwrap_or(&[]),
+    };
+    bytes
+        .windows(chosen.bytes.len().max(1))
+        .position(|window| window.eq_ignore_ascii_case(&chosen.bytes))
+        .map_or(usize::MAX - 1, |at| at + chosen.bytes.len())
+}

@@ -1,0 +1,406 @@
+//! Which rules are considered for a unit: service groups and port groups, each with one merged
+//! pattern set per kind of bytes.
+//!
+//! *How it fits*: built once per rule set; the detector asks for the groups of a unit and scans
+//! each set of bytes once. *Spec*: `snort/03-detection.md` §3.3, `engine.md` §1.8 (merged sets with
+//! a pattern → rules map).
+
+use crate::fastpattern::{Chosen, sections};
+use crate::header::{HeaderTest, Proto};
+use crate::search::{Pattern, PatternId, SearchSet, Seen};
+use rapidhash::RapidHashMap;
+use tapir_flow::Direction;
+use tapir_options::CompiledRule;
+use tapir_protocol::{BufferId, Service};
+use tapir_rules::Ports;
+
+/// Port sets with this many ports or more count as `any` (Snort `bleedover_port_limit`).
+const BLEEDOVER_PORTS: usize = 1024;
+
+/// A rule as the group builder sees it.
+pub(crate) struct Entry<'r> {
+    pub(crate) index: u32,
+    pub(crate) rule: &'r CompiledRule,
+    pub(crate) header: &'r HeaderTest,
+    pub(crate) pattern: Option<&'r Chosen>,
+}
+
+/// A hit of a pattern: which rule, in which buffer its pattern belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Target {
+    pub(crate) rule: u32,
+    pub(crate) buffer: BufferId,
+}
+
+/// A content with a fixed position: compared, never searched.
+#[derive(Debug)]
+struct Anchored {
+    offset: usize,
+    bytes: Vec<u8>,
+    target: Target,
+}
+
+/// Patterns of several rules over one kind of bytes.
+#[derive(Default)]
+pub(crate) struct PatternGroup {
+    set: Option<SearchSet>,
+    /// Start of each pattern's targets in `targets`; one more than patterns.
+    starts: Vec<u32>,
+    targets: Vec<Target>,
+    anchored: Vec<Anchored>,
+    /// Bit per [`BufferId`] that has patterns here.
+    buffers: u64,
+}
+
+impl PatternGroup {
+    fn build(entries: &[(Target, &Chosen)]) -> Self {
+        let mut group = Self::default();
+        let mut by_pattern: RapidHashMap<Vec<u8>, Vec<Target>> = RapidHashMap::default();
+        for (target, chosen) in entries {
+            group.buffers |= bit(target.buffer);
+            match chosen.anchor {
+                Some(offset) => {
+                    group.anchored.push(Anchored { offset, bytes: chosen.bytes.clone(), target: *target });
+                }
+                None => by_pattern.entry(chosen.bytes.to_ascii_lowercase()).or_default().push(*target),
+            }
+        }
+        let mut patterns: Vec<_> = by_pattern.into_iter().collect();
+        patterns.sort_unstable();
+        group.starts.push(0);
+        let mut searched = Vec::with_capacity(patterns.len());
+        for (index, (bytes, mut targets)) in patterns.into_iter().enumerate() {
+            targets.sort_unstable();
+            targets.dedup();
+            group.targets.append(&mut targets);
+            group.starts.push(to_u32(group.targets.len()));
+            searched.push(Pattern { id: PatternId(to_u32(index)), bytes });
+        }
+        if !searched.is_empty() {
+            group.set = Some(SearchSet::compile(searched, None));
+        }
+        group
+    }
+
+    /// Whether any pattern belongs to this buffer.
+    #[inline]
+    pub(crate) fn has(&self, buffer: BufferId) -> bool {
+        self.buffers & bit(buffer) != 0
+    }
+
+    /// Reports the targets of every pattern that occurs in `haystack` and belongs to one of `buffers`.
+    #[inline]
+    pub(crate) fn scan(&self, haystack: &[u8], buffers: u64, seen: &mut Seen, found: &mut impl FnMut(u32)) -> bool {
+        if self.buffers & buffers == 0 || haystack.is_empty() {
+            return true;
+        }
+        for anchored in &self.anchored {
+            let end = anchored.offset.saturating_add(anchored.bytes.len());
+            if buffers & bit(anchored.target.buffer) != 0
+                && haystack.get(anchored.offset..end).is_some_and(|part| part.eq_ignore_ascii_case(&anchored.bytes))
+            {
+                found(anchored.target.rule);
+            }
+        }
+        let Some(set) = &self.set else { return true };
+        set.scan_once(haystack, seen, &mut |id: PatternId| {
+            let at = id.0 as usize;
+            let range = match (self.starts.get(at), self.starts.get(at + 1)) {
+                (Some(&start), Some(&end)) => start as usize..end as usize,
+                _ => return,
+            };
+            for target in self.targets.get(range).unwrap_or(&[]) {
+                if buffers & bit(target.buffer) != 0 {
+                    found(target.rule);
+                }
+            }
+        })
+    }
+}
+
+/// The bit of a buffer in masks.
+#[inline]
+pub(crate) fn bit(buffer: BufferId) -> u64 {
+    1 << (buffer as u8)
+}
+
+/// Rules considered together.
+#[derive(Default)]
+pub(crate) struct Group {
+    /// Payload, and body-like buffers that usually are the same bytes.
+    pub(crate) payload: PatternGroup,
+    /// Other buffers, and body-like ones for when they differ from the payload.
+    pub(crate) buffers: Vec<(BufferId, PatternGroup)>,
+    /// Rules without a fast pattern: evaluated for every unit.
+    pub(crate) always: Vec<u32>,
+}
+
+/// Buffers whose bytes often are the payload itself.
+pub(crate) const BODY_LIKE: u64 = (1 << BufferId::FileData as u8)
+    | (1 << BufferId::HttpClientBody as u8)
+    | (1 << BufferId::RawData as u8)
+    | (1 << BufferId::DceStubData as u8)
+    | (1 << BufferId::SipBody as u8);
+
+impl Group {
+    fn build(entries: &[&Entry<'_>]) -> Self {
+        let mut group = Self::default();
+        let mut payload = Vec::new();
+        let mut other: RapidHashMap<BufferId, Vec<(Target, &Chosen)>> = RapidHashMap::default();
+        for entry in entries {
+            let Some(chosen) = entry.pattern else {
+                group.always.push(entry.index);
+                continue;
+            };
+            let target = Target { rule: entry.index, buffer: chosen.buffer };
+            if chosen.buffer == BufferId::PktData || bit(chosen.buffer) & BODY_LIKE != 0 {
+                payload.push((target, chosen));
+            }
+            if chosen.buffer != BufferId::PktData {
+                other.entry(chosen.buffer).or_default().push((target, chosen));
+            }
+        }
+        group.payload = PatternGroup::build(&payload);
+        let mut other: Vec<_> = other.into_iter().collect();
+        other.sort_unstable_by_key(|(buffer, _)| *buffer);
+        group.buffers = other.into_iter().map(|(buffer, list)| (buffer, PatternGroup::build(&list))).collect();
+        group.always.sort_unstable();
+        group.always.dedup();
+        group
+    }
+
+    fn is_empty(&self) -> bool {
+        self.always.is_empty() && self.payload.buffers == 0 && self.buffers.is_empty()
+    }
+}
+
+/// Port → group for one side of one protocol.
+#[derive(Default)]
+struct PortTable {
+    /// First port of each segment, sorted; segment i ends where i+1 begins.
+    starts: Vec<u16>,
+    /// Index into `groups` per segment, `u32::MAX` = none.
+    segments: Vec<u32>,
+    groups: Vec<Group>,
+}
+
+impl PortTable {
+    fn build(rules: &[(&Entry<'_>, Vec<(u16, u16)>)]) -> Self {
+        let mut table = Self::default();
+        let mut borders: Vec<u16> = vec![0];
+        for (_, ranges) in rules {
+            for &(first, last) in ranges {
+                borders.push(first);
+                borders.extend(last.checked_add(1));
+            }
+        }
+        borders.sort_unstable();
+        borders.dedup();
+        let mut known: RapidHashMap<Vec<u32>, u32> = RapidHashMap::default();
+        for port in borders {
+            let members: Vec<&Entry<'_>> = rules
+                .iter()
+                .filter(|(_, ranges)| ranges.iter().any(|&(first, last)| first <= port && port <= last))
+                .map(|(entry, _)| *entry)
+                .collect();
+            let segment = if members.is_empty() {
+                u32::MAX
+            } else {
+                let ids: Vec<u32> = members.iter().map(|entry| entry.index).collect();
+                *known.entry(ids).or_insert_with(|| {
+                    table.groups.push(Group::build(&members));
+                    to_u32(table.groups.len() - 1)
+                })
+            };
+            table.starts.push(port);
+            table.segments.push(segment);
+        }
+        table
+    }
+
+    fn find(&self, port: u16) -> Option<&Group> {
+        let at = self.starts.partition_point(|&start| start <= port).checked_sub(1)?;
+        self.groups.get(*self.segments.get(at)? as usize)
+    }
+}
+
+/// Port groups of one protocol.
+#[derive(Default)]
+struct PortGroups {
+    source: PortTable,
+    destination: PortTable,
+    any: Group,
+}
+
+/// Transport of a unit, for the choice of port groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Carrier {
+    Tcp,
+    Udp,
+    Icmp,
+    Ip,
+}
+
+/// All groups of a rule set.
+pub(crate) struct Groups {
+    ports: [PortGroups; 4],
+    /// Per service, direction and carrier (TCP, UDP): the service's rules merged with the any-any
+    /// rules of the carrier.
+    services: RapidHashMap<(Service, Direction, Carrier), Group>,
+}
+
+impl Groups {
+    pub(crate) fn build(entries: &[Entry<'_>]) -> Self {
+        let carriers = [Carrier::Tcp, Carrier::Udp, Carrier::Icmp, Carrier::Ip];
+        let ports = carriers.map(|carrier| port_groups(entries, carrier));
+        let any_members = |carrier: Carrier| -> Vec<&Entry<'_>> {
+            entries.iter().filter(|entry| placed(entry, carrier) == Some(Place::Any)).collect()
+        };
+        let mut services = RapidHashMap::default();
+        for carrier in [Carrier::Tcp, Carrier::Udp] {
+            let any = any_members(carrier);
+            for &service in Service::ALL {
+                for direction in [Direction::ToServer, Direction::ToClient] {
+                    let mut members: Vec<&Entry<'_>> = entries
+                        .iter()
+                        .filter(|entry| entry.rule.services.contains(&service))
+                        .filter(|entry| entry.rule.flow.direction.is_none_or(|wanted| wanted == direction))
+                        .collect();
+                    if members.is_empty() {
+                        continue;
+                    }
+                    // An any-any rule without services applies to every service; one with others never does.
+                    members.extend(any.iter().filter(|entry| {
+                        entry.rule.services.is_empty()
+                            && entry.rule.flow.direction.is_none_or(|wanted| wanted == direction)
+                    }));
+                    members.sort_unstable_by_key(|entry| entry.index);
+                    members.dedup_by_key(|entry| entry.index);
+                    services.insert((service, direction, carrier), Group::build(&members));
+                }
+            }
+        }
+        Self { ports, services }
+    }
+
+    /// The groups to search for a unit, most specific first.
+    #[inline]
+    pub(crate) fn select<'g>(
+        &'g self,
+        carrier: Carrier,
+        service: Option<Service>,
+        direction: Option<Direction>,
+        ports: Option<(u16, u16)>,
+        found: &mut impl FnMut(&'g Group),
+    ) {
+        let Some(groups) = self.ports.get(carrier as usize) else { return };
+        let merged = match (service, direction) {
+            (Some(service), Some(direction)) => self.services.get(&(service, direction, carrier)),
+            _ => None,
+        };
+        found(merged.unwrap_or(&groups.any));
+        if let Some((source, destination)) = ports {
+            if let Some(group) = groups.destination.find(destination) {
+                found(group);
+            }
+            if let Some(group) = groups.source.find(source) {
+                found(group);
+            }
+        }
+    }
+
+    /// Number of compiled pattern sets and their memory in bytes, for `--stats`.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let tables = self.ports.iter().flat_map(|ports| {
+            ports.source.groups.iter().chain(&ports.destination.groups).chain(std::iter::once(&ports.any))
+        });
+        tables.chain(self.services.values()).fold((0, 0), |(sets, bytes), group| {
+            let of = |patterns: &PatternGroup| patterns.set.as_ref().map_or((0, 0), |set| (1, set.memory()));
+            std::iter::once(&group.payload)
+                .chain(group.buffers.iter().map(|(_, patterns)| patterns))
+                .map(of)
+                .fold((sets, bytes), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Any,
+    Source,
+    Destination,
+    Both,
+}
+
+/// Where a rule stands among the port groups of a carrier, if anywhere.
+fn placed(entry: &Entry<'_>, carrier: Carrier) -> Option<Place> {
+    let fits = match entry.header.proto {
+        Proto::Tcp => carrier == Carrier::Tcp,
+        Proto::Udp => carrier == Carrier::Udp,
+        Proto::Icmp => carrier == Carrier::Icmp,
+        Proto::Ip => true,
+        Proto::Service => false,
+    };
+    // A rule with services whose pattern is in a service buffer is found by service only.
+    let by_service_only = !entry.rule.services.is_empty()
+        && entry.pattern.is_some_and(|chosen| !matches!(chosen.buffer, BufferId::PktData | BufferId::RawData));
+    if !fits || by_service_only {
+        return None;
+    }
+    let (source, destination) = entry.header.ports();
+    let (from, to) = (port_count(source), port_count(destination));
+    if from >= BLEEDOVER_PORTS && to >= BLEEDOVER_PORTS {
+        return Some(Place::Any);
+    }
+    if entry.header.is_bidirectional() {
+        return Some(Place::Both);
+    }
+    Some(if to <= from { Place::Destination } else { Place::Source })
+}
+
+fn port_count(ports: &Ports) -> usize {
+    ports.0.iter().map(|range| usize::from(range.last).saturating_sub(usize::from(range.first)) + 1).sum()
+}
+
+fn port_groups(entries: &[Entry<'_>], carrier: Carrier) -> PortGroups {
+    let mut any = Vec::new();
+    let (mut source, mut destination) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let Some(place) = placed(entry, carrier) else { continue };
+        let (from, to) = entry.header.ports();
+        let ranges = |ports: &Ports| -> Vec<(u16, u16)> {
+            ports.0.iter().map(|range| (range.first, range.last)).collect()
+        };
+        match place {
+            Place::Any => any.push(entry),
+            Place::Source => source.push((entry, ranges(from))),
+            Place::Destination => destination.push((entry, ranges(to))),
+            Place::Both => {
+                let smaller = if port_count(to) <= port_count(from) { to } else { from };
+                source.push((entry, ranges(smaller)));
+                destination.push((entry, ranges(smaller)));
+            }
+        }
+    }
+    PortGroups {
+        source: PortTable::build(&source),
+        destination: PortTable::build(&destination),
+        any: Group::build(&any),
+    }
+}
+
+fn to_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Whether a rule's pattern is searched in this section's run.
+#[inline]
+pub(crate) fn in_section(rule_sections: u8, section: tapir_protocol::Section) -> bool {
+    use tapir_protocol::Section;
+    match section {
+        Section::Plain => true,
+        Section::Header => rule_sections & sections::HEADER != 0 || rule_sections == 0,
+        Section::Body => rule_sections & sections::BODY != 0 || rule_sections == 0,
+        Section::Trailer => rule_sections & sections::TRAILER != 0 || rule_sections == 0,
+    }
+}

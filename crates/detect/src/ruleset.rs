@@ -1,0 +1,198 @@
+//! A compiled rule set: immutable, shared by all workers.
+//!
+//! *Invariants*: rules stand in evaluation order (setters of flowbits before checkers, then gid and
+//! sid), so the same rules give the same order whatever file they came from; building is pure.
+
+use crate::fastpattern::{self, Chosen};
+use crate::filters::Filters;
+use crate::groups::{Entry, Groups};
+use crate::header::HeaderTest;
+use crate::profile::Profile;
+use rapidhash::{RapidHashMap, v3::rapidhash_v3};
+use tapir_options::{BitOp, CompiledRule, DetectionFilter, Effect, Threshold};
+use tapir_protocol::BufferId;
+
+/// Identity of a rule set: hash of its canonical rule texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleSetId(pub u64);
+
+impl std::fmt::Display for RuleSetId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A rule with what detection derived from it.
+pub struct DetectRule {
+    /// The compiled rule.
+    pub rule: CompiledRule,
+    pub(crate) header: HeaderTest,
+    pub(crate) pattern: Option<Chosen>,
+    pub(crate) sections: u8,
+    pub(crate) has_content: bool,
+    pub(crate) detection_filter: Option<DetectionFilter>,
+    pub(crate) threshold: Option<Threshold>,
+    pub(crate) noalert: bool,
+    pub(crate) bits: Vec<BitOp>,
+}
+
+impl DetectRule {
+    fn new(rule: CompiledRule, profile: &Profile) -> Self {
+        let pattern = fastpattern::choose(&rule, profile.exact_snort3);
+        let effect = |wanted: fn(&Effect) -> bool| rule.effects.iter().find(|effect| wanted(effect));
+        Self {
+            header: HeaderTest::new(&rule.header),
+            sections: fastpattern::rule_sections(&rule),
+            has_content: rule.options.iter().any(|option| option.fast_pattern().is_some()),
+            detection_filter: rule.effects.iter().find_map(|effect| match effect {
+                Effect::DetectionFilter(filter) => Some(*filter),
+                _ => None,
+            }),
+            threshold: rule.effects.iter().find_map(|effect| match effect {
+                Effect::Threshold(threshold) => Some(*threshold),
+                _ => None,
+            }),
+            noalert: effect(|effect| matches!(effect, Effect::NoAlert)).is_some(),
+            bits: rule
+                .effects
+                .iter()
+                .filter_map(|effect| match effect {
+                    Effect::Bits(op) => Some(op.clone()),
+                    _ => None,
+                })
+                .collect(),
+            pattern,
+            rule,
+        }
+    }
+
+    /// The bytes of its fast pattern and the buffer that is searched for them.
+    pub fn fast_pattern(&self) -> Option<(&[u8], BufferId)> {
+        self.pattern.as_ref().map(|chosen| (chosen.bytes.as_slice(), chosen.buffer))
+    }
+
+    /// The pattern stands at a fixed offset and is compared, not searched.
+    pub fn is_anchored(&self) -> bool {
+        self.pattern.as_ref().is_some_and(|chosen| chosen.anchor.is_some())
+    }
+}
+
+/// A rule set ready for workers.
+pub struct RuleSet {
+    /// Rules in evaluation order.
+    pub rules: Vec<DetectRule>,
+    /// Filters.
+    pub filters: Filters,
+    /// Profile it was built for.
+    pub profile: Profile,
+    /// Identity.
+    pub id: RuleSetId,
+    pub(crate) groups: Groups,
+}
+
+/// Sizes of a rule set, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleSetStats {
+    /// Rules.
+    pub rules: usize,
+    /// Rules evaluated for every unit of their group.
+    pub without_pattern: usize,
+    /// Compiled pattern sets.
+    pub pattern_sets: usize,
+    /// Memory of the pattern sets in bytes.
+    pub pattern_bytes: usize,
+}
+
+impl RuleSet {
+    /// Builds a set from compiled rules.
+    pub fn build(rules: Vec<CompiledRule>, filters: Filters, profile: Profile) -> Self {
+        let mut rules: Vec<DetectRule> = rules.into_iter().map(|rule| DetectRule::new(rule, &profile)).collect();
+        let ranks = ranks(&rules);
+        let mut order: Vec<(u32, u32, u32, usize)> = rules
+            .iter()
+            .zip(ranks)
+            .enumerate()
+            .map(|(index, (rule, rank))| (rank, rule.rule.info.gid, rule.rule.info.sid, index))
+            .collect();
+        order.sort_unstable();
+        let mut slots: Vec<Option<DetectRule>> = rules.drain(..).map(Some).collect();
+        rules.extend(order.into_iter().filter_map(|(.., index)| slots.get_mut(index).and_then(Option::take)));
+        let entries: Vec<Entry<'_>> = rules
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| Entry {
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                rule: &rule.rule,
+                header: &rule.header,
+                pattern: rule.pattern.as_ref(),
+            })
+            .collect();
+        let groups = Groups::build(&entries);
+        let mut hash = 0;
+        for rule in &rules {
+            hash = rapidhash_v3(format!("{hash:x} {}", rule.rule.text).as_bytes());
+        }
+        Self { groups, filters, profile, id: RuleSetId(hash), rules }
+    }
+
+    /// A rule by its index in this set.
+    #[inline]
+    pub fn rule(&self, index: u32) -> Option<&DetectRule> {
+        self.rules.get(index as usize)
+    }
+
+    /// Sizes.
+    pub fn stats(&self) -> RuleSetStats {
+        let (pattern_sets, pattern_bytes) = self.groups.size();
+        RuleSetStats {
+            rules: self.rules.len(),
+            without_pattern: self.rules.iter().filter(|rule| rule.pattern.is_none()).count(),
+            pattern_sets,
+            pattern_bytes,
+        }
+    }
+}
+
+/// How long the longest chain of flowbit setters before each rule is; cycles are cut.
+fn ranks(rules: &[DetectRule]) -> Vec<u32> {
+    const MAX_CHAIN: u32 = 16;
+    let mut setters: RapidHashMap<u32, Vec<usize>> = RapidHashMap::default();
+    for (index, rule) in rules.iter().enumerate() {
+        for op in &rule.bits {
+            let (BitOp::Set(bits) | BitOp::Toggle(bits) | BitOp::SetExclusive { set: bits, .. }) = op else { continue };
+            for &bit in bits {
+                setters.entry(bit).or_default().push(index);
+            }
+        }
+    }
+    let mut ranks: Vec<u32> = rules.iter().map(|rule| u32::from(rule.rule.checks_flowbits)).collect();
+    for _ in 0..MAX_CHAIN {
+        let mut changed = false;
+        for (index, rule) in rules.iter().enumerate() {
+            if !rule.rule.checks_flowbits {
+                continue;
+            }
+            let behind = rule
+                .rule
+                .tested_flowbits
+                .iter()
+                .filter_map(|bit| setters.get(bit))
+                .flatten()
+                .filter(|&&setter| setter != index)
+                .filter_map(|&setter| ranks.get(setter))
+                .max()
+                .map_or(1, |&rank| rank.saturating_add(1));
+            if let Some(rank) = ranks.get_mut(index)
+                && *rank < behind
+                && behind <= MAX_CHAIN
+            {
+                *rank = behind;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    ranks
+}

@@ -1,0 +1,70 @@
+//! Settings of the engine, as plain values with units.
+
+use tapir_detect::Profile;
+use tapir_flow::{FragmentPolicy, OverlapPolicy};
+
+/// What to do about checksums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumMode {
+    /// Never looked at (veth traffic carries unfinished ones).
+    #[default]
+    Ignore,
+    /// A packet with a bad checksum is counted and not inspected (Snort's default).
+    Verify,
+}
+
+/// Settings of the engine.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Limits and choices of which engine.
+    pub profile: Profile,
+    /// TCP overlap policy.
+    pub overlap: OverlapPolicy,
+    /// IP fragment policy.
+    pub fragments: FragmentPolicy,
+    /// Pick up TCP connections without a handshake.
+    pub midstream: bool,
+    /// Flows at most, per worker.
+    pub max_flows: usize,
+    /// Bytes queued per direction at most.
+    pub max_queued_bytes: usize,
+    /// Checksums.
+    pub checksums: ChecksumMode,
+    /// Raise decoder, stream and inspector events (gid other than 1).
+    pub builtin_events: bool,
+    /// Keep the matched bytes in events.
+    pub evidence: bool,
+    /// Depths and caps of inspectors.
+    pub limits: tapir_protocol::Limits,
+    /// Identify more services by content than Snort's wizard does.
+    pub extended_identification: bool,
+    /// Bytes after which a plain stream (no inspector) is inspected as rebuilt data.
+    pub plain_flush_bytes: usize,
+}
+
+impl EngineConfig {
+    /// The defaults for a profile.
+    pub fn for_profile(profile: Profile) -> Self {
+        let exact = profile.exact_snort3;
+        Self {
+            profile,
+            overlap: if exact { OverlapPolicy::Bsd } else { OverlapPolicy::Linux },
+            fragments: FragmentPolicy::Linux,
+            midstream: true,
+            max_flows: 262_144,
+            max_queued_bytes: 4 << 20,
+            checksums: ChecksumMode::Ignore,
+            builtin_events: false,
+            evidence: false,
+            limits: tapir_protocol::Limits::default(),
+            extended_identification: !exact,
+            plain_flush_bytes: 192,
+        }
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self::for_profile(Profile::TAPIR)
+    }
+}

@@ -1,0 +1,117 @@
+//! What the engine keeps of one flow.
+
+use std::net::IpAddr;
+use tapir_detect::{FlowState, RuleSetId};
+use tapir_event::{Endpoint, FlowSummary};
+use tapir_flow::{Direction, TcpSession};
+use tapir_packet::Timestamp;
+use tapir_protocol::{Inspector, Service, Wizard};
+
+/// How the bytes of one direction are treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The wizard is still looking.
+    #[default]
+    Identify,
+    /// The inspector cuts PDUs.
+    Inspect,
+    /// No inspector: raw segments, and rebuilt data cut at segment ends.
+    Plain,
+    /// Bypassed: encrypted, or the inspector asked for it. Counted, not inspected.
+    Off,
+}
+
+/// A flow: addresses and roles, TCP state, service, inspector, detection state.
+pub(crate) struct Conversation {
+    pub(crate) number: u64,
+    pub(crate) start: Timestamp,
+    pub(crate) client: (IpAddr, u16),
+    pub(crate) server: (IpAddr, u16),
+    /// The "low" end of the flow key is the client.
+    pub(crate) low_is_client: bool,
+    pub(crate) protocol: u8,
+    pub(crate) endpoint: u32,
+    pub(crate) tcp: Option<Box<TcpSession>>,
+    pub(crate) service: Option<Service>,
+    pub(crate) inspector: Option<Box<dyn Inspector>>,
+    pub(crate) wizard: Option<Box<Wizard>>,
+    pub(crate) mode: [Mode; 2],
+    /// Bytes that must be ready before the inspector is asked again, per direction.
+    pub(crate) wanted: [usize; 2],
+    pub(crate) ended: [bool; 2],
+    pub(crate) detect: FlowState,
+    pub(crate) rules: RuleSetId,
+    pub(crate) packets: [u64; 2],
+    pub(crate) bytes: [u64; 2],
+    pub(crate) last_packet: u64,
+    pub(crate) last_time: Timestamp,
+}
+
+impl Conversation {
+    /// Direction of a packet by which end of the key sent it.
+    #[inline]
+    pub(crate) fn direction(&self, source_is_low: bool) -> Direction {
+        if source_is_low == self.low_is_client { Direction::ToServer } else { Direction::ToClient }
+    }
+
+    /// Established as the `flow` option means it.
+    #[inline]
+    pub(crate) fn established(&self) -> bool {
+        match &self.tcp {
+            Some(session) => session.established(),
+            None => self.packets.iter().all(|&count| count > 0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mode(&self, direction: Direction) -> Mode {
+        self.mode.get(direction.index()).copied().unwrap_or(Mode::Off)
+    }
+
+    pub(crate) fn set_mode(&mut self, direction: Direction, mode: Mode) {
+        if let Some(slot) = self.mode.get_mut(direction.index()) {
+            *slot = mode;
+        }
+        self.want(direction, 0);
+    }
+
+    pub(crate) fn want(&mut self, direction: Direction, bytes: usize) {
+        if let Some(slot) = self.wanted.get_mut(direction.index()) {
+            *slot = bytes;
+        }
+    }
+
+    /// Stops inspection of the whole flow; sequence numbers are still followed.
+    pub(crate) fn bypass(&mut self) {
+        self.mode = [Mode::Off; 2];
+        self.inspector = None;
+        self.wizard = None;
+        if let Some(session) = &mut self.tcp {
+            session.half_mut(Direction::ToServer).set_discard(true);
+            session.half_mut(Direction::ToClient).set_discard(true);
+        }
+    }
+
+    /// The flow as events show it.
+    pub(crate) fn summary(&self) -> FlowSummary {
+        let ported = matches!(self.protocol, tapir_packet::protocol::TCP | tapir_packet::protocol::UDP);
+        let endpoint = |(address, port): (IpAddr, u16)| Endpoint { address, port: ported.then_some(port) };
+        FlowSummary {
+            id: self.number,
+            start: self.start,
+            client: endpoint(self.client),
+            server: endpoint(self.server),
+            packets: self.packets,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Source and destination of data in a direction.
+    #[inline]
+    pub(crate) fn ends(&self, direction: Direction) -> ((IpAddr, u16), (IpAddr, u16)) {
+        match direction {
+            Direction::ToServer => (self.client, self.server),
+            Direction::ToClient => (self.server, self.client),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! From a unit to events: the only place where detection is called and borrowed results become
+//! owned [`SecurityEvent`]s.
+
+use crate::rules::Rules;
+use bumpalo::Bump;
+use std::sync::Arc;
+use tapir_detect::{Detection, Detector, FlowState, UnitContext};
+use tapir_event::{Endpoint, FlowDirection, FlowSummary, Generator, SecurityEvent, WireHeaders};
+use tapir_flow::Direction;
+use tapir_options::{Net, Unit, UnitKind};
+use tapir_packet::{Packet, Timestamp, Transport};
+use tapir_protocol::PduKind;
+use tapir_telemetry::{Counter, Counters};
+
+/// Receives events. Called from the worker's loop: must not block.
+pub trait EventSink {
+    /// One event.
+    fn event(&mut self, event: SecurityEvent);
+}
+
+impl<F: FnMut(SecurityEvent)> EventSink for F {
+    fn event(&mut self, event: SecurityEvent) {
+        self(event);
+    }
+}
+
+/// Detection and what it needs, apart from the flow table (so that both can be borrowed at once).
+pub(crate) struct Core {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) detector: Detector,
+    pub(crate) arena: Bump,
+    pub(crate) counters: Counters,
+    /// Counted by inspectors while `counters` is borrowed by the sink.
+    pub(crate) inspector_counters: Counters,
+    pub(crate) detections: Vec<Detection>,
+    pub(crate) evidence: bool,
+    pub(crate) builtin_events: bool,
+    pub(crate) interface: Arc<str>,
+}
+
+/// Who a unit belongs to, for its events.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'p> {
+    /// Wire packet that caused it.
+    pub(crate) number: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) packet: Option<&'p Packet<'p>>,
+    pub(crate) kind: PduKind,
+    pub(crate) flow: Option<FlowSummary>,
+}
+
+impl Core {
+    /// Evaluates the rules on a unit and raises what they find.
+    pub(crate) fn run<'a>(
+        &mut self,
+        unit: &mut Unit<'a>,
+        flow: Option<&mut FlowState>,
+        context: UnitContext,
+        origin: &Origin<'_>,
+        out: &mut dyn EventSink,
+    ) {
+        self.detections.clear();
+        self.detector.inspect(&self.rules.set, unit, flow, context, &mut self.counters, &mut self.detections);
+        if self.detections.is_empty() {
+            return;
+        }
+        let detections = std::mem::take(&mut self.detections);
+        for detection in &detections {
+            self.raise(unit, *detection, origin, out);
+        }
+        self.detections = detections;
+    }
+
+    #[cold]
+    fn raise(&mut self, unit: &Unit<'_>, detection: Detection, origin: &Origin<'_>, out: &mut dyn EventSink) {
+        let Some(summary) = self.rules.summary(detection.rule) else { return };
+        self.counters.bump(Counter::Events);
+        let generator = match (unit.kind, origin.kind) {
+            (UnitKind::Raw, PduKind::Stream) => Generator::Raw,
+            (UnitKind::Defragmented, PduKind::Stream) => Generator::StreamIp,
+            (UnitKind::Stream, PduKind::Stream) => Generator::StreamTcp,
+            (_, PduKind::DceDefrag) => Generator::DceDefrag,
+            (_, PduKind::DceDeseg) => Generator::DceDeseg,
+            (_, PduKind::SmbTransaction) => Generator::SmbTransaction,
+        };
+        let evidence = match (self.evidence, self.rules.set.rule(detection.rule)) {
+            (true, Some(rule)) => {
+                let hits = self.detector.evidence(rule, unit, &mut self.counters);
+                Some(crate::evidence::collect(rule, unit, &hits))
+            }
+            _ => None,
+        };
+        out.event(SecurityEvent {
+            time: unit.time,
+            packet_number: origin.number,
+            rule: Arc::clone(summary),
+            protocol: protocol_name(unit.net.protocol),
+            protocol_number: Some(unit.net.protocol),
+            generator,
+            direction: unit.flow.map(|flow| flow_direction(flow.direction)),
+            source: Some(Endpoint { address: unit.net.source, port: unit.net.source_port }),
+            destination: Some(Endpoint { address: unit.net.destination, port: unit.net.destination_port }),
+            service: unit.service.map(tapir_protocol::Service::name),
+            packet_len: packet_len(unit),
+            wire: origin.packet.filter(|_| unit.kind != UnitKind::Stream).map(wire_headers).unwrap_or_default(),
+            flow: origin.flow,
+            interface: Arc::clone(&self.interface),
+            evidence,
+            rule_set: self.rules.set.id.0,
+        });
+    }
+
+    /// Raises a builtin event (gid other than 1), if such are on or a rule asks for it.
+    pub(crate) fn builtin(
+        &mut self,
+        gid: u32,
+        sid: u32,
+        net: Option<&Net>,
+        direction: Option<Direction>,
+        origin: &Origin<'_>,
+        out: &mut dyn EventSink,
+    ) {
+        self.counters.bump(Counter::BuiltinEvents);
+        let Some(summary) = self.rules.builtin(gid, sid, self.builtin_events) else { return };
+        self.counters.bump(Counter::Events);
+        let service = None;
+        out.event(SecurityEvent {
+            time: origin.time,
+            packet_number: origin.number,
+            rule: summary,
+            protocol: net.map_or("eth", |net| protocol_name(net.protocol)),
+            protocol_number: net.map(|net| net.protocol),
+            generator: match origin.packet {
+                Some(packet) if packet.defragmented => Generator::StreamIp,
+                Some(_) => Generator::Raw,
+                None => Generator::StreamTcp,
+            },
+            direction: direction.map(flow_direction),
+            source: net.map(|net| Endpoint { address: net.source, port: net.source_port }),
+            destination: net.map(|net| Endpoint { address: net.destination, port: net.destination_port }),
+            service,
+            packet_len: origin.packet.map_or(0, |packet| u32::try_from(packet.frame.data.len()).unwrap_or(u32::MAX)),
+            wire: origin.packet.map(wire_headers).unwrap_or_default(),
+            flow: origin.flow,
+            interface: Arc::clone(&self.interface),
+            evidence: None,
+            rule_set: self.rules.set.id.0,
+        });
+    }
+}
+
+pub(crate) fn flow_direction(direction: Direction) -> FlowDirection {
+    match direction {
+        Direction::ToServer => FlowDirection::ToServer,
+        Direction::ToClient => FlowDirection::ToClient,
+    }
+}
+
+/// Snort's word for an IP protocol in alerts.
+fn protocol_name(protocol: u8) -> &'static str {
+    match protocol {
+        tapir_packet::protocol::TCP => "TCP",
+        tapir_packet::protocol::UDP => "UDP",
+        tapir_packet::protocol::ICMP | tapir_packet::protocol::ICMPV6 => "ICMP",
+        _ => "IP",
+    }
+}
+
+/// Datagram length of a wire packet; payload length of rebuilt data.
+fn packet_len(unit: &Unit<'_>) -> u32 {
+    let len = match (unit.kind, unit.packet.and_then(Packet::inner_ip)) {
+        (UnitKind::Raw | UnitKind::Defragmented, Some(ip)) => ip.header.len() + ip.payload.len(),
+        _ => unit.raw.len(),
+    };
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+fn wire_headers(packet: &Packet<'_>) -> WireHeaders {
+    let ip = packet.inner_ip();
+    let mut wire = WireHeaders {
+        ethernet: packet.ethernet,
+        vlan: packet.vlan.first().copied().flatten().unwrap_or(0),
+        ttl: ip.map(|ip| ip.ttl),
+        tos: ip.map(|ip| ip.tos),
+        ip_id: ip.map(|ip| ip.id),
+        ip_len: ip.map(|ip| u32::try_from(ip.payload.len()).unwrap_or(u32::MAX)),
+        ..WireHeaders::default()
+    };
+    match &packet.transport {
+        Transport::Tcp(tcp) => wire.tcp = Some((tcp.seq, tcp.ack, tcp.window, tcp.header_len, tcp.flags)),
+        Transport::Udp { length, .. } => wire.udp_len = Some(*length),
+        Transport::Icmp(icmp) => wire.icmp = Some((icmp.kind, icmp.code, icmp.id, icmp.seq)),
+        Transport::None | Transport::Sctp { .. } => {}
+    }
+    wire
+}

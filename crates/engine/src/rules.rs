@@ -1,0 +1,192 @@
+//! Rule files to a rule set that workers share: parse → fold → compile → build, with everything
+//! that was skipped named.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tapir_detect::{EventFilter, Filters, Profile, RateFilter, RuleSet, Scope, Suppression};
+use tapir_event::RuleSummary;
+use tapir_options::{BitNames, CompileContext, Effect, fold};
+use tapir_rules::{Diagnostic, Loaded, Rule, Severity, SourceMap};
+
+/// Which rules to switch on beside the enabled ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enable {
+    /// Every commented-out rule.
+    pub all: bool,
+    /// Rules whose metadata has `policy NAME …`; if any is given, rules without it are off.
+    pub policies: Vec<String>,
+    /// These sids (gid 1).
+    pub sids: Vec<u32>,
+}
+
+/// Where rules come from and how to build them.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSources {
+    /// Files and directories; empty: the built-in starter set.
+    pub files: Vec<PathBuf>,
+    /// Variables and dialect.
+    pub config: tapir_rules::Config,
+    /// What to switch on.
+    pub enable: Enable,
+}
+
+/// A rule set with what events say about its rules.
+pub struct Rules {
+    /// The set.
+    pub set: RuleSet,
+    summaries: Vec<Arc<RuleSummary>>,
+    /// Summaries of builtin rules that the set loads explicitly.
+    builtin: HashMap<(u32, u32), Arc<RuleSummary>>,
+}
+
+/// What loading found.
+pub struct LoadReport {
+    /// Sources, for rendering diagnostics.
+    pub sources: SourceMap,
+    /// Everything worth saying, in file order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Rules that parsed, disabled ones included.
+    pub parsed: usize,
+    /// Rules switched on.
+    pub enabled: usize,
+    /// Rules in the set.
+    pub evaluable: usize,
+    /// gid and sid of rules that are switched on but could not be compiled.
+    pub skipped: Vec<(u32, u32)>,
+    /// Parsed rules behind `#` that stay off.
+    pub disabled: usize,
+}
+
+impl LoadReport {
+    /// Errors among the diagnostics.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
+    }
+}
+
+impl Rules {
+    /// Loads and builds.
+    pub fn load(sources: &RuleSources, profile: Profile) -> (Self, LoadReport) {
+        let loaded = if sources.files.is_empty() {
+            tapir_rules::load_str("tapir-starter.rules", crate::STARTER_RULES, &sources.config)
+        } else {
+            tapir_rules::load_files(&sources.files, &sources.config)
+        };
+        Self::build(loaded, &sources.enable, profile)
+    }
+
+    /// Builds from parsed rules.
+    pub fn build(loaded: Loaded, enable: &Enable, profile: Profile) -> (Self, LoadReport) {
+        let mut bits = BitNames::default();
+        let Loaded { rules, filters, classifications, references, sources, mut diagnostics, .. } = loaded;
+        let parsed = rules.len();
+        let mut cx = CompileContext::new(&mut bits);
+        let (mut compiled, mut skipped, mut enabled) = (Vec::new(), Vec::new(), 0);
+        for mut rule in rules {
+            if !switched_on(&rule, enable) {
+                continue;
+            }
+            enabled += 1;
+            let place = sources.place(rule.span);
+            let identity = (rule.info.gid, rule.info.sid);
+            let ready = fold(&mut rule, &mut cx.diagnostics)
+                .then(|| tapir_options::compile(&rule, place, &mut cx))
+                .flatten();
+            match ready {
+                Some(rule) => compiled.push(rule),
+                None => skipped.push(identity),
+            }
+        }
+        diagnostics.append(&mut cx.diagnostics);
+        let filters = filters_of(&filters);
+        let set = RuleSet::build(compiled, filters, profile);
+        let summaries: Vec<Arc<RuleSummary>> =
+            set.rules.iter().map(|rule| Arc::new(summary(&rule.rule, &classifications, &references))).collect();
+        let builtin = set
+            .rules
+            .iter()
+            .zip(&summaries)
+            .filter(|(rule, _)| rule.rule.info.gid != 1 && rule.rule.options.is_empty())
+            .map(|(rule, summary)| ((rule.rule.info.gid, rule.rule.info.sid), Arc::clone(summary)))
+            .collect();
+        let report = LoadReport {
+            parsed,
+            enabled,
+            evaluable: set.rules.len(),
+            skipped,
+            disabled: parsed.saturating_sub(enabled),
+            sources,
+            diagnostics,
+        };
+        (Self { set, summaries, builtin }, report)
+    }
+
+    /// What events of a rule say.
+    #[inline]
+    pub fn summary(&self, index: u32) -> Option<&Arc<RuleSummary>> {
+        self.summaries.get(index as usize)
+    }
+
+    /// The summary of a builtin event, if it is to be raised.
+    pub(crate) fn builtin(&self, gid: u32, sid: u32, all: bool) -> Option<Arc<RuleSummary>> {
+        if let Some(found) = self.builtin.get(&(gid, sid)) {
+            return Some(Arc::clone(found));
+        }
+        all.then(|| {
+            Arc::new(RuleSummary {
+                gid,
+                sid,
+                rev: 1,
+                msg: Some(crate::builtin::message(gid, sid)),
+                priority: 3,
+                action: "alert".to_owned(),
+                ..RuleSummary::default()
+            })
+        })
+    }
+}
+
+fn switched_on(rule: &Rule, enable: &Enable) -> bool {
+    if enable.all || enable.sids.contains(&rule.info.sid) {
+        return true;
+    }
+    if enable.policies.is_empty() {
+        return rule.enabled;
+    }
+    rule.info.metadata.iter().any(|(key, value)| {
+        key == "policy"
+            && value.split_ascii_whitespace().next().is_some_and(|name| enable.policies.iter().any(|want| want == name))
+    })
+}
+
+fn summary(
+    rule: &tapir_options::CompiledRule,
+    classes: &tapir_rules::ClassTable,
+    references: &tapir_rules::ReferenceTable,
+) -> RuleSummary {
+    let info = &rule.info;
+    let class = info.classtype.as_deref().and_then(|name| classes.text(name)).map(str::to_owned);
+    RuleSummary {
+        gid: info.gid,
+        sid: info.sid,
+        rev: info.rev,
+        msg: info.msg.clone(),
+        classtype: info.classtype.clone(),
+        class,
+        priority: info.priority,
+        references: info
+            .references
+            .iter()
+            .map(|one| (one.scheme.clone(), one.id.clone(), references.url(&one.scheme, &one.id)))
+            .collect(),
+        metadata: info.metadata.clone(),
+        action: rule.action.name().to_owned(),
+        text: rule.text.clone(),
+        place: rule.place.clone(),
+        target_is_source: rule.effects.iter().find_map(|effect| match effect {
+            Effect::Target { source } => Some(*source),
+            _ => None,
+        }),
+    }
+}

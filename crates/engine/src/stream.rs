@@ -1,0 +1,478 @@
+//! Drives one direction of a TCP flow: identification, inspector, plain reassembly.
+//!
+//! *Invariants*: an inspector is given unconsumed acknowledged bytes only; it is not asked again
+//! before `NeedMore::at_least` bytes are there; `Consumed(0)` twice in a row detaches it (counted).
+//! *Spec*: `snort/03-detection.md` §3.1, `snort/04-stream.md` §4.2, `snort/06-services.md` §6.1.
+
+use crate::config::EngineConfig;
+use crate::conversation::{Conversation, Mode};
+use crate::inspect::{Core, EventSink, Origin};
+use std::net::IpAddr;
+use tapir_detect::{FlowState, UnitContext};
+use tapir_event::FlowSummary;
+use tapir_flow::Direction;
+use tapir_options::{BitView, Net, Unit, UnitKind};
+use tapir_packet::{Packet, Timestamp};
+use tapir_protocol::{
+    DetachReason, End, Expectation, Identified, InspectCx, InspectorEvent, Pdu, PduKind, PduSink, Service, Step,
+    TransportKind, inspector_for,
+};
+use tapir_telemetry::Counter;
+
+/// Bytes that the wizard looks at per direction.
+const IDENTIFY_BYTES: usize = 8192;
+
+/// What the driver shares between calls.
+pub(crate) struct Driver<'w> {
+    pub(crate) core: &'w mut Core,
+    pub(crate) config: &'w EngineConfig,
+    pub(crate) expectations: &'w mut Vec<Expectation>,
+    pub(crate) out: &'w mut dyn EventSink,
+}
+
+/// Turns PDUs into units. Lives for one call of an inspector.
+pub(crate) struct UnitSink<'s, 'p> {
+    pub(crate) core: &'s mut Core,
+    pub(crate) detect: &'s mut FlowState,
+    pub(crate) expectations: &'s mut Vec<Expectation>,
+    pub(crate) out: &'s mut dyn EventSink,
+    pub(crate) facts: UnitFacts<'p>,
+    /// PDUs emitted.
+    pub(crate) emitted: usize,
+}
+
+/// What all units of one call have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct UnitFacts<'p> {
+    /// The datagram; `None` for stream data.
+    pub(crate) packet: Option<&'p Packet<'p>>,
+    pub(crate) net: Net,
+    pub(crate) direction: Direction,
+    pub(crate) established: bool,
+    pub(crate) stream_bytes: [u64; 2],
+    pub(crate) service: Option<Service>,
+    pub(crate) number: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) flow: FlowSummary,
+    pub(crate) endpoint: u32,
+}
+
+impl UnitSink<'_, '_> {
+    fn unit(&mut self, pdu: &Pdu<'_>) {
+        self.emitted += 1;
+        let facts = self.facts;
+        let kind = match facts.packet {
+            None => UnitKind::Stream,
+            Some(packet) if packet.defragmented => UnitKind::Defragmented,
+            Some(_) => UnitKind::Raw,
+        };
+        // The arena is taken out for the unit's life so that the rest of `core` can be borrowed.
+        let mut arena = std::mem::take(&mut self.core.arena);
+        {
+            let mut unit = Unit {
+                kind,
+                packet: facts.packet,
+                ip_layer: facts.packet.map_or(0, |packet| packet.ip_layers.saturating_sub(1)),
+                net: facts.net,
+                payload: pdu.payload,
+                raw: pdu.raw,
+                view: pdu.view,
+                section: pdu.section,
+                starts_message: pdu.starts_message,
+                flow: Some(BitView {
+                    direction: facts.direction,
+                    established: facts.established || kind == UnitKind::Stream,
+                    flowbits: &[],
+                    stream_bytes: facts.stream_bytes,
+                }),
+                service: facts.service,
+                time: facts.time,
+                arena: &arena,
+            };
+            let context = UnitContext {
+                continues_flush: pdu.continues_flush,
+                endpoint: facts.endpoint,
+                ..UnitContext::default()
+            };
+            let origin = Origin {
+                number: facts.number,
+                time: facts.time,
+                packet: facts.packet,
+                kind: pdu.kind,
+                flow: Some(facts.flow),
+            };
+            self.core.run(&mut unit, Some(&mut *self.detect), context, &origin, self.out);
+        }
+        arena.reset();
+        self.core.arena = arena;
+    }
+}
+
+impl PduSink for UnitSink<'_, '_> {
+    fn pdu(&mut self, pdu: &Pdu<'_>) {
+        self.core.counters.bump(Counter::Pdus);
+        self.unit(pdu);
+    }
+
+    fn event(&mut self, event: InspectorEvent) {
+        let origin = Origin {
+            number: self.facts.number,
+            time: self.facts.time,
+            packet: self.facts.packet,
+            kind: PduKind::Stream,
+            flow: Some(self.facts.flow),
+        };
+        let (net, direction) = (self.facts.net, self.facts.direction);
+        self.core.builtin(event.gid, event.sid, Some(&net), Some(direction), &origin, self.out);
+    }
+
+    fn expect(&mut self, expectation: Expectation) {
+        self.expectations.push(expectation);
+    }
+}
+
+impl Driver<'_> {
+    /// Takes what is ready in a direction as far as it goes.
+    pub(crate) fn pump(&mut self, conversation: &mut Conversation, direction: Direction, number: u64) {
+        loop {
+            let Some(session) = &conversation.tcp else { return };
+            let half = session.half(direction);
+            let ready = half.ready().len();
+            let wanted = conversation.wanted.get(direction.index()).copied().unwrap_or(0);
+            let gap = half.gap();
+            if ready == 0 && gap.is_none() {
+                return;
+            }
+            if ready < wanted && gap.is_none() {
+                return;
+            }
+            let go_on = match conversation.mode(direction) {
+                Mode::Identify => self.identify(conversation, direction, gap.is_some()),
+                Mode::Inspect => self.inspect(conversation, direction, number, gap),
+                Mode::Plain => self.plain(conversation, direction, number, gap.is_some()),
+                Mode::Off => {
+                    if let Some(session) = &mut conversation.tcp {
+                        let half = session.half_mut(direction);
+                        half.consume(ready);
+                        half.skip_gap();
+                    }
+                    false
+                }
+            };
+            if !go_on {
+                return;
+            }
+        }
+    }
+
+    /// The direction ended: what was acknowledged is inspected, nothing more.
+    pub(crate) fn end(&mut self, conversation: &mut Conversation, direction: Direction, end: End, number: u64) {
+        let index = direction.index();
+        if conversation.ended.get(index).copied().unwrap_or(true) {
+            return;
+        }
+        if let Some(slot) = conversation.ended.get_mut(index) {
+            *slot = true;
+        }
+        self.pump(conversation, direction, number);
+        if conversation.mode(direction) == Mode::Identify {
+            conversation.set_mode(direction, Mode::Plain);
+        }
+        match conversation.mode(direction) {
+            Mode::Inspect => self.end_inspection(conversation, direction, end, number),
+            Mode::Plain => {
+                while self.plain(conversation, direction, number, true) {}
+            }
+            Mode::Identify | Mode::Off => {}
+        }
+    }
+
+    fn end_inspection(&mut self, conversation: &mut Conversation, direction: Direction, end: End, number: u64) {
+        let Some(mut inspector) = conversation.inspector.take() else { return };
+        let Some(session) = conversation.tcp.take() else { return };
+        let tail = session.half(direction).ready();
+        let facts = self.facts(conversation, &session, direction, number);
+        self.with_cx(conversation, facts, |cx| inspector.on_end(direction, tail, end, cx));
+        let mut session = session;
+        let left = session.half(direction).ready().len();
+        session.half_mut(direction).consume(left);
+        conversation.tcp = Some(session);
+        conversation.inspector = Some(inspector);
+    }
+
+    /// One try of the wizard. True: go on with the loop.
+    fn identify(&mut self, conversation: &mut Conversation, direction: Direction, gap: bool) -> bool {
+        let (Some(session), Some(wizard)) = (&conversation.tcp, &mut conversation.wizard) else {
+            conversation.set_mode(direction, Mode::Plain);
+            return true;
+        };
+        let ready = session.half(direction).ready();
+        let prefix = ready.get(..ready.len().min(IDENTIFY_BYTES)).unwrap_or(ready);
+        match wizard.on_stream(direction, prefix) {
+            Identified::Service(service) => {
+                self.set_service(conversation, service);
+                true
+            }
+            Identified::NeedMore if !gap && ready.len() < IDENTIFY_BYTES => false,
+            Identified::NeedMore | Identified::No => {
+                conversation.set_mode(direction, Mode::Plain);
+                true
+            }
+        }
+    }
+
+    /// The service is known: attach its inspector to both directions, or leave the flow plain.
+    pub(crate) fn set_service(&mut self, conversation: &mut Conversation, service: Service) {
+        self.core.counters.bump(Counter::FlowsIdentified);
+        conversation.service = Some(service);
+        conversation.wizard = None;
+        let transport = if conversation.tcp.is_some() { TransportKind::Tcp } else { TransportKind::Udp };
+        conversation.inspector = inspector_for(service, transport, &self.config.limits);
+        let mode = if conversation.inspector.is_some() { Mode::Inspect } else { Mode::Plain };
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            conversation.set_mode(direction, mode);
+        }
+    }
+
+    /// One call of the inspector. True: go on with the loop.
+    fn inspect(
+        &mut self,
+        conversation: &mut Conversation,
+        direction: Direction,
+        number: u64,
+        gap: Option<u64>,
+    ) -> bool {
+        let (Some(mut inspector), Some(session)) = (conversation.inspector.take(), conversation.tcp.take()) else {
+            conversation.set_mode(direction, Mode::Plain);
+            return conversation.tcp.is_some();
+        };
+        let facts = self.facts(conversation, &session, direction, number);
+        let bytes = session.half(direction).ready();
+        let wanted = conversation.wanted.get(direction.index()).copied().unwrap_or(0);
+        let at_gap = bytes.len() < wanted.max(1);
+        let (step, _) = self.with_cx(conversation, facts, |cx| match gap {
+            Some(len) if at_gap => inspector.on_gap(direction, len, cx),
+            _ => inspector.on_bytes(direction, bytes, cx),
+        });
+        let available = bytes.len();
+        conversation.tcp = Some(session);
+        conversation.inspector = Some(inspector);
+        self.take_step(conversation, direction, step, available, gap.is_some() && at_gap)
+    }
+
+    fn take_step(
+        &mut self,
+        conversation: &mut Conversation,
+        direction: Direction,
+        step: Step,
+        available: usize,
+        at_gap: bool,
+    ) -> bool {
+        match step {
+            Step::Consumed(count) => {
+                let count = count.min(available);
+                if let Some(session) = &mut conversation.tcp {
+                    let half = session.half_mut(direction);
+                    half.consume(count);
+                    if at_gap {
+                        let rest = half.ready().len();
+                        half.consume(rest);
+                        half.skip_gap();
+                    }
+                }
+                if count == 0 && !at_gap {
+                    return self.again(conversation, direction);
+                }
+                conversation.want(direction, 0);
+                true
+            }
+            Step::NeedMore { at_least } => {
+                if at_gap {
+                    // The hole is known and more was asked for: it will never come.
+                    self.detach(conversation, direction);
+                    return true;
+                }
+                conversation.want(direction, at_least.max(available.saturating_add(1)));
+                // A hole directly behind what is ready must be handled now.
+                conversation.tcp.as_ref().is_some_and(|session| session.half(direction).gap().is_some())
+            }
+            Step::Switch(service) => {
+                self.switch(conversation, service);
+                true
+            }
+            Step::Detach(reason) => {
+                match reason {
+                    DetachReason::Encrypted => {
+                        self.core.counters.bump(Counter::FlowsEncrypted);
+                        conversation.bypass();
+                        return false;
+                    }
+                    DetachReason::Gap => self.core.counters.bump(Counter::InspectorsDetachedGap),
+                    DetachReason::NotOurs => self.core.counters.bump(Counter::InspectorsDetachedNotOurs),
+                    DetachReason::Limit(_) => self.core.counters.bump(Counter::InspectorsDetachedLimit),
+                }
+                self.detach(conversation, direction);
+                true
+            }
+        }
+    }
+
+    /// `Consumed(0)`: ask once more at once; a second one in a row is a stuck inspector.
+    fn again(&mut self, conversation: &mut Conversation, direction: Direction) -> bool {
+        let Some(number) = conversation.tcp.as_ref().map(|_| conversation.last_packet) else { return false };
+        let (Some(mut inspector), Some(session)) = (conversation.inspector.take(), conversation.tcp.take()) else {
+            return false;
+        };
+        let facts = self.facts(conversation, &session, direction, number);
+        let bytes = session.half(direction).ready();
+        let (step, _) = self.with_cx(conversation, facts, |cx| inspector.on_bytes(direction, bytes, cx));
+        let available = bytes.len();
+        conversation.tcp = Some(session);
+        conversation.inspector = Some(inspector);
+        if step == Step::Consumed(0) {
+            self.core.counters.bump(Counter::InspectorsStuck);
+            self.detach(conversation, direction);
+            return true;
+        }
+        self.take_step(conversation, direction, step, available, false)
+    }
+
+    fn switch(&mut self, conversation: &mut Conversation, service: Option<Service>) {
+        match service {
+            Some(service) => self.set_service(conversation, service),
+            None => {
+                conversation.inspector = None;
+                conversation.service = None;
+                conversation.wizard = Some(Box::new(self.new_wizard()));
+                for direction in [Direction::ToServer, Direction::ToClient] {
+                    conversation.set_mode(direction, Mode::Identify);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn new_wizard(&self) -> tapir_protocol::Wizard {
+        if self.config.extended_identification {
+            tapir_protocol::Wizard::extended()
+        } else {
+            tapir_protocol::Wizard::new()
+        }
+    }
+
+    /// This direction falls back to plain reassembly; with both, the inspector goes.
+    fn detach(&mut self, conversation: &mut Conversation, direction: Direction) {
+        conversation.set_mode(direction, Mode::Plain);
+        if conversation.mode(direction.reverse()) != Mode::Inspect {
+            conversation.inspector = None;
+        }
+    }
+
+    /// Rebuilt data without an inspector. True: something was taken.
+    fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: bool) -> bool {
+        let Some(session) = conversation.tcp.take() else { return false };
+        let half = session.half(direction);
+        let ready = half.ready();
+        let cut = if flush && half.gap().is_some() || flush && !ready.is_empty() {
+            Some(self.plain_cut(half.segment_ends(), ready.len()).unwrap_or(ready.len()))
+        } else {
+            self.plain_cut(half.segment_ends(), ready.len())
+        };
+        let Some(cut) = cut else {
+            conversation.tcp = Some(session);
+            return false;
+        };
+        if let Some(bytes) = ready.get(..cut).filter(|bytes| !bytes.is_empty()) {
+            let facts = self.facts(conversation, &session, direction, number);
+            let mut sink = self.sink(&mut conversation.detect, facts);
+            sink.pdu(&Pdu::plain(bytes));
+        }
+        let mut session = session;
+        let half = session.half_mut(direction);
+        half.consume(cut);
+        let mut took = cut > 0;
+        if half.ready().is_empty() && half.gap().is_some() {
+            half.skip_gap();
+            took = true;
+        }
+        conversation.tcp = Some(session);
+        took
+    }
+
+    /// Where plain data is cut: at the end of a segment, once at least two segments and enough bytes
+    /// are there; at `pdu_bytes` in any case.
+    fn plain_cut(&self, ends: impl Iterator<Item = usize>, ready: usize) -> Option<usize> {
+        let mut segments = 0;
+        for end in ends {
+            if end > ready {
+                break;
+            }
+            segments += 1;
+            if segments >= 2 && end >= self.config.plain_flush_bytes || end >= self.config.limits.pdu_bytes {
+                return Some(end.min(self.config.limits.pdu_bytes.max(self.config.plain_flush_bytes)));
+            }
+        }
+        None
+    }
+
+    fn facts<'p>(
+        &self,
+        conversation: &Conversation,
+        session: &tapir_flow::TcpSession,
+        direction: Direction,
+        number: u64,
+    ) -> UnitFacts<'p> {
+        let (source, destination) = conversation.ends(direction);
+        UnitFacts {
+            packet: None,
+            net: net(source, destination, conversation.protocol),
+            direction,
+            established: true,
+            stream_bytes: session.bytes_by_sequence(),
+            service: conversation.service,
+            number,
+            time: session.half(direction).first_meta().map_or(conversation.last_time, |meta| meta.time),
+            flow: conversation.summary(),
+            endpoint: conversation.endpoint,
+        }
+    }
+
+    pub(crate) fn sink<'s, 'p>(&'s mut self, detect: &'s mut FlowState, facts: UnitFacts<'p>) -> UnitSink<'s, 'p> {
+        UnitSink { core: self.core, detect, expectations: self.expectations, out: self.out, facts, emitted: 0 }
+    }
+
+    /// Calls an inspector with everything it gets along with bytes.
+    pub(crate) fn with_cx<R>(
+        &mut self,
+        conversation: &mut Conversation,
+        facts: UnitFacts<'_>,
+        call: impl FnOnce(&mut InspectCx<'_>) -> R,
+    ) -> (R, usize) {
+        let (client, server) = (conversation.client, conversation.server);
+        // The inspector counts for itself; merged afterwards, so that the sink can own `core`.
+        let mut counters = std::mem::take(&mut self.core.inspector_counters);
+        let limits = &self.config.limits;
+        let mut sink = UnitSink {
+            core: self.core,
+            detect: &mut conversation.detect,
+            expectations: self.expectations,
+            out: self.out,
+            facts,
+            emitted: 0,
+        };
+        let mut cx = InspectCx { sink: &mut sink, limits, counters: &mut counters, client, server };
+        let result = call(&mut cx);
+        let emitted = sink.emitted;
+        self.core.inspector_counters = counters;
+        (result, emitted)
+    }
+}
+
+pub(crate) fn net(source: (IpAddr, u16), destination: (IpAddr, u16), protocol: u8) -> Net {
+    Net {
+        source: source.0,
+        destination: destination.0,
+        source_port: Some(source.1),
+        destination_port: Some(destination.1),
+        protocol,
+    }
+}

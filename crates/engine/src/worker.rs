@@ -1,0 +1,502 @@
+//! One worker: owns its flow table, its fragments and its detection scratch, and takes each frame
+//! from decoding to events before the next.
+//!
+//! *Invariants*: nothing is shared with other workers but the rule set; time comes from packets;
+//! a panic while a packet is processed is contained ([`Worker::process`]), counted, and detaches the
+//! inspector of the flow it happened on.
+
+use crate::config::{ChecksumMode, EngineConfig};
+use crate::conversation::{Conversation, Mode};
+use crate::inspect::{Core, EventSink, Origin};
+use crate::rules::Rules;
+use crate::packet_units::{Anomalies, RawUnit, packet_net};
+use crate::stream::Driver;
+use bumpalo::Bump;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tapir_detect::{Detector, FlowState, UnitContext};
+use tapir_flow::{
+    DataOutcome, DefragConfig, Defragmenter, Direction, FlowId, FlowKey, FlowTable, FlowTimeout, SegmentMeta,
+    TableConfig, TcpConfig, TcpSession,
+};
+use tapir_options::Net;
+use tapir_packet::{Frame, Packet, TcpHeader, Timestamp, decode, decode_ip, protocol};
+use tapir_protocol::{End, Expectation, PduKind, TransportKind, bind_port};
+use tapir_telemetry::{Counter, Counters};
+
+/// Announced flows (FTP data) remembered at most.
+const MAX_EXPECTATIONS: usize = 1024;
+/// Memory of the arena for derived buffers of one unit.
+const ARENA_BYTES: usize = 8 << 20;
+
+/// A worker. Not shared; one per core.
+pub struct Worker {
+    core: Core,
+    config: EngineConfig,
+    tcp_config: TcpConfig,
+    flows: FlowTable<Conversation>,
+    fragments: Defragmenter,
+    expectations: Vec<Expectation>,
+    next_flow: u64,
+    now: Timestamp,
+    current: Option<FlowId>,
+}
+
+impl Worker {
+    /// A worker with its own flow table.
+    pub fn new(config: EngineConfig, rules: Arc<Rules>, interface: Arc<str>) -> Self {
+        let tcp_config = TcpConfig {
+            policy: config.overlap,
+            midstream: config.midstream,
+            max_queued_bytes: config.max_queued_bytes,
+            ..TcpConfig::default()
+        };
+        let fragments = Defragmenter::new(DefragConfig { policy: config.fragments, ..DefragConfig::default() });
+        let flows = FlowTable::new(TableConfig { max_flows: config.max_flows, ..TableConfig::default() });
+        Self {
+            core: Core {
+                rules,
+                detector: Detector::default(),
+                arena: Self::arena(),
+                counters: Counters::default(),
+                inspector_counters: Counters::default(),
+                detections: Vec::new(),
+                evidence: config.evidence,
+                builtin_events: config.builtin_events,
+                interface,
+            },
+            config,
+            tcp_config,
+            flows,
+            fragments,
+            expectations: Vec::new(),
+            next_flow: 1,
+            now: Timestamp(i64::MIN),
+            current: None,
+        }
+    }
+
+    fn arena() -> Bump {
+        let arena = Bump::new();
+        arena.set_allocation_limit(Some(ARENA_BYTES));
+        arena
+    }
+
+    /// Counters so far.
+    pub fn counters(&self) -> Counters {
+        let mut sum = self.core.counters.clone();
+        sum.merge(&self.core.inspector_counters);
+        sum
+    }
+
+    /// Flows in the table.
+    pub fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// The rule set in force.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.core.rules
+    }
+
+    /// Replaces the rule set between two packets. Flowbits of live flows survive.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.core.rules = rules;
+    }
+
+    /// Names the interface or file that the next frames come from.
+    pub fn set_interface(&mut self, interface: Arc<str>) {
+        self.core.interface = interface;
+    }
+
+    /// Takes one frame to its events. `number` counts frames from 1; `endpoint` is whose traffic it is.
+    pub fn process(&mut self, frame: &Frame<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
+        self.current = None;
+        let result = catch_unwind(AssertUnwindSafe(|| self.frame(frame, number, endpoint, out)));
+        if result.is_err() {
+            self.contain();
+        }
+    }
+
+    /// A packet panicked: its flow goes on without inspector, so that a crash is no evasion.
+    #[cold]
+    fn contain(&mut self) {
+        self.core.counters.bump(Counter::PanicsContained);
+        self.core.arena = Self::arena();
+        let Some(id) = self.current.take() else { return };
+        let lost = match self.flows.get_mut(id) {
+            Some(conversation) => {
+                conversation.inspector = None;
+                conversation.wizard = None;
+                conversation.mode = [Mode::Plain; 2];
+                // The session may have been taken out when the panic struck.
+                conversation.protocol == protocol::TCP && conversation.tcp.is_none()
+            }
+            None => false,
+        };
+        if lost {
+            self.flows.remove(id);
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
+        self.core.counters.bump(Counter::Packets);
+        self.core.counters.add(Counter::Bytes, frame.data.len() as u64);
+        // Captures may step back a little; flow time never does.
+        self.now = self.now.max(frame.timestamp);
+        self.expire(number, out);
+        let packet = decode(frame);
+        self.decoded(&packet, number, endpoint, out);
+    }
+
+    fn expire(&mut self, number: u64, out: &mut dyn EventSink) {
+        let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
+        self.flows.expire(self.now, 16, &mut |_, mut conversation| {
+            core.counters.bump(Counter::FlowsTimedOut);
+            let mut driver = Driver { core, config, expectations, out };
+            driver.finish(&mut conversation, End::TimedOut, number);
+        });
+    }
+
+    /// No more packets: what was acknowledged is inspected, flows end in order of creation.
+    pub fn finish(&mut self, out: &mut dyn EventSink) {
+        let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
+        self.flows.drain(&mut |_, mut conversation| {
+            let number = conversation.last_packet;
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                let mut driver = Driver { core, config, expectations, out };
+                driver.finish(&mut conversation, End::EndOfCapture, number);
+            }));
+            if result.is_err() {
+                core.counters.bump(Counter::PanicsContained);
+                core.arena = Self::arena();
+            }
+        });
+    }
+
+    fn decoded(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
+        self.decode_events(packet, number, out);
+        if packet.broken {
+            self.core.counters.bump(Counter::PacketsBroken);
+            return;
+        }
+        let Some(ip) = packet.inner_ip() else {
+            self.core.counters.bump(Counter::PacketsNotIp);
+            return;
+        };
+        if self.config.checksums == ChecksumMode::Verify && tapir_packet::checksums(packet).is_bad() {
+            self.core.counters.bump(Counter::PacketsBadChecksum);
+            return;
+        }
+        if packet.ip_layers > 1 {
+            self.outer_layers(packet, number, endpoint, out);
+        }
+        if ip.fragment.is_fragment() {
+            self.fragment(packet, number, endpoint, out);
+            return;
+        }
+        match FlowKey::of(packet, endpoint) {
+            Some((key, source_is_low)) => match packet.tcp() {
+                Some(tcp) => self.tcp(packet, tcp, key, source_is_low, number, endpoint, out),
+                None => self.datagram(packet, key, source_is_low, number, endpoint, out),
+            },
+            None => self.core.counters.bump(Counter::PacketsNotIp),
+        }
+    }
+
+    fn decode_events(&mut self, packet: &Packet<'_>, number: u64, out: &mut dyn EventSink) {
+        if packet.events.is_empty() {
+            return;
+        }
+        let net = packet_net(packet);
+        let origin = Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
+        for event in packet.events.iter() {
+            self.core.counters.bump(Counter::DecodeEvents);
+            self.core.builtin(116, u32::from(event.0), net.as_ref(), None, &origin, out);
+        }
+    }
+
+    /// `ip` rules see every layer of a tunnel, outermost first.
+    fn outer_layers(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
+        for (index, layer) in packet.ip.iter().flatten().enumerate().take(packet.ip_layers.saturating_sub(1)) {
+            let net = Net {
+                source: layer.source,
+                destination: layer.destination,
+                source_port: None,
+                destination_port: None,
+                protocol: layer.protocol,
+            };
+            let context = UnitContext { outer_layer: true, endpoint, ..UnitContext::default() };
+            let raw = RawUnit { packet, ip_layer: index, net, payload: layer.payload, service: None, context, number };
+            self.core.raw(&raw, None, out);
+        }
+    }
+
+    fn fragment(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
+        let Some(ip) = packet.inner_ip() else { return };
+        self.core.counters.bump(Counter::Fragments);
+        let net = Net {
+            source: ip.source,
+            destination: ip.destination,
+            source_port: None,
+            destination_port: None,
+            protocol: ip.protocol,
+        };
+        let layer = packet.ip_layers.saturating_sub(1);
+        let context = UnitContext { content_off: true, endpoint, ..UnitContext::default() };
+        let raw = RawUnit { packet, ip_layer: layer, net, payload: packet.payload, service: None, context, number };
+        self.core.raw(&raw, None, out);
+        let mut found: Vec<u32> = Vec::new();
+        let whole = self
+            .fragments
+            .push(packet, layer, &mut self.core.counters, &mut |sid| found.push(sid))
+            .map(<[u8]>::to_vec);
+        let origin = Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
+        for sid in found {
+            self.core.builtin(123, sid, Some(&net), None, &origin, out);
+        }
+        if let Some(datagram) = whole {
+            let rebuilt = decode_ip(&packet.frame, &datagram);
+            self.decoded(&rebuilt, number, endpoint, out);
+        }
+    }
+
+    fn tcp(
+        &mut self,
+        packet: &Packet<'_>,
+        tcp: &TcpHeader<'_>,
+        key: FlowKey,
+        source_is_low: bool,
+        number: u64,
+        endpoint: u32,
+        out: &mut dyn EventSink,
+    ) {
+        let meta = SegmentMeta { packet: number, time: packet.frame.timestamp };
+        for attempt in 0..2 {
+            let Some(id) = self.tcp_flow(packet, key, source_is_low, endpoint, number, out) else { return };
+            self.current = Some(id);
+            let Some(conversation) = self.flows.get_mut(id) else { return };
+            let direction = conversation.direction(source_is_low);
+            let Some(session) = conversation.tcp.as_mut() else { return };
+            let mut anomalies = Anomalies::default();
+            let outcome = session.on_segment(
+                direction,
+                tcp,
+                packet.payload,
+                meta,
+                &self.tcp_config,
+                &mut self.core.counters,
+                &mut |sid| anomalies.push(sid),
+            );
+            if outcome.new_connection && attempt == 0 {
+                // The same addresses and ports again: the old flow ends here.
+                if let Some(mut old) = self.flows.remove(id) {
+                    self.driver(out).finish(&mut old, End::TimedOut, number);
+                }
+                continue;
+            }
+            note_packet(conversation, direction, packet, number);
+            let closed = session.closed();
+            let mut driver = Driver {
+                core: &mut self.core,
+                config: &self.config,
+                expectations: &mut self.expectations,
+                out,
+            };
+            driver.anomalies(conversation, packet, direction, &anomalies, number);
+            for side in [direction.reverse(), direction] {
+                if outcome.progressed.get(side.index()).copied().unwrap_or(false) {
+                    driver.pump(conversation, side, number);
+                }
+                if let Some(end) = outcome.ended.get(side.index()).copied().flatten() {
+                    let end = match end {
+                        tapir_flow::FlowEnd::Fin => End::Fin,
+                        tapir_flow::FlowEnd::Reset => End::Reset,
+                    };
+                    driver.end(conversation, side, end, number);
+                }
+            }
+            let inspected = conversation.mode(direction);
+            let skip = !packet.payload.is_empty()
+                && match inspected {
+                    Mode::Inspect => matches!(outcome.data, DataOutcome::Queued | DataOutcome::Retransmission),
+                    Mode::Off => true,
+                    Mode::Identify | Mode::Plain => false,
+                };
+            if !skip {
+                driver.raw_segment(conversation, packet, direction, outcome.data == DataOutcome::Retransmission, number);
+            }
+            if closed {
+                self.flows.set_timeout(id, CLOSED_SECONDS);
+            }
+            self.flows.touch(id, self.now);
+            return;
+        }
+    }
+
+    fn driver<'w>(&'w mut self, out: &'w mut dyn EventSink) -> Driver<'w> {
+        Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out }
+    }
+
+    /// The flow of a TCP packet, new if there is none.
+    fn tcp_flow(
+        &mut self,
+        packet: &Packet<'_>,
+        key: FlowKey,
+        source_is_low: bool,
+        endpoint: u32,
+        number: u64,
+        out: &mut dyn EventSink,
+    ) -> Option<FlowId> {
+        if let Some(id) = self.flows.find(&key) {
+            return Some(id);
+        }
+        let (session, sender_is_client) = TcpSession::new(packet, &self.tcp_config);
+        let mut conversation = self.conversation(packet, source_is_low == sender_is_client, endpoint)?;
+        conversation.tcp = Some(Box::new(session));
+        let expected = self.expected(&conversation);
+        let bound = bind_port(TransportKind::Tcp, conversation.server.1);
+        let mut driver = self.driver(out);
+        if let Some(service) = expected.or(bound) {
+            driver.set_service(&mut conversation, service);
+        } else {
+            conversation.wizard = Some(Box::new(driver.new_wizard()));
+        }
+        Some(self.insert(key, conversation, FlowTimeout::Tcp, number, out))
+    }
+
+    fn insert(
+        &mut self,
+        key: FlowKey,
+        conversation: Conversation,
+        timeout: FlowTimeout,
+        number: u64,
+        out: &mut dyn EventSink,
+    ) -> FlowId {
+        self.core.counters.bump(Counter::FlowsCreated);
+        let (id, evicted) = self.flows.insert(key, self.now, timeout, conversation);
+        if let Some((_, mut old)) = evicted {
+            self.core.counters.bump(Counter::FlowsEvicted);
+            self.driver(out).finish(&mut old, End::TimedOut, number);
+        }
+        id
+    }
+
+    fn conversation(&mut self, packet: &Packet<'_>, low_is_client: bool, endpoint: u32) -> Option<Conversation> {
+        let ip = packet.inner_ip()?;
+        let (source_port, destination_port) = packet.ports().unwrap_or((0, 0));
+        let source = (ip.source, source_port);
+        let destination = (ip.destination, destination_port);
+        // Whether the sender is the low end is told by the key; the caller folded it in.
+        let sender_is_client = FlowKey::of(packet, endpoint).is_none_or(|(_, is_low)| is_low == low_is_client);
+        let (client, server) = if sender_is_client { (source, destination) } else { (destination, source) };
+        let number = self.next_flow;
+        self.next_flow += 1;
+        Some(Conversation {
+            number,
+            start: packet.frame.timestamp,
+            client,
+            server,
+            low_is_client,
+            protocol: ip.protocol,
+            endpoint,
+            tcp: None,
+            service: None,
+            inspector: None,
+            wizard: None,
+            mode: [Mode::Identify; 2],
+            wanted: [0; 2],
+            ended: [false; 2],
+            detect: FlowState { number, ..FlowState::default() },
+            rules: self.core.rules.set.id,
+            packets: [0; 2],
+            bytes: [0; 2],
+            last_packet: 0,
+            last_time: packet.frame.timestamp,
+        })
+    }
+
+    fn expected(&mut self, conversation: &Conversation) -> Option<tapir_protocol::Service> {
+        if self.expectations.is_empty() {
+            return None;
+        }
+        while self.expectations.len() > MAX_EXPECTATIONS {
+            self.expectations.remove(0);
+            self.core.counters.bump(Counter::ExpectationsEvicted);
+        }
+        let fits = |expectation: &Expectation, server: (IpAddr, u16), client: IpAddr| {
+            expectation.server == server && expectation.client == client
+        };
+        let at = self.expectations.iter().position(|expectation| {
+            fits(expectation, conversation.server, conversation.client.0)
+                || fits(expectation, conversation.client, conversation.server.0)
+        })?;
+        Some(self.expectations.remove(at).service)
+    }
+
+    /// UDP, ICMP and other IP packets: the packet is the unit.
+    fn datagram(
+        &mut self,
+        packet: &Packet<'_>,
+        key: FlowKey,
+        source_is_low: bool,
+        number: u64,
+        endpoint: u32,
+        out: &mut dyn EventSink,
+    ) {
+        let Some(id) = self.datagram_flow(packet, key, source_is_low, endpoint, number, out) else { return };
+        self.current = Some(id);
+        let Some(conversation) = self.flows.get_mut(id) else { return };
+        let direction = conversation.direction(source_is_low);
+        note_packet(conversation, direction, packet, number);
+        let mut driver =
+            Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out };
+        driver.datagram(conversation, packet, direction, number);
+        self.flows.touch(id, self.now);
+    }
+
+    fn datagram_flow(
+        &mut self,
+        packet: &Packet<'_>,
+        key: FlowKey,
+        source_is_low: bool,
+        endpoint: u32,
+        number: u64,
+        out: &mut dyn EventSink,
+    ) -> Option<FlowId> {
+        if let Some(id) = self.flows.find(&key) {
+            return Some(id);
+        }
+        let mut conversation = self.conversation(packet, source_is_low, endpoint)?;
+        let timeout = match conversation.protocol {
+            protocol::UDP => FlowTimeout::Udp,
+            protocol::ICMP | protocol::ICMPV6 => FlowTimeout::Icmp,
+            _ => FlowTimeout::Ip,
+        };
+        if conversation.protocol == protocol::UDP {
+            let bound = bind_port(TransportKind::Udp, conversation.server.1);
+            let mut driver = self.driver(out);
+            match bound {
+                Some(service) => driver.set_service(&mut conversation, service),
+                None => conversation.wizard = Some(Box::new(driver.new_wizard())),
+            }
+        }
+        Some(self.insert(key, conversation, timeout, number, out))
+    }
+}
+
+/// Seconds that a closed TCP flow stays, so that late packets don't look like a new one.
+const CLOSED_SECONDS: u32 = 30;
+
+fn note_packet(conversation: &mut Conversation, direction: Direction, packet: &Packet<'_>, number: u64) {
+    let index = direction.index();
+    if let Some(count) = conversation.packets.get_mut(index) {
+        *count = count.saturating_add(1);
+    }
+    if let Some(bytes) = conversation.bytes.get_mut(index) {
+        *bytes = bytes.saturating_add(u64::from(packet.frame.original_len));
+    }
+    conversation.last_packet = number;
+    conversation.last_time = packet.frame.timestamp;
+}
