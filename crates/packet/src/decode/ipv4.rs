@@ -179,7 +179,7 @@ impl<'a> Walk<'a, '_> {
             present = true;
             let full_slots = |step: usize| {
                 let pointer = rest.get(2).map_or(usize::MAX, |&pointer| usize::from(pointer));
-                pointer >= len || (len + 1 - pointer) % step == 0
+                pointer >= len || (len + 1 - pointer).is_multiple_of(step)
             };
             let addressed = rest.get(3).is_some_and(|flags| flags & 1 != 0);
             match *kind {
