@@ -39,8 +39,20 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet II and 802.3.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without HDLC framing.
+    pub const PPP: Self = Self(9);
+    /// Raw IP as BSD/OS numbers it.
+    pub const RAW_BSD: Self = Self(12);
+    /// Raw IP as OpenBSD numbers it.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP with HDLC framing.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPPoE session.
+    pub const PPP_ETHERNET: Self = Self(51);
     /// Raw IP (either version).
     pub const RAW: Self = Self(101);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
     /// OpenBSD loopback, network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture.
@@ -49,8 +61,35 @@ impl LinkType {
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// Netfilter log messages.
+    pub const NFLOG: Self = Self(239);
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
+
+    /// The link types that [`crate::decode`] knows.
+    pub const DECODED: &'static [Self] = &[
+        Self::ETHERNET,
+        Self::LINUX_SLL,
+        Self::LINUX_SLL2,
+        Self::RAW,
+        Self::RAW_BSD,
+        Self::RAW_OPENBSD,
+        Self::IPV4,
+        Self::IPV6,
+        Self::NULL,
+        Self::LOOP,
+        Self::PPP,
+        Self::PPP_HDLC,
+        Self::PPP_ETHERNET,
+        Self::C_HDLC,
+        Self::NFLOG,
+    ];
+
+    /// Whether [`crate::decode`] knows the link type.
+    #[inline]
+    pub fn is_decoded(self) -> bool {
+        Self::DECODED.contains(&self)
+    }
 }
 
 /// What the capture source says about checksums of a frame.

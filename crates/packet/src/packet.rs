@@ -161,6 +161,23 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
+    /// A packet of which nothing is decoded.
+    #[inline]
+    pub(crate) fn empty(frame: &Frame<'a>) -> Self {
+        Self {
+            frame: *frame,
+            ethernet: None,
+            vlan: [None; 2],
+            ip: [None; MAX_IP_LAYERS],
+            ip_layers: 0,
+            transport: Transport::None,
+            payload: &[],
+            defragmented: false,
+            events: DecodeEvents::default(),
+            broken: false,
+        }
+    }
+
     /// The innermost IP layer.
     #[inline]
     pub fn inner_ip(&self) -> Option<&IpLayer<'a>> {

@@ -41,6 +41,14 @@ counters! {
     Bytes = "bytes", Bytes, "Captured bytes of the frames handed to the engine.";
 
     // packet
+    PacketsCut = "packets_cut", Packets, "Frames of which the capture kept only the beginning.";
+    PacketsUndecodedLink = "packets_undecoded_link", Packets, "Frames of a link type that is not decoded.";
+    PacketsBroken = "packets_broken", Packets, "Frames with an unusable header: not inspected.";
+    PacketsNotIp = "packets_not_ip", Packets, "Frames without an IP packet (ARP, spanning tree and the like).";
+    PacketsTunnelled = "packets_tunnelled", Packets, "Frames with more than one IP layer.";
+    PacketsTooManyLayers = "packets_too_many_layers", Packets, "Frames with more protocol layers than are followed.";
+    DecodeEvents = "decode_events", Events, "Anomalies of headers (gid 116).";
+    DecodeEventsLost = "decode_events_lost", Events, "Anomalies beyond the number kept per frame.";
 
     // flow
 
