@@ -1,2 +1,3 @@
 //! (being built)
 #![allow(unused_crate_dependencies)]
+pub mod search;

@@ -47,6 +47,7 @@ counters! {
     // protocol
 
     // options and detect
+    SearchCapped = "search_capped", Events, "Pattern searches finished by the flat automaton: too many near matches in the buffer.";
 
     // engine
 }
