@@ -55,6 +55,7 @@ counters! {
     // protocol
 
     // options and detect
+<<<<<<< HEAD
     UnitsInspected = "units_inspected", Events, "Units (packets, PDUs, sections) that rules were considered for.";
     BytesSearched = "bytes_searched", Bytes, "Bytes given to the pattern search.";
     SearchFallbacks = "search_fallbacks", Events, "Buffers that were hostile to the pattern filter and were finished by the flat automaton.";
@@ -68,6 +69,9 @@ counters! {
     EventsRepeated = "events_repeated", Events, "Matches on rebuilt data of rules already raised on the raw packet.";
     EventsOverLimit = "events_over_limit", Events, "Matches dropped by the per-unit limits of the event queue.";
     FlowbitsOverLimit = "flowbits_over_limit", Events, "Flowbits not set because the flow already has too many.";
+=======
+    SearchCapped = "search_capped", Events, "Pattern searches finished by the flat automaton: too many near matches in the buffer.";
+>>>>>>> h-search
 
     // engine
 }
