@@ -10,12 +10,17 @@
 #![deny(clippy::indexing_slicing)]
 
 mod buffer;
+mod identify;
 mod inspector;
 mod protocols;
 mod service;
 mod view;
+mod wire;
 
 pub use buffer::{BufferId, BufferKey, BufferKind, Selector, UriPart};
+#[doc(hidden)]
+pub use identify::fuzz_wizard;
+pub use identify::{Identified, MAX_SEARCH_DEPTH, Wizard, bind_port};
 pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
