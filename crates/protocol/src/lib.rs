@@ -10,6 +10,8 @@
 #![deny(clippy::indexing_slicing)]
 
 mod buffer;
+#[doc(hidden)]
+pub mod drive;
 mod identify;
 mod inspector;
 mod protocols;
@@ -25,5 +27,7 @@ pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
+#[doc(hidden)]
+pub use protocols::{fuzz_dns, fuzz_tls};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
