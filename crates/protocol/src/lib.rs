@@ -10,15 +10,24 @@
 #![deny(clippy::indexing_slicing)]
 
 mod buffer;
+#[doc(hidden)]
+pub mod drive;
+mod identify;
 mod inspector;
 mod protocols;
 mod service;
 mod view;
+mod wire;
 
 pub use buffer::{BufferId, BufferKey, BufferKind, Selector, UriPart};
+#[doc(hidden)]
+pub use identify::fuzz_wizard;
+pub use identify::{Identified, MAX_SEARCH_DEPTH, Wizard, bind_port};
 pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
+#[doc(hidden)]
+pub use protocols::{fuzz_dns, fuzz_tls};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};

@@ -57,9 +57,9 @@ impl PduView for NoView {
 /// Bits of `ssl_state` and `ssl_version`, as sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SslFacts {
-    /// Handshake records in this PDU and before it on the flow: see the constants.
+    /// Handshake messages in this PDU: see the constants.
     pub state: u8,
-    /// Version seen: see the constants.
+    /// Versions of records seen on the flow so far: see the constants.
     pub version: u8,
 }
 

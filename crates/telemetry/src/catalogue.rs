@@ -53,6 +53,8 @@ counters! {
     // flow
 
     // protocol
+    TlsRecordsOversized = "tls_records_oversized", Events, "TLS records with an impossible length, cut instead of waited for.";
+    DnsNamesBroken = "dns_names_broken", Events, "DNS questions whose name is cut off, too long or badly compressed.";
 
     // options and detect
 <<<<<<< HEAD

@@ -1,6 +1,14 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+mod dns;
+mod tls;
+
 use crate::{Inspector, Limits, Service};
+
+#[doc(hidden)]
+pub use dns::fuzz_dns;
+#[doc(hidden)]
+pub use tls::fuzz_tls;
 
 /// Transport of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +29,7 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] = &[];
+pub static PROTOCOLS: &[&ProtocolDef] = &[&dns::DEF, &tls::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
