@@ -277,13 +277,9 @@ const WAITING: u32 = 1 << 31;
 /// Body-like buffers that are the very bytes of the payload.
 fn same_as_payload(unit: &Unit<'_>) -> u64 {
     let mut mask = 0;
-    for buffer in [
-        BufferId::FileData,
-        BufferId::HttpClientBody,
-        BufferId::RawData,
-        BufferId::DceStubData,
-        BufferId::SipBody,
-    ] {
+    for buffer in
+        [BufferId::FileData, BufferId::HttpClientBody, BufferId::RawData, BufferId::DceStubData, BufferId::SipBody]
+    {
         let bytes = match buffer {
             BufferId::RawData => Some(unit.raw),
             _ => unit.view.searchable(buffer, unit.arena),

@@ -17,10 +17,8 @@ pub(crate) fn matches<'a>(
     counters: &mut Counters,
     hits: Option<&mut Vec<tapir_options::Hit>>,
 ) -> bool {
-    let mut run = Run {
-        eval: Eval { unit, vars: Vars::default(), base64: None, counters, hits, option: 0 },
-        steps: MAX_STEPS,
-    };
+    let mut run =
+        Run { eval: Eval { unit, vars: Vars::default(), base64: None, counters, hits, option: 0 }, steps: MAX_STEPS };
     run.from(&rule.options, 0, Cursor::new(unit))
 }
 

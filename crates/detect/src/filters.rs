@@ -118,7 +118,9 @@ impl Subject {
         match track {
             Track::BySource => Key::One(self.net.source),
             Track::ByDestination => Key::One(self.net.destination),
-            Track::ByBoth => Key::Two(self.net.source.min(self.net.destination), self.net.source.max(self.net.destination)),
+            Track::ByBoth => {
+                Key::Two(self.net.source.min(self.net.destination), self.net.source.max(self.net.destination))
+            }
             Track::ByRule => Key::None,
             Track::ByFlow => Key::Flow(self.flow),
         }
@@ -130,13 +132,7 @@ impl Subject {
 }
 
 impl FilterState {
-    fn entry(
-        &mut self,
-        owner: Owner,
-        subject: &Subject,
-        track: Track,
-        counters: &mut Counters,
-    ) -> (&mut Count, bool) {
+    fn entry(&mut self, owner: Owner, subject: &Subject, track: Track, counters: &mut Counters) -> (&mut Count, bool) {
         let key = (owner, subject.endpoint, subject.key(track));
         let now = subject.time.secs();
         if self.counts.len() >= MAX_TRACKED && !self.counts.contains_key(&key) {
@@ -238,7 +234,8 @@ impl FilterState {
         let specific = |line: &&(usize, &EventFilter)| line.1.scope.gid != 0 && line.1.scope.sid != 0;
         let lines: Option<(usize, &EventFilter)> = {
             let mut fitting = filters.events.iter().enumerate().filter(|(_, line)| subject.in_scope(line.scope));
-            let all: Vec<(usize, &EventFilter)> = if filters.events.is_empty() { Vec::new() } else { fitting.by_ref().collect() };
+            let all: Vec<(usize, &EventFilter)> =
+                if filters.events.is_empty() { Vec::new() } else { fitting.by_ref().collect() };
             all.iter().find(specific).or_else(|| all.first()).copied()
         };
         if let (true, Some((index, line))) = (log, lines) {
@@ -268,7 +265,8 @@ impl FilterState {
             entry.count = entry.count.saturating_add(1);
             entry.last = now;
             if entry.count > line.count {
-                entry.until = Some(if line.timeout == 0 { i64::MAX } else { now.saturating_add(i64::from(line.timeout)) });
+                entry.until =
+                    Some(if line.timeout == 0 { i64::MAX } else { now.saturating_add(i64::from(line.timeout)) });
             }
             if entry.until.is_some_and(|until| now < until) {
                 action = Some(line.new_action);
@@ -284,9 +282,8 @@ fn suppressed(line: &Suppression, subject: &Subject) -> bool {
     }
     let Some((track, networks)) = &line.addresses else { return true };
     let of = |address: IpAddr| {
-        let inside = |negated: bool| {
-            networks.iter().any(|(network, minus)| *minus == negated && contains(network, address))
-        };
+        let inside =
+            |negated: bool| networks.iter().any(|(network, minus)| *minus == negated && contains(network, address));
         (networks.iter().all(|(_, minus)| *minus) || inside(false)) && !inside(true)
     };
     match track {

@@ -7,7 +7,7 @@
 
 use crate::fastpattern::{Chosen, sections};
 use crate::header::{HeaderTest, Proto};
-use crate::search::{Pattern, PatternId, SearchSet, Seen};
+use crate::search::{Pattern, PatternId, PatternSet, SearchSet, Seen};
 use rapidhash::RapidHashMap;
 use tapir_flow::Direction;
 use tapir_options::CompiledRule;
@@ -89,6 +89,7 @@ impl PatternGroup {
     }
 
     /// Reports the targets of every pattern that occurs in `haystack` and belongs to one of `buffers`.
+    /// False: the buffer was hostile and the flat automaton had to take over.
     #[inline]
     pub(crate) fn scan(&self, haystack: &[u8], buffers: u64, seen: &mut Seen, found: &mut impl FnMut(u32)) -> bool {
         if self.buffers & buffers == 0 || haystack.is_empty() {
@@ -103,7 +104,7 @@ impl PatternGroup {
             }
         }
         let Some(set) = &self.set else { return true };
-        set.scan_once(haystack, seen, &mut |id: PatternId| {
+        let scan = set.scan_once(haystack, seen, &mut |id: PatternId| {
             let at = id.0 as usize;
             let range = match (self.starts.get(at), self.starts.get(at + 1)) {
                 (Some(&start), Some(&end)) => start as usize..end as usize,
@@ -114,7 +115,8 @@ impl PatternGroup {
                     found(target.rule);
                 }
             }
-        })
+        });
+        scan.capped.is_none()
     }
 }
 
@@ -368,9 +370,8 @@ fn port_groups(entries: &[Entry<'_>], carrier: Carrier) -> PortGroups {
     for entry in entries {
         let Some(place) = placed(entry, carrier) else { continue };
         let (from, to) = entry.header.ports();
-        let ranges = |ports: &Ports| -> Vec<(u16, u16)> {
-            ports.0.iter().map(|range| (range.first, range.last)).collect()
-        };
+        let ranges =
+            |ports: &Ports| -> Vec<(u16, u16)> { ports.0.iter().map(|range| (range.first, range.last)).collect() };
         match place {
             Place::Any => any.push(entry),
             Place::Source => source.push((entry, ranges(from))),

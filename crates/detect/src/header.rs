@@ -86,8 +86,7 @@ impl AddressSet {
 
     #[inline]
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        self.any
-            || ((self.positive.is_empty() || self.positive.contains(address)) && !self.negated.contains(address))
+        self.any || ((self.positive.is_empty() || self.positive.contains(address)) && !self.negated.contains(address))
     }
 }
 
@@ -184,13 +183,7 @@ impl HeaderTest {
             return self.swapped(net, with_ports);
         }
         self.side(net.source, net.source_port, &self.source, &self.source_ports, with_ports)
-            && self.side(
-                net.destination,
-                net.destination_port,
-                &self.destination,
-                &self.destination_ports,
-                with_ports,
-            )
+            && self.side(net.destination, net.destination_port, &self.destination, &self.destination_ports, with_ports)
     }
 
     fn swapped(&self, net: &Net, with_ports: bool) -> bool {
@@ -216,8 +209,7 @@ impl HeaderTest {
         ports: &Ports,
         with_ports: bool,
     ) -> bool {
-        addresses.contains(address)
-            && (!with_ports || ports.is_any() || port.is_some_and(|port| ports.contains(port)))
+        addresses.contains(address) && (!with_ports || ports.is_any() || port.is_some_and(|port| ports.contains(port)))
     }
 }
 

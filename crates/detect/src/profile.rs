@@ -28,14 +28,8 @@ impl Profile {
         first_action_only: false,
     };
     /// Snort 3.12's shipped limits (`snort/03-detection.md` §3.6).
-    pub const SNORT3: Self = Self {
-        name: "snort3",
-        exact_snort3: true,
-        matches_per_action: 5,
-        queue: 8,
-        log: 3,
-        first_action_only: true,
-    };
+    pub const SNORT3: Self =
+        Self { name: "snort3", exact_snort3: true, matches_per_action: 5, queue: 8, log: 3, first_action_only: true };
     /// Suricata 7: 15 alerts per packet.
     pub const SURICATA: Self = Self {
         name: "suricata",

@@ -1,1 +1,28 @@
-//! (being built)
+//! The run-to-completion loop: it alone knows the order capture → packet → flow → protocol → detect
+//! → event.
+//!
+//! *How it fits*: [`Rules::load`] makes a shared rule set; a [`Worker`] per core takes frames and
+//! gives owned events to an [`EventSink`]; [`scan_file`] drives one from a capture.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
+
+mod builtin;
+mod config;
+mod conversation;
+mod evidence;
+mod inspect;
+mod packet_units;
+mod rules;
+mod scan;
+mod stream;
+mod worker;
+
+pub use config::{ChecksumMode, EngineConfig};
+pub use inspect::EventSink;
+pub use rules::{Enable, LoadReport, RuleSources, Rules};
+pub use scan::{Progress, ScanReport, scan_file};
+pub use worker::Worker;
+
+/// The built-in rules, used when no file is given.
+pub const STARTER_RULES: &str = include_str!("../../../rules/tapir-starter.rules");

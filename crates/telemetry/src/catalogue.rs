@@ -57,7 +57,6 @@ counters! {
     DnsNamesBroken = "dns_names_broken", Events, "DNS questions whose name is cut off, too long or badly compressed.";
 
     // options and detect
-<<<<<<< HEAD
     UnitsInspected = "units_inspected", Events, "Units (packets, PDUs, sections) that rules were considered for.";
     BytesSearched = "bytes_searched", Bytes, "Bytes given to the pattern search.";
     SearchFallbacks = "search_fallbacks", Events, "Buffers that were hostile to the pattern filter and were finished by the flat automaton.";
@@ -71,9 +70,26 @@ counters! {
     EventsRepeated = "events_repeated", Events, "Matches on rebuilt data of rules already raised on the raw packet.";
     EventsOverLimit = "events_over_limit", Events, "Matches dropped by the per-unit limits of the event queue.";
     FlowbitsOverLimit = "flowbits_over_limit", Events, "Flowbits not set because the flow already has too many.";
-=======
     SearchCapped = "search_capped", Events, "Pattern searches finished by the flat automaton: too many near matches in the buffer.";
->>>>>>> h-search
 
     // engine
+    PacketsBroken = "packets_broken", Packets, "Packets not inspected because a header is truncated or impossible.";
+    PacketsNotIp = "packets_not_ip", Packets, "Packets without an IP header (ARP and others): no rules apply.";
+    PacketsBadChecksum = "packets_bad_checksum", Packets, "Packets not inspected because checksums are verified and theirs is wrong.";
+    DecodeEvents = "decode_events", Events, "Anomalies of headers (gid 116).";
+    Fragments = "fragments", Packets, "IP fragments.";
+    FlowsCreated = "flows_created", Flows, "Flows begun.";
+    FlowsTimedOut = "flows_timed_out", Flows, "Flows ended by idle time.";
+    FlowsEvicted = "flows_evicted", Flows, "Flows ended early because the flow table was full.";
+    FlowsIdentified = "flows_identified", Flows, "Flows whose service was recognised.";
+    FlowsEncrypted = "flows_encrypted", Flows, "Flows bypassed because they are encrypted from here on.";
+    Pdus = "pdus", Events, "PDUs and datagrams handed to detection.";
+    InspectorsDetachedGap = "inspectors_detached_gap", Events, "Directions given up by their inspector because bytes are missing.";
+    InspectorsDetachedNotOurs = "inspectors_detached_not_ours", Events, "Directions given up by their inspector because they do not speak the protocol.";
+    InspectorsDetachedLimit = "inspectors_detached_limit", Events, "Directions given up by their inspector at a limit.";
+    InspectorsStuck = "inspectors_stuck", Events, "Inspectors detached because they neither consumed nor asked for more (a bug).";
+    ExpectationsEvicted = "expectations_evicted", Events, "Announced flows forgotten because too many were pending.";
+    PanicsContained = "panics_contained", Events, "Packets whose processing panicked (a bug); the flow went on without inspector.";
+    Events = "events", Events, "Security events raised.";
+    BuiltinEvents = "builtin_events", Events, "Decoder, stream and inspector anomalies seen, raised or not.";
 }
