@@ -57,6 +57,8 @@ pub struct RateFilter {
     pub new_action: Action,
     /// … for this many seconds (0: for ever).
     pub timeout: u32,
+    /// Only events whose tracked address is in these networks (`true` = negated).
+    pub apply_to: Option<Vec<(AddressItem, bool)>>,
 }
 
 /// The filters of a rule set.
@@ -253,7 +255,8 @@ impl FilterState {
         let now = subject.time.secs();
         let mut action = None;
         for (index, line) in filters.rates.iter().enumerate() {
-            if !subject.in_scope(line.scope) {
+            let applies = line.apply_to.as_ref().is_none_or(|networks| tracked_in(line.track, networks, subject));
+            if !subject.in_scope(line.scope) || !applies {
                 continue;
             }
             let owner = Owner::Rate(u32::try_from(index).unwrap_or(u32::MAX), subject.gid, subject.sid);
@@ -280,7 +283,11 @@ fn suppressed(line: &Suppression, subject: &Subject) -> bool {
     if !subject.in_scope(line.scope) {
         return false;
     }
-    let Some((track, networks)) = &line.addresses else { return true };
+    line.addresses.as_ref().is_none_or(|(track, networks)| tracked_in(*track, networks, subject))
+}
+
+/// Whether the address that is tracked is in a list of networks (positive minus negated).
+fn tracked_in(track: Track, networks: &[(AddressItem, bool)], subject: &Subject) -> bool {
     let of = |address: IpAddr| {
         let inside =
             |negated: bool| networks.iter().any(|(network, minus)| *minus == negated && contains(network, address));

@@ -71,6 +71,11 @@ impl DetectRule {
         self.pattern.as_ref().map(|chosen| (chosen.bytes.as_slice(), chosen.buffer))
     }
 
+    /// Index of the option whose content is the fast pattern.
+    pub fn fast_pattern_option(&self) -> Option<usize> {
+        self.pattern.as_ref().map(|chosen| chosen.option)
+    }
+
     /// The pattern stands at a fixed offset and is compared, not searched.
     pub fn is_anchored(&self) -> bool {
         self.pattern.as_ref().is_some_and(|chosen| chosen.anchor.is_some())

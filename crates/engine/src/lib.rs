@@ -11,6 +11,7 @@ mod builtin;
 mod config;
 mod conversation;
 mod evidence;
+mod filters;
 mod inspect;
 mod packet_units;
 mod rules;

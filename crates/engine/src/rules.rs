@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tapir_detect::{EventFilter, Filters, Profile, RateFilter, RuleSet, Scope, Suppression};
+use tapir_detect::{Profile, RuleSet};
 use tapir_event::RuleSummary;
 use tapir_options::{BitNames, CompileContext, Effect, fold};
 use tapir_rules::{Diagnostic, Loaded, Rule, Severity, SourceMap};
@@ -56,6 +56,8 @@ pub struct LoadReport {
     pub skipped: Vec<(u32, u32)>,
     /// Parsed rules behind `#` that stay off.
     pub disabled: usize,
+    /// Rules that the parser refused.
+    pub refused: usize,
 }
 
 impl LoadReport {
@@ -79,12 +81,12 @@ impl Rules {
     /// Builds from parsed rules.
     pub fn build(loaded: Loaded, enable: &Enable, profile: Profile) -> (Self, LoadReport) {
         let mut bits = BitNames::default();
-        let Loaded { rules, filters, classifications, references, sources, mut diagnostics, .. } = loaded;
+        let Loaded { rules, filters, classifications, references, sources, mut diagnostics, counts, .. } = loaded;
         let parsed = rules.len();
         let mut cx = CompileContext::new(&mut bits);
         let (mut compiled, mut skipped, mut enabled) = (Vec::new(), Vec::new(), 0);
         for mut rule in rules {
-            if !switched_on(&rule, enable) {
+            if !enable.switches_on(&rule) {
                 continue;
             }
             enabled += 1;
@@ -99,7 +101,7 @@ impl Rules {
             }
         }
         diagnostics.append(&mut cx.diagnostics);
-        let filters = filters_of(&filters);
+        let filters = crate::filters::convert(&filters, &mut diagnostics);
         let set = RuleSet::build(compiled, filters, profile);
         let summaries: Vec<Arc<RuleSummary>> =
             set.rules.iter().map(|rule| Arc::new(summary(&rule.rule, &classifications, &references))).collect();
@@ -116,6 +118,7 @@ impl Rules {
             evaluable: set.rules.len(),
             skipped,
             disabled: parsed.saturating_sub(enabled),
+            refused: counts.skipped,
             sources,
             diagnostics,
         };
@@ -147,17 +150,20 @@ impl Rules {
     }
 }
 
-fn switched_on(rule: &Rule, enable: &Enable) -> bool {
-    if enable.all || enable.sids.contains(&rule.info.sid) {
-        return true;
+impl Enable {
+    /// Whether a parsed rule is to run.
+    pub fn switches_on(&self, rule: &Rule) -> bool {
+        if self.all || self.sids.contains(&rule.info.sid) {
+            return true;
+        }
+        if self.policies.is_empty() {
+            return rule.enabled;
+        }
+        rule.info.metadata.iter().any(|(key, value)| {
+            key == "policy"
+                && value.split_ascii_whitespace().next().is_some_and(|name| self.policies.iter().any(|p| p == name))
+        })
     }
-    if enable.policies.is_empty() {
-        return rule.enabled;
-    }
-    rule.info.metadata.iter().any(|(key, value)| {
-        key == "policy"
-            && value.split_ascii_whitespace().next().is_some_and(|name| enable.policies.iter().any(|want| want == name))
-    })
 }
 
 fn summary(
@@ -166,7 +172,7 @@ fn summary(
     references: &tapir_rules::ReferenceTable,
 ) -> RuleSummary {
     let info = &rule.info;
-    let class = info.classtype.as_deref().and_then(|name| classes.text(name)).map(str::to_owned);
+    let class = info.classtype.as_deref().and_then(|name| classes.class(name)).map(|class| class.text.clone());
     RuleSummary {
         gid: info.gid,
         sid: info.sid,
@@ -178,7 +184,7 @@ fn summary(
         references: info
             .references
             .iter()
-            .map(|one| (one.scheme.clone(), one.id.clone(), references.url(&one.scheme, &one.id)))
+            .map(|one| (one.scheme.clone(), one.id.clone(), references.url(one)))
             .collect(),
         metadata: info.metadata.clone(),
         action: rule.action.name().to_owned(),

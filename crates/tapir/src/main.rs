@@ -1,2 +1,47 @@
-//! The command line.
-fn main() {}
+//! `tapir`: the command line. Parses arguments and calls in; the work is in the libraries.
+
+mod args;
+mod explain;
+mod load;
+mod message;
+mod output;
+mod pcap_out;
+mod rules;
+mod scan;
+mod settings;
+mod stats;
+mod watch;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use message::Messages;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let messages = Messages::new(cli.log_format, cli.quiet);
+    let result = match &cli.command {
+        Command::Scan(args) => scan::run(args, &messages),
+        Command::Watch(args) => watch::run(args, &messages),
+        Command::Rules(command) => rules::run(command, &messages),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "tapir", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Man { directory } => man(directory),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            messages.error(&error);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn man(directory: &std::path::Path) -> Result<u8, String> {
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    clap_mangen::generate_to(Cli::command(), directory)
+        .map_err(|error| format!("cannot write man pages to {}: {error}", directory.display()))?;
+    Ok(0)
+}

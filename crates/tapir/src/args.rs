@@ -1,0 +1,241 @@
+//! The command line as typed. What it means is decided in the commands.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tapir",
+    version,
+    after_help = "Exit codes: 0 done; 1 something failed (also: a capture that ends in the middle of a packet); \
+                  2 wrong usage; 3 alerts were raised and --exit-code was given."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say nothing but alerts and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Form of messages on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Form of messages on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Inspect capture files and print alerts.
+    Scan(ScanArgs),
+    /// Inspect live interfaces and print alerts, until interrupted.
+    Watch(WatchArgs),
+    /// Check, list, explain and convert rules.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages.
+    Man {
+        /// Into this directory.
+        directory: PathBuf,
+    },
+}
+
+/// Where rules come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RuleArgs {
+    /// Rule files or directories (Snort 3, Snort 2.9 or Suricata form). Default: the built-in starter rules.
+    #[arg(long, short = 'r', value_name = "FILE", num_args = 1..)]
+    pub rules: Vec<PathBuf>,
+    /// Set a variable, e.g. HOME_NET=10.0.0.0/8 or HTTP_PORTS=80,8080.
+    #[arg(long = "set", value_name = "VAR=VALUE")]
+    pub set: Vec<String>,
+    /// Switch on rules: `all` commented-out rules, `policy:NAME`, or a sid. Repeatable.
+    #[arg(long, value_name = "all|policy:NAME|SID")]
+    pub enable: Vec<String>,
+    /// Surface form of the rule files. Default: seen from each file.
+    #[arg(long, value_enum)]
+    pub dialect: Option<DialectArg>,
+    /// A rule that cannot be used is a failure, not a skipped rule.
+    #[arg(long)]
+    pub strict: bool,
+    /// Configuration file.
+    #[arg(long, value_name = "FILE", env = "TAPIR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Whose limits and choices to copy.
+    #[arg(long, value_enum)]
+    pub profile: Option<ProfileArg>,
+}
+
+/// Surface forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DialectArg {
+    /// Snort 2.9.
+    Snort2,
+    /// Snort 3.
+    Snort3,
+    /// Suricata.
+    Suricata,
+}
+
+/// Profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// No silent loss (default).
+    Tapir,
+    /// Snort 3's limits and blind spots.
+    Snort3,
+    /// Suricata's alert limit.
+    Suricata,
+}
+
+/// Output of alerts.
+#[derive(Args, Clone, Debug)]
+pub struct OutputArgs {
+    /// Form of alerts on standard output, one a line (table: a table at the end).
+    #[arg(long, short, value_enum, default_value_t = FormatArg::Fast)]
+    pub format: FormatArg,
+    /// Add the matched bytes with their offsets (json and eve).
+    #[arg(long)]
+    pub evidence: bool,
+    /// Raise decoder, stream and inspector events (gid other than 1).
+    #[arg(long)]
+    pub builtin_events: bool,
+    /// Write the packets of alerted conversations to this capture file.
+    #[arg(long, value_name = "FILE")]
+    pub pcap_out: Option<PathBuf>,
+    /// Print counters at the end.
+    #[arg(long)]
+    pub stats: bool,
+    /// Exit with 3 if alerts were raised.
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Do not print the summary by rule.
+    #[arg(long)]
+    pub no_summary: bool,
+}
+
+/// Forms of alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// Snort 3 alert_fast.
+    Fast,
+    /// Snort 3 alert_json, with more fields.
+    Json,
+    /// Suricata EVE.
+    Eve,
+    /// Snort 3 alert_csv.
+    Csv,
+    /// A table for people, at the end.
+    Table,
+}
+
+/// `tapir scan`
+#[derive(Args, Debug)]
+pub struct ScanArgs {
+    /// Captures: pcap or pcapng, also gzip or zstd; directories; `-` for standard input.
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub rule_args: RuleArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub output: OutputArgs,
+    /// Captures inspected at the same time (a capture is always inspected by one worker).
+    #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Verify checksums; packets with a wrong one are counted and not inspected.
+    #[arg(long)]
+    pub verify_checksums: bool,
+}
+
+/// `tapir watch`
+#[derive(Args, Debug)]
+pub struct WatchArgs {
+    /// Interfaces.
+    #[arg(required = true, value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub rule_args: RuleArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub output: OutputArgs,
+    /// Capture ring in MiB.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub ring_mib: u32,
+    /// End after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub duration: Option<u64>,
+    /// End after this many alerts.
+    #[arg(long, value_name = "N")]
+    pub max_alerts: Option<u64>,
+    /// Write this file once capture has started (for scripts).
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// `tapir rules …`
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Parse and compile rules; name every one that cannot be used, and why.
+    Check {
+        /// Rule files (same as --rules).
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "flattened")]
+        rule_args: RuleArgs,
+        /// Also print warnings and notes.
+        #[arg(long)]
+        warnings: bool,
+        /// Findings as JSON, one a line, on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List rules: sid, state, class, message.
+    List {
+        /// Rule files (same as --rules).
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "flattened")]
+        rule_args: RuleArgs,
+    },
+    /// Print a rule as Tapir understood it.
+    Show {
+        /// Its sid, or gid:sid.
+        sid: String,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "flattened")]
+        rule_args: RuleArgs,
+    },
+    /// Say in plain words what a rule looks for.
+    Explain {
+        /// Its sid, or gid:sid.
+        sid: String,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "flattened")]
+        rule_args: RuleArgs,
+    },
+    /// Print rules in canonical Snort 3 form (also Snort 2.9 and Suricata input).
+    Convert {
+        /// Rule files (same as --rules).
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "flattened")]
+        rule_args: RuleArgs,
+    },
+}

@@ -1,0 +1,138 @@
+//! Alerts on standard output, and the summary behind them.
+
+use crate::args::{FormatArg, OutputArgs};
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use tapir_engine::EventSink;
+use tapir_event::{Format, SecurityEvent, snort_time};
+
+/// Writes alerts and keeps count by rule.
+pub struct AlertWriter<W: Write> {
+    out: BufWriter<W>,
+    format: FormatArg,
+    rows: Vec<[String; 6]>,
+    counts: BTreeMap<(u32, u32), (u64, String)>,
+    /// Alerts so far.
+    pub alerts: u64,
+    /// The first failure to write; nothing is written after it.
+    pub failure: Option<io::Error>,
+    flush_each: bool,
+}
+
+/// Rows of a table at most; more are counted.
+const MAX_ROWS: usize = 10_000;
+
+impl<W: Write> AlertWriter<W> {
+    /// To `out`. With `flush_each` every alert is visible at once (live, or a terminal).
+    pub fn new(out: W, args: &OutputArgs, flush_each: bool) -> Self {
+        Self {
+            out: BufWriter::with_capacity(64 << 10, out),
+            format: args.format,
+            rows: Vec::new(),
+            counts: BTreeMap::new(),
+            alerts: 0,
+            failure: None,
+            flush_each,
+        }
+    }
+
+    fn write(&mut self, event: &SecurityEvent) -> io::Result<()> {
+        let format = match self.format {
+            FormatArg::Fast => Format::Fast,
+            FormatArg::Json => Format::Json,
+            FormatArg::Eve => Format::Eve,
+            FormatArg::Csv => Format::Csv,
+            FormatArg::Table => {
+                if self.rows.len() < MAX_ROWS {
+                    self.rows.push(row(event));
+                }
+                return Ok(());
+            }
+        };
+        let line = format.line(event);
+        self.out.write_all(line.as_bytes())?;
+        self.out.write_all(b"\n")?;
+        if self.flush_each { self.out.flush() } else { Ok(()) }
+    }
+
+    /// Writes what is left (the table) and flushes.
+    pub fn finish(&mut self) {
+        let result = if self.format == FormatArg::Table { self.table() } else { Ok(()) };
+        let result = result.and_then(|()| self.out.flush());
+        if let (Err(error), None) = (result, &self.failure) {
+            self.failure = Some(error);
+        }
+    }
+
+    fn table(&mut self) -> io::Result<()> {
+        let head = ["TIME", "PRI", "RULE", "MESSAGE", "SERVICE", "FROM -> TO"].map(str::to_owned);
+        let widths: Vec<usize> = (0..6)
+            .map(|column| {
+                std::iter::once(&head)
+                    .chain(&self.rows)
+                    .filter_map(|row| row.get(column).map(|cell| cell.chars().count()))
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        for row in std::iter::once(&head).chain(&self.rows) {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+            writeln!(self.out, "{}", cells.join("  ").trim_end())?;
+        }
+        if self.alerts as usize > self.rows.len() {
+            writeln!(self.out, "({} more alerts not shown)", self.alerts as usize - self.rows.len())?;
+        }
+        Ok(())
+    }
+
+    /// Alerts by rule, most first, for standard error.
+    pub fn summary(&self) -> String {
+        let mut rules: Vec<_> = self.counts.iter().collect();
+        rules.sort_by_key(|(id, (count, _))| (std::cmp::Reverse(*count), **id));
+        let mut text = format!("{} alerts by {} rules", self.alerts, rules.len());
+        for ((gid, sid), (count, msg)) in rules.iter().take(20) {
+            text.push_str(&format!("\n{count:>8}  {gid}:{sid}  {msg}"));
+        }
+        if rules.len() > 20 {
+            text.push_str(&format!("\n          and {} more rules", rules.len() - 20));
+        }
+        text
+    }
+}
+
+impl<W: Write> EventSink for AlertWriter<W> {
+    fn event(&mut self, event: SecurityEvent) {
+        self.alerts += 1;
+        let rule = &event.rule;
+        self.counts
+            .entry((rule.gid, rule.sid))
+            .or_insert_with(|| (0, rule.msg.clone().unwrap_or_else(|| "(no message)".to_owned())))
+            .0 += 1;
+        if self.failure.is_none()
+            && let Err(error) = self.write(&event)
+        {
+            self.failure = Some(error);
+        }
+    }
+}
+
+fn row(event: &SecurityEvent) -> [String; 6] {
+    let rule = &event.rule;
+    let end = |end: Option<tapir_event::Endpoint>| match end {
+        Some(end) => match end.port {
+            Some(port) if end.address.is_ipv6() => format!("[{}]:{port}", end.address),
+            Some(port) => format!("{}:{port}", end.address),
+            None => end.address.to_string(),
+        },
+        None => "?".to_owned(),
+    };
+    [
+        snort_time(event.time, false),
+        rule.priority.to_string(),
+        format!("{}:{}:{}", rule.gid, rule.sid, rule.rev),
+        rule.msg.clone().unwrap_or_default(),
+        event.service.unwrap_or("-").to_owned(),
+        format!("{} -> {}", end(event.source), end(event.destination)),
+    ]
+}
