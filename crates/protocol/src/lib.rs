@@ -10,6 +10,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod buffer;
+mod content;
 mod inspector;
 mod protocols;
 mod service;

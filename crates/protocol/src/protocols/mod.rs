@@ -1,5 +1,7 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+mod http;
+
 use crate::{Inspector, Limits, Service};
 
 /// Transport of a flow.
