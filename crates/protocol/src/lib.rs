@@ -17,9 +17,10 @@ mod service;
 mod view;
 
 pub use buffer::{BufferId, BufferKey, BufferKind, Selector, UriPart};
+pub use content::{inflate::fuzz_inflate, multipart::fuzz_multipart};
 pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
-pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
+pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, fuzz_http, inspector_for};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};

@@ -2,6 +2,8 @@
 
 mod http;
 
+pub use http::fuzz_http;
+
 use crate::{Inspector, Limits, Service};
 
 /// Transport of a flow.
@@ -23,7 +25,7 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] = &[];
+pub static PROTOCOLS: &[&ProtocolDef] = &[&http::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {

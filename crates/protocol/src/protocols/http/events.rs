@@ -87,7 +87,6 @@ events! {
     VERSION_CASE = 246, "`http` in the version is not upper case.";
     CRITICAL_BLANK = 247, "Blank inside a value that frames the message.";
     GZIP_EARLY_END = 248, "Data behind the end of the gzip stream.";
-    MANY_PARAMETERS = 249, "A parameter repeated too often.";
     CONNECT_BODY = 253, "CONNECT request with a body.";
     AFTER_CONNECT = 254, "Client bytes after CONNECT, before the answer.";
     CONNECT_LENGTH = 255, "2xx to CONNECT with Content-Length.";

@@ -279,7 +279,8 @@ fn accept_encoding(value: &[u8], events: &mut Events) {
 
 /// Trailer fields that must not be there.
 pub(super) fn trailer_events(lines: &[field::Line], events: &mut Events) {
-    let allowed = |id: Name| matches!(id, Name::Other | Name::Single | Name::Range | Name::Upgrade | Name::AcceptEncoding);
+    let allowed =
+        |id: Name| matches!(id, Name::Other | Name::Single | Name::Range | Name::Upgrade | Name::AcceptEncoding);
     if lines.iter().any(|line| !allowed(line.id)) {
         events.raise(events::BAD_TRAILER);
     }
@@ -321,7 +322,8 @@ mod tests {
 
     #[test]
     fn response_bodies_depend_on_status_and_method() {
-        let (get, head, connect) = ("GET / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n");
+        let (get, head, connect) =
+            ("GET / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n");
         check_response(get, "HTTP/1.1 200 OK\r\n\r\n", Length::ToEnd);
         check_response(get, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Length::Known(3));
         check_response(get, "HTTP/1.1 304 OK\r\nContent-Length: 3\r\n\r\n", Length::None);
@@ -336,7 +338,10 @@ mod tests {
     #[test]
     fn one_layer_of_coding_is_decoded() {
         let coding = |value: &str| {
-            super::coding(&message(&format!("HTTP/1.1 200 OK\r\nContent-Encoding: {value}\r\n\r\n")), &mut Events::default())
+            super::coding(
+                &message(&format!("HTTP/1.1 200 OK\r\nContent-Encoding: {value}\r\n\r\n")),
+                &mut Events::default(),
+            )
         };
         assert_eq!(coding("gzip"), Coding::Compressed(Format::Gzip));
         assert_eq!(coding("X-GZIP, identity"), Coding::Compressed(Format::Gzip));
