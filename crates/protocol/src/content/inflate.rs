@@ -25,6 +25,7 @@ pub(crate) const FOOTPRINT: usize = OUTPUT + (48 << 10);
 const POOL: usize = 4;
 
 thread_local! {
+    #[allow(clippy::vec_box, reason = "the boxes move in and out of flows; their contents never do")]
     static IDLE: RefCell<Vec<Box<State>>> = const { RefCell::new(Vec::new()) };
 }
 

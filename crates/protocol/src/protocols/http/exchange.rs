@@ -34,6 +34,7 @@ pub(super) struct Exchange {
     unpaired: bool,
     /// Interim responses (100) to the oldest request.
     pub(super) continues: u8,
+    #[allow(clippy::vec_box, reason = "the boxes move between the lists; the messages never do")]
     spare: Vec<Box<Message>>,
 }
 
@@ -153,7 +154,9 @@ mod tests {
     use super::*;
 
     fn request(name: &str) -> Box<Message> {
-        Box::new(Message { head: name.as_bytes().to_vec(), ..Message::default() })
+        let mut message = Box::<Message>::default();
+        message.head.extend_from_slice(name.as_bytes());
+        message
     }
 
     fn seen(exchange: &Exchange) -> Option<&str> {
