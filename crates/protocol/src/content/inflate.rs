@@ -94,8 +94,7 @@ pub(crate) struct Decompressor {
     flags: u8,
     extra: u16,
     zlib: bool,
-    /// Oddities seen so far.
-    pub(crate) oddities: Oddities,
+    oddities: Oddities,
     state: Option<Box<State>>,
 }
 
@@ -113,6 +112,8 @@ pub(crate) struct Fed<'a> {
     pub(crate) output: &'a [u8],
     /// What to do next.
     pub(crate) outcome: Outcome,
+    /// Oddities of the container seen so far.
+    pub(crate) oddities: Oddities,
 }
 
 const EXTRA: u8 = 4;
@@ -140,17 +141,17 @@ impl Decompressor {
                 continue;
             }
             let Some(&byte) = input.get(used) else {
-                return Fed { used, output: &[], outcome: Outcome::NeedInput };
+                return Fed { used, output: &[], outcome: Outcome::NeedInput, oddities: self.oddities };
             };
             self.container(byte);
             used += usize::from(!matches!(self.stage, Stage::Over(_)));
         }
         if let Stage::Over(outcome) = self.stage {
-            return Fed { used, output: &[], outcome };
+            return Fed { used, output: &[], outcome, oddities: self.oddities };
         }
         let (taken, made, outcome) = self.inflate(input.get(used..).unwrap_or_default());
         let output = self.state.as_ref().and_then(|state| state.output.get(..made)).unwrap_or_default();
-        Fed { used: used + taken, output, outcome }
+        Fed { used: used + taken, output, outcome, oddities: self.oddities }
     }
 
     /// Decides between zlib and raw deflate; the bytes of a zlib header are used.

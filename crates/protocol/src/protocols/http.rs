@@ -33,6 +33,8 @@ mod uri;
 mod view;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
 
 use super::{ProtocolDef, TransportKind};

@@ -115,6 +115,8 @@ pub(super) struct Plan {
 #[derive(Debug, Default)]
 pub(super) struct Body {
     framing: Framing,
+    /// Chunk framing broke: the rest of the direction is this body.
+    broken: bool,
     /// A piece that spans chunks.
     assembled: Vec<u8>,
     decompressor: Option<Box<Decompressor>>,
@@ -139,6 +141,7 @@ impl Body {
             Length::None => Framing::Known(0),
             Length::ToEnd => Framing::ToEnd,
         };
+        self.broken = false;
         self.format = plan.compressed;
         self.decompressor = plan.compressed.map(|format| Box::new(Decompressor::new(format)));
         (self.compressed, self.inflated, self.position) = (0, 0, 0);
@@ -189,9 +192,10 @@ impl Body {
         match self.framing {
             Framing::Known(_) => outlet.events.raise(events::TRUNCATED_LENGTH),
             Framing::Chunked(_) => outlet.events.raise(events::TRUNCATED_CHUNKED),
+            Framing::ToEnd if self.broken => outlet.events.raise(events::TRUNCATED_CHUNKED),
             Framing::ToEnd => {}
         }
-        if !matches!(self.framing, Framing::ToEnd) {
+        if !matches!(self.framing, Framing::ToEnd) || self.broken {
             outlet.cx.counters.bump(Counter::HttpBodiesTruncated);
         }
         outlet.events.flush(outlet.cx.sink);
@@ -265,6 +269,7 @@ impl Body {
                     outlet.cx.counters.bump(Counter::HttpChunksBroken);
                     self.flush(outlet);
                     self.framing = Framing::ToEnd;
+                    self.broken = true;
                 }
             }
             return Turn::Used(used);
@@ -319,13 +324,13 @@ impl Body {
             rest = rest.get(fed.used..).unwrap_or_default();
             let outcome = fed.outcome;
             self.inflated = self.inflated.saturating_add(fed.output.len() as u64);
-            self.content(fed.output, outlet);
-            if decompressor.oddities.extra {
+            if fed.oddities.extra {
                 outlet.events.raise(events::GZIP_EXTRA);
             }
-            if decompressor.oddities.reserved {
+            if fed.oddities.reserved {
                 outlet.events.raise(events::GZIP_RESERVED);
             }
+            self.content(fed.output, outlet);
             if self.exceeds(outlet.cx.limits) {
                 outlet.events.raise(events::INFLATE_LIMIT);
                 outlet.events.flush(outlet.cx.sink);

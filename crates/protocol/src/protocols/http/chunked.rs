@@ -111,7 +111,7 @@ impl Chunked {
             State::Data => return Turn::Data,
             State::DataEnd if byte == b'\r' => self.state = State::DataLineFeed,
             State::DataEnd if byte == b'\n' => {
-                events.raise(events::CHUNK_BARE_LF);
+                events.raise(events::CHUNK_SEPARATOR);
                 self.state = State::Start;
             }
             State::DataLineFeed if byte == b'\n' => self.state = State::Start,

@@ -49,7 +49,7 @@ events! {
     REASON_CONTROL = 205, "Control or 8-bit character in the reason phrase.";
     EXTRA_BLANKS = 206, "Extra blanks in the start line.";
     BAD_VERSION = 207, "Version token is corrupt.";
-    BAD_HEADER = 209, "Header line without a colon or a name.";
+    BAD_HEADER = 209, "Header line without a colon.";
     CHUNK_OPTIONS = 210, "Chunk extension.";
     BAD_URI = 211, "URI of unknown form.";
     BAD_PERCENT = 212, "Percent sign without two hex digits.";

@@ -232,7 +232,7 @@ mod tests {
                     line: Span::new(at, end),
                     name: Span::new(at, at + colon),
                     value: Span::new(at + colon + 1, end),
-                    id: Name::of(text[..colon].as_bytes()),
+                    id: Name::of(&text.as_bytes()[..colon]),
                     blank_name: text[..colon].contains(' '),
                 };
                 at += text.len();

@@ -74,7 +74,7 @@ pub(super) fn response(message: &Message, request: Option<&Message>, events: &mu
     if matches!(status, 1..=199 | 204 | 304) {
         let framed = message.has(Name::TransferEncoding)
             || content_length(message, &mut Events::default()).is_some_and(|length| length != Some(0));
-        if framed && status != 304 {
+        if framed {
             events.raise(events::BODYLESS_LENGTH);
         }
         return Length::None;
@@ -119,15 +119,13 @@ fn by_headers(message: &Message, events: &mut Events) -> Option<Length> {
 
 fn transfer(message: &Message, events: &mut Events) -> Transfer {
     let (mut count, mut last) = (0usize, None);
-    for element in elements(&message.lines, &message.head, Name::TransferEncoding).filter(|e| !e.is_empty()) {
-        if element.iter().any(|&byte| is_space(byte)) {
-            events.raise(events::CRITICAL_BLANK);
-        }
+    for element in elements(&message.lines, &message.head, Name::TransferEncoding) {
         count += 1;
         last = Some(element);
     }
     match last {
         None => Transfer::Absent,
+        Some(b"") if count == 1 => Transfer::Absent,
         Some(element) if same(element, b"chunked") => {
             if count > 1 {
                 events.raise(events::PADDED_CHUNKED);
@@ -141,26 +139,25 @@ fn transfer(message: &Message, events: &mut Events) -> Transfer {
     }
 }
 
-/// `None`: no such header (or an empty one); `Some(None)`: not one number.
+/// The first value; `None`: no such header (or an empty one); `Some(None)`: not a number.
 fn content_length(message: &Message, events: &mut Events) -> Option<Option<u64>> {
-    let mut value: Option<Option<u64>> = None;
-    for element in elements(&message.lines, &message.head, Name::ContentLength).filter(|e| !e.is_empty()) {
-        let number = decimal(element);
-        if element.iter().any(|&byte| is_space(byte)) {
-            events.raise(events::CRITICAL_BLANK);
-        }
-        value = match value {
-            None => Some(number),
-            Some(earlier) => {
-                events.raise(events::SEVERAL_LENGTHS);
-                Some(earlier.filter(|_| earlier == number))
-            }
-        };
+    let mut values = elements(&message.lines, &message.head, Name::ContentLength);
+    let first = values.next()?;
+    let several = values.next().is_some();
+    if several {
+        events.raise(events::SEVERAL_LENGTHS);
     }
-    if value == Some(None) {
+    if first.is_empty() && !several {
+        return None;
+    }
+    if first.iter().any(|&byte| is_space(byte)) {
+        events.raise(events::CRITICAL_BLANK);
+    }
+    let value = decimal(first);
+    if value.is_none() {
         events.raise(events::BAD_LENGTH);
     }
-    value
+    Some(value)
 }
 
 /// A number of up to 18 digits, blanks inside ignored.
@@ -184,26 +181,28 @@ pub(super) enum Coding {
     Identity,
     /// One layer that is decoded.
     Compressed(Format),
-    /// Left as it is, since it is not supported, not known, or not alone.
+    /// Left as it is, since it is not supported or not known.
     Opaque,
 }
 
-/// Reads Content-Encoding.
+/// Reads Content-Encoding: of several layers the outermost, which is named last, is decoded.
 pub(super) fn coding(message: &Message, events: &mut Events) -> Coding {
-    let (mut coding, mut layers) = (Coding::Identity, 0u32);
-    for element in elements(&message.lines, &message.head, Name::ContentEncoding) {
+    let mut coding = Coding::Identity;
+    let mut layers = elements(&message.lines, &message.head, Name::ContentEncoding).peekable();
+    while let Some(element) = layers.next() {
         let is = |name: &[u8]| same(element, name);
-        if element.is_empty() || is(b"identity") {
+        if is(b"identity") || element.is_empty() && layers.peek().is_none() {
             continue;
         }
-        layers = layers.saturating_add(1);
+        if matches!(coding, Coding::Compressed(_)) {
+            events.raise(events::STACKED_CODINGS);
+        }
         coding = if is(b"gzip") || is(b"x-gzip") {
             Coding::Compressed(Format::Gzip)
         } else if is(b"deflate") {
             Coding::Compressed(Format::Deflate)
         } else {
-            let known: &[&[u8]] = &[b"br", b"zstd", b"compress", b"x-compress", b"exi", b"pack200-gzip"];
-            events.raise(match known.iter().any(|name| is(name)) {
+            events.raise(match SUPPORTED_BY_OTHERS.iter().any(|name| is(name)) {
                 true => events::UNSUPPORTED_CODING,
                 false if is(b"chunked") => events::CODING_CHUNKED,
                 false => events::UNKNOWN_CODING,
@@ -211,12 +210,11 @@ pub(super) fn coding(message: &Message, events: &mut Events) -> Coding {
             Coding::Opaque
         };
     }
-    if layers > 1 {
-        events.raise(events::STACKED_CODINGS);
-        coding = Coding::Opaque;
-    }
     coding
 }
+
+/// Content codings that exist and are not decoded here.
+const SUPPORTED_BY_OTHERS: &[&[u8]] = &[b"br", b"zstd", b"lzma", b"compress", b"x-compress", b"exi", b"pack200-gzip"];
 
 /// How the text of a response is encoded.
 pub(super) fn text(message: &Message, events: &mut Events) -> Text {
@@ -305,7 +303,10 @@ mod tests {
         check_request("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Length::Known(5));
         check_request("POST / HTTP/1.1\r\nContent-Length : 5\r\n\r\n", Length::Known(5));
         check_request("POST / HTTP/1.1\r\nContent-Length: 5, 5\r\n\r\n", Length::Known(5));
-        check_request("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", Length::None);
+        check_request("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", Length::Known(5));
+        check_request("POST / HTTP/1.1\r\nContent-Length: ,5\r\n\r\n", Length::None);
+        check_request("POST / HTTP/1.1\r\nTransfer-Encoding: chunked,\r\n\r\n", Length::None);
+        check_request("POST / HTTP/1.1\r\nTransfer-Encoding: ,chunked\r\n\r\n", Length::Chunked);
         check_request("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", Length::None);
         check_request("POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", Length::None);
         check_request("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", Length::Chunked);
@@ -348,7 +349,10 @@ mod tests {
         assert_eq!(coding("deflate"), Coding::Compressed(Format::Deflate));
         assert_eq!(coding("identity"), Coding::Identity);
         assert_eq!(coding("br"), Coding::Opaque);
-        assert_eq!(coding("gzip, gzip"), Coding::Opaque);
+        assert_eq!(coding("gzip, deflate"), Coding::Compressed(Format::Deflate));
+        assert_eq!(coding("gzip, foo"), Coding::Opaque);
+        assert_eq!(coding("gzip,"), Coding::Compressed(Format::Gzip));
+        assert_eq!(coding(",gzip"), Coding::Compressed(Format::Gzip));
     }
 
     #[test]

@@ -229,7 +229,12 @@ impl HttpInspector {
             Plausible::Yes => {}
             Plausible::Unknown => return Turn::Need(bytes.len() + 1),
             Plausible::No => {
-                return self.give_up(direction, events::LOST_SYNC, Counter::HttpLostSync, DetachReason::NotOurs, cx);
+                let event = match direction {
+                    Direction::ToServer => events::BAD_REQUEST_LINE,
+                    Direction::ToClient => events::BAD_STATUS_LINE,
+                };
+                self.side(direction).events.raise(event);
+                return self.not_http(direction, cx);
             }
         }
         let side = self.side(direction);
@@ -281,6 +286,10 @@ impl HttpInspector {
         Some(Turn::Used(used))
     }
 
+    fn not_http(&mut self, direction: Direction, cx: &mut InspectCx<'_>) -> Turn {
+        self.give_up(direction, events::LOST_SYNC, Counter::HttpLostSync, DetachReason::NotOurs, cx)
+    }
+
     fn too_long(&mut self, direction: Direction, event: u16, cx: &mut InspectCx<'_>) -> Turn {
         self.give_up(direction, event, Counter::HttpHeadsTooLong, DetachReason::Limit("http_header_bytes"), cx)
     }
@@ -301,10 +310,7 @@ impl HttpInspector {
             Direction::ToClient => start_line::status(line, events),
         };
         let Some(start) = parsed else {
-            side.events.flush(cx.sink);
-            cx.counters.bump(Counter::HttpLostSync);
-            self.lose(direction, DetachReason::NotOurs);
-            return Turn::Stop(Step::Detach(DetachReason::NotOurs));
+            return self.not_http(direction, cx);
         };
         if direction == Direction::ToServer {
             if side.simple {
@@ -404,8 +410,10 @@ impl HttpInspector {
         let length = framing::response(&message, request, &mut self.server.events);
         let connect = request.is_some_and(|request| request.start.kind == Method::Connect);
         status_events(status, request, self.exchange.continues, &mut self.server.events);
-        let h2c = status == 101
-            && elements(&message.lines, &message.head, Name::Upgrade).any(|element| same(element, b"h2c"));
+        // An upgrade that nobody asked for changes nothing.
+        let upgraded = status == 101 && request.is_none_or(|request| request.has(Name::Upgrade));
+        let h2c =
+            upgraded && elements(&message.lines, &message.head, Name::Upgrade).any(|element| same(element, b"h2c"));
         if h2c {
             self.server.events.raise(events::UPGRADE_GRANTED);
         }
@@ -421,7 +429,7 @@ impl HttpInspector {
                 self.switch = Some(None);
             }
         }
-        if status == 101 {
+        if upgraded {
             self.switch = Some(h2c.then_some(Service::Http2));
         }
         self.begin_body(Direction::ToClient, length, cx);
@@ -435,7 +443,7 @@ impl HttpInspector {
     /// What follows a head.
     fn begin_body(&mut self, direction: Direction, length: Length, cx: &mut InspectCx<'_>) {
         if length == Length::None {
-            return self.message_done(direction);
+            return self.message_done(direction, cx);
         }
         let plan = self.plan(direction, cx);
         let side = self.side(direction);
@@ -481,7 +489,7 @@ impl HttpInspector {
                     side.state = State::Trailer;
                     side.scan = Scan::block_from(0);
                 } else {
-                    self.message_done(direction);
+                    self.message_done(direction, cx);
                 }
                 Turn::Used(used)
             }
@@ -495,7 +503,7 @@ impl HttpInspector {
             Direction::ToClient => &mut self.server,
         };
         let Some(message) = self.exchange.current(direction) else {
-            self.message_done(direction);
+            self.message_done(direction, cx);
             return Turn::Used(0);
         };
         match side.scan.block(bytes, &mut message.trailer_lines, cx.limits, &mut side.events) {
@@ -503,7 +511,7 @@ impl HttpInspector {
             Found::TooLong => self.too_long(direction, events::BLOCK_LIMIT, cx),
             Found::End(end) => {
                 self.trailer_done(direction, bytes.get(..end).unwrap_or_default(), cx);
-                self.message_done(direction);
+                self.message_done(direction, cx);
                 Turn::Used(end)
             }
         }
@@ -541,7 +549,7 @@ impl HttpInspector {
     }
 
     /// The message is over; the next one begins.
-    fn message_done(&mut self, direction: Direction) {
+    fn message_done(&mut self, direction: Direction, cx: &mut InspectCx<'_>) {
         match direction {
             Direction::ToServer => self.exchange.end_request(),
             Direction::ToClient => {
@@ -552,6 +560,7 @@ impl HttpInspector {
         }
         self.workspace.shrink();
         let side = self.side(direction);
+        side.events.flush(cx.sink);
         side.events.clear();
         side.scan = Scan::default();
         side.state = State::Start;
@@ -647,7 +656,7 @@ fn plausible(direction: Direction, bytes: &[u8]) -> Plausible {
 }
 
 /// A registered method and a blank.
-fn known_method(bytes: &[u8]) -> bool {
+pub(super) fn known_method(bytes: &[u8]) -> bool {
     let token = bytes.iter().take(MAX_METHOD).take_while(|&&byte| is_token(byte)).count();
     start_line::method(bytes.get(..token).unwrap_or_default()) != Method::Unknown
         && matches!(bytes.get(token), Some(b' ' | b'\t'))

@@ -69,7 +69,7 @@ impl PduSink for Recorder {
 }
 
 /// A driver that keeps the contract and checks that the inspector does.
-struct Conversation {
+pub(super) struct Conversation {
     inspector: HttpInspector,
     recorder: Recorder,
     limits: Limits,
@@ -79,7 +79,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             inspector: HttpInspector::default(),
             recorder: Recorder { direction: ToServer, pdus: Vec::new(), events: Vec::new(), key: None },
@@ -107,7 +107,7 @@ impl Conversation {
         run(&mut self.inspector, &self.tails[direction.index()], &mut cx)
     }
 
-    fn push(&mut self, direction: Direction, bytes: &[u8]) {
+    pub(super) fn push(&mut self, direction: Direction, bytes: &[u8]) {
         let index = direction.index();
         if self.stopped[index].is_some() {
             return;
@@ -133,12 +133,14 @@ impl Conversation {
         }
     }
 
-    fn end(&mut self) {
-        for direction in [ToServer, ToClient] {
-            if self.stopped[direction.index()].is_none() {
-                self.with(direction, |inspector, tail, cx| inspector.on_end(direction, tail, End::Fin, cx));
-            }
+    pub(super) fn end(&mut self, direction: Direction) {
+        if self.stopped[direction.index()].is_none() {
+            self.with(direction, |inspector, tail, cx| inspector.on_end(direction, tail, End::Fin, cx));
         }
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = (Direction, u32)> {
+        self.recorder.events.iter().copied()
     }
 
     fn sids(&self) -> Vec<u32> {
@@ -159,7 +161,8 @@ fn run_with(turns: Turns<'_>, set: impl FnOnce(&mut Conversation)) -> Conversati
     for (direction, bytes) in turns {
         conversation.push(*direction, bytes);
     }
-    conversation.end();
+    conversation.end(ToServer);
+    conversation.end(ToClient);
     conversation
 }
 
@@ -273,7 +276,7 @@ fn chunked_bodies_are_joined_and_trailers_shown() {
         (ToServer, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na%62\r\n0\r\nX: t%31\r\n\r\nGET /n HTTP/1.1\r\n\r\n"),
     ]);
     assert_eq!(conversation.stopped, [None; 2], "a broken chunk does not stop the direction");
-    assert_eq!(conversation.sids(), [213], "chunk length 3 is one short of its data");
+    assert_eq!(conversation.sids(), [213, 261], "chunk length 3 is one short of its data");
     let conversation = run(&[
         (ToServer, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na%\r\n2\r\n62\r\n0\r\nX: t%31\r\n\r\nGET /n HTTP/1.1\r\n\r\n"),
     ]);
@@ -297,7 +300,7 @@ fn compressed_bodies_are_decompressed() {
     assert_eq!(bodies(&conversation, ToClient), ["some compressed text here"]);
     let broken = [head.as_bytes(), &body[..20], b"not deflate data, but 25 bytes"].concat();
     let conversation = run(&[(ToServer, b"GET / HTTP/1.1\r\n\r\n"), (ToClient, &broken)]);
-    assert_eq!(conversation.sids(), [217, 201], "broken gzip; the surplus is not HTTP");
+    assert_eq!(conversation.sids(), [217, 201, 279], "broken gzip; the surplus is not HTTP");
     assert_eq!(conversation.counters.value(Counter::HttpInflateFailed), 1);
     assert!(bodies(&conversation, ToClient).concat().contains("data, but 25"), "{:?}", bodies(&conversation, ToClient));
 }
@@ -440,11 +443,11 @@ fn tunnels_and_upgrades_leave_http() {
 fn what_is_not_http_is_given_up() {
     let not_ours = Some(Step::Detach(DetachReason::NotOurs));
     let conversation = run(&[(ToServer, b"SSH-2.0-notweb\r\n"), (ToClient, b"garbage")]);
-    assert_eq!((conversation.stopped, conversation.sids()), ([not_ours; 2], vec![201, 201]));
+    assert_eq!((conversation.stopped, conversation.sids()), ([not_ours; 2], vec![201, 281, 201, 279]));
     let conversation = run(&[(ToServer, b"POST /x\r\n\r\n")]);
-    assert_eq!((conversation.stopped[0], conversation.sids()), (not_ours, vec![281]));
+    assert_eq!((conversation.stopped[0], conversation.sids()), (not_ours, vec![201, 281]));
     let conversation = run(&[(ToClient, b"HTTP/1.1 2000 OK\r\n\r\n")]);
-    assert_eq!((conversation.stopped[1], conversation.sids()), (not_ours, vec![279]));
+    assert_eq!((conversation.stopped[1], conversation.sids()), (not_ours, vec![201, 279]));
     let blanks = run(&[(ToServer, &[b' '; 30])]);
     assert!(matches!(blanks.stopped[0], Some(Step::Detach(DetachReason::Limit(_)))));
     let long = [b"GET /".as_slice(), &[b'a'; 70_000]].concat();
@@ -539,7 +542,8 @@ fn run_cut(turns: Turns<'_>, mut cut_here: impl FnMut(usize) -> bool, set: fn(&m
             }
         }
     }
-    conversation.end();
+    conversation.end(ToServer);
+    conversation.end(ToClient);
     conversation
 }
 
