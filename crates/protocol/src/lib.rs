@@ -13,6 +13,7 @@ mod buffer;
 #[doc(hidden)]
 pub mod drive;
 mod identify;
+mod content;
 mod inspector;
 mod protocols;
 mod service;
@@ -29,5 +30,10 @@ pub use inspector::{
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 #[doc(hidden)]
 pub use protocols::{fuzz_dns, fuzz_tls};
+pub use content::{inflate::fuzz_inflate, multipart::fuzz_multipart};
+pub use inspector::{
+    DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
+};
+pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, fuzz_http, inspector_for};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};

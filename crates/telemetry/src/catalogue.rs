@@ -52,6 +52,23 @@ counters! {
 
     // flow
 
+    // protocol: HTTP
+    HttpRequests = "http_requests", Events, "HTTP request heads inspected.";
+    HttpResponses = "http_responses", Events, "HTTP response heads inspected.";
+    HttpLostSync = "http_lost_sync", Flows, "Directions on which bytes came that are not HTTP; they go on as plain stream.";
+    HttpHeadsTooLong = "http_heads_too_long", Flows, "Directions given up since a start line, header block or white space was too long.";
+    HttpLinesUntracked = "http_lines_untracked", Events, "Header lines beyond the limit: seen in the whole header, not as fields.";
+    HttpPipelineOverflows = "http_pipeline_overflows", Flows, "Flows with too many unanswered requests; responses are not paired any more.";
+    HttpBytesBeforeSync = "http_bytes_before_sync", Bytes, "Bytes of a client skipped since its capture began inside a message.";
+    HttpBodyBytesSkipped = "http_body_bytes_skipped", Bytes, "Body bytes not given to rules: beyond the depth or a decompression limit.";
+    HttpBodiesTruncated = "http_bodies_truncated", Events, "Bodies whose connection ended before they did.";
+    HttpChunksBroken = "http_chunks_broken", Events, "Chunked bodies with broken framing; the rest is taken as one body.";
+    HttpInflateFailed = "http_inflate_failed", Events, "Compressed bodies with broken data; the rest is inspected as it is.";
+    HttpInflateLimited = "http_inflate_limited", Events, "Compressed bodies that hit the output or ratio limit; the rest is skipped.";
+    HttpCodingsOpaque = "http_codings_opaque", Events, "Bodies with a content coding that is not decoded (br, zstd, stacked, unknown).";
+    HttpPartsSkipped = "http_parts_skipped", Events, "Multipart files beyond the limit per body piece, not given to rules as files.";
+    HttpDerivedStarved = "http_derived_starved", Events, "Derived buffers that the arena had no room for: absent to rules.";
+
     // protocol
     TlsRecordsOversized = "tls_records_oversized", Events, "TLS records with an impossible length, cut instead of waited for.";
     DnsNamesBroken = "dns_names_broken", Events, "DNS questions whose name is cut off, too long or badly compressed.";

@@ -2,6 +2,9 @@
 
 mod dns;
 mod tls;
+mod http;
+
+pub use http::fuzz_http;
 
 use crate::{Inspector, Limits, Service};
 
@@ -30,6 +33,7 @@ pub struct ProtocolDef {
 
 /// Every protocol that has an inspector.
 pub static PROTOCOLS: &[&ProtocolDef] = &[&dns::DEF, &tls::DEF];
+pub static PROTOCOLS: &[&ProtocolDef] = &[&http::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
