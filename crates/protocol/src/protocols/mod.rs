@@ -1,5 +1,12 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+pub(crate) mod ftp;
+pub(crate) mod ftp_data;
+pub(crate) mod imap;
+pub(crate) mod pop3;
+pub(crate) mod smtp;
+pub(crate) mod telnet;
+
 use crate::{Inspector, Limits, Service};
 
 /// Transport of a flow.
@@ -21,7 +28,7 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] = &[];
+pub static PROTOCOLS: &[&ProtocolDef] = &[&ftp::DEF, &ftp_data::DEF, &imap::DEF, &pop3::DEF, &smtp::DEF, &telnet::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
