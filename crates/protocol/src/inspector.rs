@@ -78,6 +78,9 @@ pub struct Expectation {
     pub client: IpAddr,
     /// What it will speak.
     pub service: Service,
+    /// The side that listens plays the client (active FTP: Snort counts `RETR` data as to-client
+    /// though the FTP server connects).
+    pub listener_is_client: bool,
 }
 
 /// Answer of [`Inspector::on_bytes`].

@@ -16,9 +16,15 @@ mod identify;
 mod content;
 mod inspector;
 mod protocols;
+mod replay;
 mod service;
 mod view;
 mod wire;
+
+#[doc(hidden)]
+pub use content::mime::fuzz_mime;
+#[doc(hidden)]
+pub use protocols::{ftp::fuzz_ftp, imap::fuzz_imap, pop3::fuzz_pop3, smtp::fuzz_smtp, telnet::fuzz_telnet};
 
 pub use buffer::{BufferId, BufferKey, BufferKind, Selector, UriPart};
 #[doc(hidden)]

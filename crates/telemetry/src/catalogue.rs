@@ -72,6 +72,18 @@ counters! {
     // protocol
     TlsRecordsOversized = "tls_records_oversized", Events, "TLS records with an impossible length, cut instead of waited for.";
     DnsNamesBroken = "dns_names_broken", Events, "DNS questions whose name is cut off, too long or badly compressed.";
+    ServiceLineOversized = "service_line_oversized", Events, "Lines of text protocols longer than a PDU, inspected in pieces.";
+    ServicePipelineOverflow = "service_pipeline_overflow", Events, "Commands beyond the pipelining limit of a text protocol: answers may be taken for plain lines.";
+    FtpDataExpected = "ftp_data_expected", Flows, "FTP data channels that control channels announced.";
+    FtpDataBytes = "ftp_data_bytes", Bytes, "Bytes of FTP data channels given to detection as files.";
+    MimeMessages = "mime_messages", Events, "Mail messages followed (SMTP, IMAP, POP3).";
+    MimeParts = "mime_parts", Events, "Parts of multipart messages.";
+    MimeFileBytes = "mime_file_bytes", Bytes, "Decoded bytes of mail bodies and attachments given to detection.";
+    MimeDecodeFailed = "mime_decode_failed", Events, "Parts whose transfer encoding was broken.";
+    MimeEncodingUnknown = "mime_encoding_unknown", Events, "Parts with an unknown transfer encoding, inspected as sent.";
+    MimeDepthLimited = "mime_depth_limited", Events, "Multiparts nested too deeply, inspected as one body.";
+    MimeBoundaryOverlong = "mime_boundary_overlong", Events, "Multiparts with a boundary beyond the limit, inspected as one body.";
+    MimeFieldTruncated = "mime_field_truncated", Events, "Content-Type or encoding headers that were only read in part.";
 
     // options and detect
     UnitsInspected = "units_inspected", Events, "Units (packets, PDUs, sections) that rules were considered for.";

@@ -5,6 +5,12 @@ mod tls;
 mod http;
 
 pub use http::fuzz_http;
+pub(crate) mod ftp;
+pub(crate) mod ftp_data;
+pub(crate) mod imap;
+pub(crate) mod pop3;
+pub(crate) mod smtp;
+pub(crate) mod telnet;
 
 use crate::{Inspector, Limits, Service};
 
@@ -34,6 +40,7 @@ pub struct ProtocolDef {
 /// Every protocol that has an inspector.
 pub static PROTOCOLS: &[&ProtocolDef] = &[&dns::DEF, &tls::DEF];
 pub static PROTOCOLS: &[&ProtocolDef] = &[&http::DEF];
+pub static PROTOCOLS: &[&ProtocolDef] = &[&ftp::DEF, &ftp_data::DEF, &imap::DEF, &pop3::DEF, &smtp::DEF, &telnet::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {

@@ -1,0 +1,53 @@
+//! FTP data channel (RFC 959 §3): the whole stream is one file, inspected in pieces of the PDU size.
+
+use super::{ProtocolDef, TransportKind};
+use crate::content::line::need_more;
+use crate::content::mime::FileView;
+use crate::{End, InspectCx, Inspector, Pdu, Service, Step};
+use tapir_flow::Direction;
+use tapir_telemetry::Counter;
+
+/// The data channel that a control channel announced.
+pub(crate) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::FtpData,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(FtpData::default()),
+};
+
+/// Bytes of each direction so far.
+#[derive(Debug, Default)]
+struct FtpData {
+    positions: [u64; 2],
+}
+
+impl FtpData {
+    fn emit(&mut self, dir: Direction, piece: &[u8], cx: &mut InspectCx<'_>) {
+        let Some(position) = self.positions.get_mut(dir.index()) else { return };
+        let view = FileView { file: piece, position: *position };
+        cx.counters.add(Counter::FtpDataBytes, piece.len() as u64);
+        cx.sink.pdu(&Pdu { view: &view, starts_message: *position == 0, ..Pdu::plain(piece) });
+        *position = position.saturating_add(piece.len() as u64);
+    }
+}
+
+impl Inspector for FtpData {
+    fn on_bytes(&mut self, dir: Direction, bytes: &[u8], cx: &mut InspectCx<'_>) -> Step {
+        match bytes.get(..cx.limits.pdu_bytes) {
+            Some(piece) if !piece.is_empty() => {
+                self.emit(dir, piece, cx);
+                Step::Consumed(piece.len())
+            }
+            _ => need_more(bytes),
+        }
+    }
+
+    fn on_end(&mut self, dir: Direction, tail: &[u8], _end: End, cx: &mut InspectCx<'_>) {
+        if !tail.is_empty() {
+            self.emit(dir, tail, cx);
+        }
+    }
+
+    fn footprint(&self) -> usize {
+        size_of::<Self>()
+    }
+}
