@@ -47,6 +47,9 @@ counters! {
     // protocol
 
     // options and detect
+    PcreLimit = "pcre_limit", Events, "Regular expressions stopped by the match, depth, heap or stack limit: taken as no match.";
+    PcreErrors = "pcre_errors", Events, "Regular expressions that the library could not run: taken as no match.";
+    Base64Limit = "base64_limit", Events, "base64_decode refused because the unit's arena was full: the rule failed.";
 
     // engine
 }
