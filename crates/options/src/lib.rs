@@ -7,11 +7,30 @@
 #![deny(clippy::indexing_slicing)]
 
 mod bits;
+mod byte_read;
+mod compile;
+mod def;
 mod effect;
 mod eval;
+mod field;
+mod int_match;
+mod options;
+mod pcre2;
+mod probe;
+mod search;
+mod services;
 mod spec;
+#[cfg(test)]
+mod testing;
+mod text;
+mod value;
 
 pub use bits::BitNames;
+pub use compile::{CompileContext, compile};
+pub use def::{Kind, OptionDef, Repeat};
 pub use effect::{BitOp, DetectionFilter, Effect, FilterKind, FlowSpec, StreamWord, Tag, TagKind, Threshold, Track};
 pub use eval::{BitView, Cursor, Eval, Hit, HitKind, Net, Unit, UnitKind, Vars};
+pub use options::{OPTIONS, declare, definition, fuzz_content};
+pub use pcre2::PcreLimits;
 pub use spec::{CompiledRule, FastPattern, RuleOption};
+pub use value::fuzz_option_value;

@@ -100,6 +100,9 @@ counters! {
     EventsOverLimit = "events_over_limit", Events, "Matches dropped by the per-unit limits of the event queue.";
     FlowbitsOverLimit = "flowbits_over_limit", Events, "Flowbits not set because the flow already has too many.";
     SearchCapped = "search_capped", Events, "Pattern searches finished by the flat automaton: too many near matches in the buffer.";
+    PcreLimit = "pcre_limit", Events, "Regular expressions stopped by the match, depth, heap or stack limit: taken as no match.";
+    PcreErrors = "pcre_errors", Events, "Regular expressions that the library could not run: taken as no match.";
+    Base64Limit = "base64_limit", Events, "base64_decode refused because the unit's arena was full: the rule failed.";
 
     // engine
     PacketsBroken = "packets_broken", Packets, "Packets not inspected because a header is truncated or impossible.";

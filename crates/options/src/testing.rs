@@ -1,0 +1,165 @@
+//! Tests only: rules from option text, and an evaluation that takes the retry rule by its word.
+
+use crate::probe::{run, unit};
+use crate::{BitNames, BitView, CompileContext, CompiledRule, Cursor, Eval, RuleOption, Unit};
+use bumpalo::Bump;
+use tapir_flow::Direction;
+use tapir_packet::Packet;
+use tapir_protocol::{BufferId, BufferKey, PduView, Selector};
+use tapir_rules::{Action, Address, Arrow, Diagnostic, Dialect, Header, OptionNode, Ports, Rule, RuleInfo, Span};
+
+/// `name:value; …` as the body of `alert udp any any -> any any`.
+pub(crate) fn parse_rule(body: &str) -> Rule {
+    Rule {
+        dialect: Dialect::Snort3,
+        enabled: true,
+        action: Action::Alert,
+        header: Header {
+            protocol: "udp".into(),
+            protocol_span: Span::default(),
+            source: Address::default(),
+            source_ports: Ports::any(),
+            arrow: Arrow::To,
+            destination: Address::default(),
+            destination_ports: Ports::any(),
+            text: [const { None }; 4].map(|_: Option<String>| Some("any".to_owned())),
+        },
+        info: RuleInfo { gid: 1, sid: 1, ..RuleInfo::default() },
+        options: nodes(body),
+        span: Span::default(),
+        line: 1,
+    }
+}
+
+/// Splits at `;` outside quotes.
+fn nodes(body: &str) -> Vec<OptionNode> {
+    let (mut list, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, c) in body.char_indices().chain([(body.len(), ';')]) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ';' if !quoted || at == body.len() => {
+                list.extend(node(body, start, at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    list
+}
+
+fn node(body: &str, start: usize, end: usize) -> Option<OptionNode> {
+    let text = body.get(start..end)?.trim();
+    let at = u32::try_from(start).ok()?;
+    let span = |len: usize| Span { start: at, end: at + u32::try_from(len).unwrap(), ..Span::default() };
+    if text.is_empty() {
+        return None;
+    }
+    let (name, value) = match text.split_once(':') {
+        Some((name, value)) => (name, Some(value.trim().to_owned())),
+        None => (text, None),
+    };
+    Some(OptionNode { name: name.trim().to_owned(), name_span: span(name.len()), value_span: span(text.len()), value })
+}
+
+fn compile_rule(rule: &Rule) -> (Option<CompiledRule>, Vec<Diagnostic>) {
+    let mut bits = BitNames::default();
+    crate::declare(rule, &mut bits);
+    let mut cx = CompileContext::new(&mut bits);
+    let compiled = crate::compile(rule, "test:1".into(), &mut cx);
+    (compiled, cx.diagnostics)
+}
+
+/// The compiled rule of a body.
+pub(crate) fn compile(body: &str) -> Option<CompiledRule> {
+    compile_rule(&parse_rule(body)).0
+}
+
+/// The compiled first option of a body.
+pub(crate) fn compile_one(body: &str) -> Box<dyn RuleOption> {
+    let (rule, diagnostics) = compile_rule(&parse_rule(body));
+    rule.unwrap_or_else(|| panic!("{body}: {diagnostics:?}")).options.remove(0)
+}
+
+/// Messages about a body.
+pub(crate) fn problems(body: &str) -> Vec<String> {
+    compile_rule(&parse_rule(body)).1.into_iter().map(|diagnostic| diagnostic.message).collect()
+}
+
+/// Whether the rule matches a datagram.
+pub(crate) fn matches(body: &str, data: &[u8]) -> bool {
+    let (rule, diagnostics) = compile_rule(&parse_rule(body));
+    let rule = rule.unwrap_or_else(|| panic!("{body}: {diagnostics:?}"));
+    crate::probe::with_eval(data, |ev, cursor| chain(&rule.options, ev, *cursor))
+}
+
+/// Evaluates options in order. One that can be retried is tried again if the next one is relative.
+pub(crate) fn chain<'a>(options: &[Box<dyn RuleOption>], ev: &mut Eval<'a, '_>, cursor: Cursor<'a>) -> bool {
+    let Some((first, rest)) = options.split_first() else { return true };
+    let again = first.can_retry() && rest.first().is_some_and(|next| next.is_relative());
+    let mut delta = 0;
+    loop {
+        let mut next = Cursor { delta, ..cursor };
+        let (vars, base64) = (ev.vars, ev.base64);
+        if !first.eval(ev, &mut next) {
+            return false;
+        }
+        delta = next.delta;
+        if chain(rest, ev, Cursor { delta: 0, ..next }) {
+            return true;
+        }
+        if !again {
+            return false;
+        }
+        assert_ne!(delta, 0, "a retry must go on");
+        (ev.vars, ev.base64) = (vars, base64);
+    }
+}
+
+/// Runs `f` on an empty unit of a flow with these bits; `None`: without flow.
+pub(crate) fn with_flow<R>(bits: Option<&[u32]>, f: impl for<'a> FnOnce(&mut Eval<'a, '_>, &mut Cursor<'a>) -> R) -> R {
+    let arena = Bump::new();
+    let flow = bits.map(|flowbits| BitView {
+        direction: Direction::ToServer,
+        established: true,
+        flowbits,
+        stream_bytes: [100, 2_000],
+    });
+    run(&Unit { flow, ..unit(b"", &arena) }, f)
+}
+
+/// Runs `f` on a unit with these buffers.
+pub(crate) fn with_buffers<R>(
+    buffers: &[(BufferId, &[u8])],
+    f: impl for<'a> FnOnce(&mut Eval<'a, '_>, &mut Cursor<'a>) -> R,
+) -> R {
+    with_view(&Buffers(buffers), f)
+}
+
+/// Runs `f` on a unit with this service view.
+pub(crate) fn with_view<R>(view: &dyn PduView, f: impl for<'a> FnOnce(&mut Eval<'a, '_>, &mut Cursor<'a>) -> R) -> R {
+    let arena = Bump::new();
+    run(&Unit { view, ..unit(b"", &arena) }, f)
+}
+
+/// Runs `f` on a wire packet.
+pub(crate) fn with_packet<R>(
+    packet: &Packet<'_>,
+    f: impl for<'a> FnOnce(&mut Eval<'a, '_>, &mut Cursor<'a>) -> R,
+) -> R {
+    let arena = Bump::new();
+    run(&Unit { packet: Some(packet), ..unit(packet.payload, &arena) }, f)
+}
+
+struct Buffers<'b>(&'b [(BufferId, &'b [u8])]);
+
+impl PduView for Buffers<'_> {
+    fn buffer<'a>(&'a self, key: &BufferKey, _arena: &'a Bump) -> Option<&'a [u8]> {
+        (key.selector == Selector::Whole).then_some(())?;
+        self.0.iter().find(|(id, _)| *id == key.id).map(|(_, data)| *data)
+    }
+    fn searchable<'a>(&'a self, id: BufferId, arena: &'a Bump) -> Option<&'a [u8]> {
+        self.buffer(&BufferKey::whole(id), arena)
+    }
+}
