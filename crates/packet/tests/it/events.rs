@@ -5,8 +5,9 @@
 //! are left out: putting fragments together is `flow`'s part.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use tapir_packet::decode;
+use tapir_packet::{Packet, decode};
 use tapir_pcap::Reader;
 
 /// Events that Snort logs per packet.
@@ -105,4 +106,79 @@ fn events_agree_with_snort_over_the_corpus() {
     }
     println!("{files} captures, {agree} of {all} (capture, sid, count) agree");
     assert!(agree * 100 >= all * GOAL_PERCENT, "{agree} of {all} agree, the goal is {GOAL_PERCENT} %");
+}
+
+/// One alert of any inspector on a packet as captured: packet, protocol, source, destination.
+struct Alert<'a> {
+    packet: u64,
+    protocol: &'a str,
+    source: &'a str,
+    destination: &'a str,
+}
+
+fn text<'a>(alert: &'a str, name: &str) -> Option<&'a str> {
+    alert.split_once(&format!("\"{name}\": \""))?.1.split('"').next()
+}
+
+/// Alerts with addresses.
+fn alerts(line: &str) -> impl Iterator<Item = Alert<'_>> {
+    let alerts = line.split_once("\"alerts\": [").map_or("", |parts| parts.1);
+    alerts.split("{\"pkt_num\": ").skip(1).filter(|alert| alert.contains("\"pkt_gen\": \"raw\"")).filter_map(|alert| {
+        Some(Alert {
+            packet: alert.split(',').next()?.parse().ok()?,
+            protocol: text(alert, "proto")?,
+            source: text(alert, "src")?,
+            destination: text(alert, "dst")?,
+        })
+    })
+}
+
+/// Whether our packet is between the same endpoints and of the same protocol.
+fn same(packet: &Packet<'_>, alert: &Alert<'_>) -> bool {
+    let Some(ip) = packet.inner_ip() else { return false };
+    let parse = |text: &str| text.parse::<IpAddr>().ok();
+    let ends = (parse(alert.source), parse(alert.destination));
+    let forth = ends == (Some(ip.source), Some(ip.destination));
+    let back = ends == (Some(ip.destination), Some(ip.source));
+    (forth || back) && packet.protocol_name() == alert.protocol
+}
+
+#[test]
+fn innermost_addresses_and_protocols_agree_with_snort_over_the_corpus() {
+    let Some(shared) = shared() else {
+        eprintln!("SKIPPED: no shared corpus (set TAPIR_SHARED)");
+        return;
+    };
+    let conformance = shared.join("conformance");
+    let (mut agree, mut all, mut tunnelled) = (0, 0, 0);
+    for name in ["builtin", "community"] {
+        let golden = std::fs::read_to_string(conformance.join(format!("snort3-golden/{name}.jsonl"))).unwrap();
+        for line in golden.lines() {
+            let mut wanted: BTreeMap<u64, Alert<'_>> = alerts(line).map(|alert| (alert.packet, alert)).collect();
+            let Some(file) = text(line, "file").filter(|_| !wanted.is_empty()) else { continue };
+            let mut reader = Reader::open(conformance.join(file)).unwrap();
+            let mut number = 0;
+            while let Ok(Some(frame)) = reader.next() {
+                number += 1;
+                let Some(alert) = wanted.remove(&number) else { continue };
+                let packet = decode(&frame);
+                all += 1;
+                tunnelled += usize::from(packet.ip_layers > 1);
+                if same(&packet, &alert) {
+                    agree += 1;
+                } else {
+                    let ends = packet.inner_ip().map(|ip| (ip.source, ip.destination));
+                    println!(
+                        "{file} #{number}: ours {} {ends:?}, Snort {} {} {}",
+                        packet.protocol_name(),
+                        alert.protocol,
+                        alert.source,
+                        alert.destination
+                    );
+                }
+            }
+        }
+    }
+    println!("{agree} of {all} packets agree, {tunnelled} of them tunnelled");
+    assert!(agree * 1_000 >= all * 995, "{agree} of {all} packets agree");
 }

@@ -1,1 +1,8 @@
-//! (being written)
+//! What each kind of header decodes to.
+
+mod fragments;
+mod ip;
+mod links;
+mod sums;
+mod transports;
+mod tunnels;
