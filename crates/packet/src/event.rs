@@ -105,7 +105,6 @@ events! {
     TCP_XMAS = 400, "TCP segment with all flags set";
     TCP_NMAP_XMAS = 401, "TCP segment with FIN, PSH and URG as Nmap sends it";
     TCP_NAPTHA = 402, "TCP SYN as the Naptha tool sends it";
-    TCP_SYN_TO_MULTICAST = 403, "TCP SYN to a multicast address";
     IPV4_TTL_ZERO = 404, "IPv4 TTL is 0";
     IPV4_MF_AND_DF = 405, "IPv4 fragment that must not be fragmented";
     IPV6_UDP_CHECKSUM_ZERO = 406, "UDP over IPv6 without checksum";
@@ -113,8 +112,6 @@ events! {
     IPV4_SOURCE_THIS_NET = 408, "IPv4 source in 0.0.0.0/8";
     IPV4_DESTINATION_THIS_NET = 409, "IPv4 destination in 0.0.0.0/8";
     IPV4_SOURCE_MULTICAST = 410, "IPv4 source is a multicast address";
-    IPV4_SOURCE_RESERVED = 411, "IPv4 source is a reserved address";
-    IPV4_DESTINATION_RESERVED = 412, "IPv4 destination is a reserved address";
     IPV4_SOURCE_BROADCAST = 413, "IPv4 source is the broadcast address";
     IPV4_DESTINATION_BROADCAST = 414, "IPv4 destination is the broadcast address";
     ICMP_TO_MULTICAST = 415, "ICMP echo to a multicast address";

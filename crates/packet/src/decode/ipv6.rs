@@ -51,7 +51,7 @@ impl<'a> Walk<'a, '_> {
             return Step::Done(payload);
         }
         self.ipv6_addresses(source, destination);
-        if !matches!(next, 0 | 6 | 17 | 43 | 44 | 47 | 58 | 59 | 60 | 135 | 137) {
+        if !matches!(next, 0 | 6 | 17 | 43 | 44 | 47 | 50 | 51 | 58 | 59 | 60 | 135 | 137) {
             self.event(DecodeEvent::IPV6_NEXT_HEADER);
         }
         self.chain = Chain::default();

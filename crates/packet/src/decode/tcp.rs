@@ -2,12 +2,11 @@
 //!
 //! *Spec*: RFC 9293 §3.1, RFC 7323 (window scale, timestamps), RFC 2018 (SACK), RFC 5925 (AO); which
 //! options count as obsolete or experimental: Snort 3. A bad option ends the list, the segment stays
-//! usable.
+//! usable. Event 403 (SYN to a multicast address) is listed by Snort but never raised (measured).
 
 use super::{Step, Walk};
 use crate::bytes::from;
 use crate::{DecodeEvent, TcpHeader, Transport};
-use std::net::IpAddr;
 
 const FIN_PSH_URG: u8 = TcpHeader::FIN | TcpHeader::PSH | TcpHeader::URG;
 const SYN_ACK_RST: u8 = TcpHeader::SYN | TcpHeader::ACK | TcpHeader::RST;
@@ -75,13 +74,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn tcp_syn(&mut self, header: &TcpHeader<'a>) {
-        let (id, to_multicast) = match self.packet.inner_ip() {
-            Some(ip) => (ip.id, matches!(ip.destination, IpAddr::V4(address) if address.is_multicast())),
-            None => (0, false),
-        };
+        let id = self.packet.inner_ip().map_or(0, |ip| ip.id);
         let checks = [
             (header.flags == TcpHeader::SYN && (header.seq, id) == (NAPTHA_SEQ, NAPTHA_ID), DecodeEvent::TCP_NAPTHA),
-            (to_multicast, DecodeEvent::TCP_SYN_TO_MULTICAST),
             (header.has(TcpHeader::RST), DecodeEvent::TCP_SYN_RST),
             (header.has(TcpHeader::FIN), DecodeEvent::TCP_SYN_FIN),
         ];

@@ -3,9 +3,10 @@
 //! *How it fits*: each header function runs behind [`Walk::enter`], so that anything unusable inside
 //! leaves the outer packet as it was.
 //! *Spec*: GRE RFC 2784, 2890, 1701 and 2637 (PPTP); ERSPAN draft-foschiano-erspan-03; Teredo
-//! RFC 4380 §5.1.1; VXLAN RFC 7348; Geneve RFC 8926; GTP-U 3GPP TS 29.281.
-//! differs: Snort decodes no ERSPAN type I (no header at all), and GTP, VXLAN and Geneve only on
-//! ports that its configuration lists.
+//! RFC 4380 §5.1.1; VXLAN RFC 7348; Geneve RFC 8926; GTP-U 3GPP TS 29.281,
+//! version 0 GSM 09.60.
+//! differs: ERSPAN type I (no header at all) and the optional subheader of type III are decoded;
+//! Snort reports the one as a wrong version and reads the other as Ethernet.
 
 use super::{Header, Step, Walk};
 use crate::DecodeEvent;
@@ -110,14 +111,17 @@ impl<'a> Walk<'a, '_> {
     }
 
     pub(super) fn gtp(&mut self, data: &'a [u8]) -> Step<'a> {
-        // Version 1, protocol type GTP, message type G-PDU; all else is signalling.
+        // Message type 255 carries a packet; all else is signalling.
         let Some(&[flags, 255, ..]) = data.first_chunk::<8>() else {
             return Step::Bad;
         };
-        if flags & 0xf0 != 0x30 {
-            return Step::Bad;
-        }
-        let Some(inner) = gtp_payload(flags, data) else {
+        // Version and protocol type: GTP, not GTP'.
+        let inner = match flags & 0xf0 {
+            0x10 => gtp_v0_payload(data),
+            0x30 => gtp_v1_payload(flags, data),
+            _ => return Step::Bad,
+        };
+        let Some(inner) = inner else {
             self.event(DecodeEvent::GTP_LENGTH);
             return Step::Bad;
         };
@@ -186,8 +190,13 @@ fn geneve_header(data: &[u8]) -> Result<(u16, &[u8]), DecodeEvent> {
     Ok((u16::from_be_bytes([header[2], header[3]]), inner))
 }
 
-/// What a G-PDU carries; `None` if lengths contradict.
-fn gtp_payload(flags: u8, data: &[u8]) -> Option<&[u8]> {
+/// What a version 0 message carries; `None` if lengths contradict.
+fn gtp_v0_payload(data: &[u8]) -> Option<&[u8]> {
+    data.get(20..).filter(|inner| be16(data, 2).map(usize::from) == Some(inner.len()))
+}
+
+/// What a version 1 message carries; `None` if lengths contradict.
+fn gtp_v1_payload(flags: u8, data: &[u8]) -> Option<&[u8]> {
     if usize::from(be16(data, 2)?) + 8 != data.len() {
         return None;
     }

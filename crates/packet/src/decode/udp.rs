@@ -11,6 +11,8 @@ const TEREDO: u16 = 3544;
 const VXLAN: u16 = 4789;
 const GENEVE: u16 = 6081;
 const GTP_U: u16 = 2152;
+/// GTP' and, in version 0, everything.
+const GTP_0: u16 = 3386;
 
 impl<'a> Walk<'a, '_> {
     #[inline]
@@ -42,10 +44,10 @@ impl<'a> Walk<'a, '_> {
             self.event(DecodeEvent::UDP_PORT_ZERO);
         }
         match (source_port, destination_port) {
-            (_, VXLAN) => self.enter(Header::Vxlan, payload, payload),
-            (_, GENEVE) => self.enter(Header::Geneve, payload, payload),
-            (GTP_U, _) | (_, GTP_U) => self.enter(Header::Gtp, payload, payload),
+            (GTP_U | GTP_0, _) | (_, GTP_U | GTP_0) => self.enter(Header::Gtp, payload, payload),
             (TEREDO, _) | (_, TEREDO) => self.enter(Header::Teredo, payload, payload),
+            (VXLAN, _) | (_, VXLAN) => self.enter(Header::Vxlan, payload, payload),
+            (GENEVE, _) | (_, GENEVE) => self.enter(Header::Geneve, payload, payload),
             _ => Step::Done(payload),
         }
     }

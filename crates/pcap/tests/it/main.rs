@@ -1,6 +1,8 @@
 //! Reading and writing captures: hand-made files of every kind, damage at every place, round trips,
 //! and the shared corpus where it is present.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
 mod corpus;
 mod damage;
 mod formats;

@@ -1,0 +1,8 @@
+//! What each kind of header decodes to.
+
+mod fragments;
+mod ip;
+mod links;
+mod sums;
+mod transports;
+mod tunnels;
