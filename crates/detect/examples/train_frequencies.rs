@@ -10,6 +10,8 @@
 //!     5=so:/usr/lib/x86_64-linux-gnu > tables.rs && mv tables.rs crates/detect/src/search/frequency/
 //! ```
 
+#![allow(clippy::expect_used, reason = "a developer's tool: a wrong argument ends it with a message")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 

@@ -199,14 +199,19 @@ impl Chooser {
         best.map(|(_, place)| place)
     }
 
-    /// The bucket whose rate of chance hits grows least with `window`, and by how much.
+    /// The bucket whose rate of chance hits grows least with `window`, and by how much. An empty one if there is: a
+    /// needle alone in its bucket switches it off once found.
     fn cheapest_bucket(&self, window: [Option<u8>; 4]) -> (f32, u8) {
         let mut best = (f32::INFINITY, 0);
         for (number, bucket) in (0u8..).zip(&self.buckets) {
             let before: f32 = bucket.iter().map(|accepted| accepted.mass).product();
+            let is_empty = bucket.iter().all(|accepted| accepted.mass == 0.0);
             let with =
                 |(accepted, byte): (&Accepted, Option<u8>)| byte.map_or(1.0, |b| accepted.mass_with(self.parts, b));
             let after: f32 = bucket.iter().zip(window).map(with).product();
+            if is_empty {
+                return (after, number);
+            }
             if after - before < best.0 {
                 best = (after - before, number);
             }

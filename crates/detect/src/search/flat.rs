@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use daachorse::DoubleArrayAhoCorasick;
+use daachorse::{DoubleArrayAhoCorasick, DoubleArrayAhoCorasickBuilder};
 
 use super::needles::Needles;
 use super::{Pattern, PatternId, PatternSet};
@@ -18,7 +18,8 @@ impl Automaton {
     pub(super) fn new(needles: &Needles) -> Option<Self> {
         let count = u32::try_from(needles.len()).ok()?;
         let patterns = (0..count).map(|needle| (needles.folded(needle), needle));
-        DoubleArrayAhoCorasick::with_values(patterns).ok().map(Self)
+        // The prefilter takes 64 KiB and helps only where our own filter has given up already.
+        DoubleArrayAhoCorasickBuilder::new().use_prefilter(false).build_with_values(patterns).ok().map(Self)
     }
 
     /// Calls `found` with needle and end of every occurrence that starts at or behind `from`.

@@ -64,9 +64,8 @@ impl ShortIndex {
 impl Entry {
     fn new(needle: u32, folded: &[u8], bucket: u8) -> Self {
         let (mut extent, mut case, mut value) = ([0u8; 4], [0u8; 4], [0u8; 4]);
-        for ((&byte, extent), (case, value)) in
-            folded.iter().zip(&mut extent).zip(case.iter_mut().zip(value.iter_mut())).map(|((b, e), cv)| ((b, e), cv))
-        {
+        let places = extent.iter_mut().zip(&mut case).zip(&mut value);
+        for (&byte, ((extent, case), value)) in folded.iter().zip(places) {
             (*extent, *case, *value) = (0xFF, case_mask(byte), byte);
         }
         Self {

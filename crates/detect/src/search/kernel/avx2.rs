@@ -13,6 +13,9 @@ use std::arch::x86_64::{
 use super::{Candidates, Flow};
 use crate::search::choice::Masks;
 
+/// Bytes that 32 windows cover.
+const STEP: usize = 35;
+
 /// Bucket masks by half of the buckets, position in the window and nibble. Exists only where [`is_available`].
 pub(in crate::search) struct Tables {
     low: [[[u8; 16]; 4]; 2],
@@ -111,18 +114,21 @@ fn scan<const WIDE: bool, C: Candidates>(
     let mut first = Registers::load(low, high, candidates.alive() as u8);
     let mut second = Registers::load(low_wide, high_wide, (candidates.alive() >> 8) as u8);
     let mut position = from;
-    let mut padded = [0u8; 35];
+    let mut padded = [0u8; STEP];
     while position < end {
         let rest = end - position;
-        let start = if rest >= 32 {
+        // The last step starts early to end with the buffer; buffers shorter than a step are copied.
+        let (base, start) = if rest >= 32 {
             // SAFETY: `position < end <= len`.
-            unsafe { haystack.as_ptr().add(position) }
+            (position, unsafe { haystack.as_ptr().add(position) })
+        } else if let Some(base) = haystack.len().checked_sub(STEP) {
+            // SAFETY: `base <= len`.
+            (base, unsafe { haystack.as_ptr().add(base) })
         } else {
-            let tail = haystack.get(position..).unwrap_or(&[]);
-            padded.iter_mut().zip(tail).for_each(|(to, &from)| *to = from);
-            padded.as_ptr()
+            padded.iter_mut().zip(haystack).for_each(|(to, &from)| *to = from);
+            (0, padded.as_ptr())
         };
-        // SAFETY: 35 bytes are readable: in the haystack `position + 32 <= end == len - 3`, else `padded` has as many.
+        // SAFETY: STEP bytes are readable: `position + 32 <= end == len - 3`, or `base + STEP == len`, or in `padded`.
         let bytes = unsafe { load(start) };
         let nibbles = [Nibbles::of(bytes[0]), Nibbles::of(bytes[1]), Nibbles::of(bytes[2]), Nibbles::of(bytes[3])];
         let mut buckets = first.buckets(nibbles);
@@ -131,11 +137,12 @@ fn scan<const WIDE: bool, C: Candidates>(
         }
         let mut passing = !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(buckets, _mm256_setzero_si256())) as u32);
         if rest < 32 {
-            passing &= !(u32::MAX << rest);
+            // Of the windows from `base` on those in `position..end`; there are at most 32.
+            passing &= (u32::MAX << (position - base)) & ((1u64 << (end - base)) - 1) as u32;
         }
         if passing != 0 {
             while passing != 0 {
-                let at = position + passing.trailing_zeros() as usize;
+                let at = base + passing.trailing_zeros() as usize;
                 if candidates.at(at) == Flow::Stop {
                     return Some(at + 1);
                 }
@@ -152,7 +159,7 @@ fn scan<const WIDE: bool, C: Candidates>(
 /// The bytes at the four places of 32 windows.
 ///
 /// # Safety
-/// 35 bytes must be readable from `start`.
+/// [`STEP`] bytes must be readable from `start`.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn load(start: *const u8) -> [__m256i; 4] {

@@ -12,6 +12,9 @@ use std::arch::aarch64::{
 use super::{Candidates, Flow};
 use crate::search::choice::Masks;
 
+/// Bytes that 16 windows cover.
+const STEP: usize = 19;
+
 /// Bucket masks by half of the buckets, position in the window and nibble. Exists only where [`is_available`].
 pub(in crate::search) struct Tables {
     low: [[[u8; 16]; 4]; 2],
@@ -106,18 +109,21 @@ fn scan<const WIDE: bool, C: Candidates>(
     let mut first = Registers::load(low, high, candidates.alive() as u8);
     let mut second = Registers::load(low_wide, high_wide, (candidates.alive() >> 8) as u8);
     let mut position = from;
-    let mut padded = [0u8; 19];
+    let mut padded = [0u8; STEP];
     while position < end {
         let rest = end - position;
-        let start = if rest >= 16 {
+        // The last step starts early to end with the buffer; buffers shorter than a step are copied.
+        let (base, start) = if rest >= 16 {
             // SAFETY: `position < end <= len`.
-            unsafe { haystack.as_ptr().add(position) }
+            (position, unsafe { haystack.as_ptr().add(position) })
+        } else if let Some(base) = haystack.len().checked_sub(STEP) {
+            // SAFETY: `base <= len`.
+            (base, unsafe { haystack.as_ptr().add(base) })
         } else {
-            let tail = haystack.get(position..).unwrap_or(&[]);
-            padded.iter_mut().zip(tail).for_each(|(to, &from)| *to = from);
-            padded.as_ptr()
+            padded.iter_mut().zip(haystack).for_each(|(to, &from)| *to = from);
+            (0, padded.as_ptr())
         };
-        // SAFETY: 19 bytes are readable: in the haystack `position + 16 <= end == len - 3`, else `padded` has as many.
+        // SAFETY: STEP bytes are readable: `position + 16 <= end == len - 3`, or `base + STEP == len`, or in `padded`.
         let bytes = unsafe { load(start) };
         let nibbles = [Nibbles::of(bytes[0]), Nibbles::of(bytes[1]), Nibbles::of(bytes[2]), Nibbles::of(bytes[3])];
         let mut passed = vtstq_u8(first.buckets(nibbles), first.alive);
@@ -126,12 +132,13 @@ fn scan<const WIDE: bool, C: Candidates>(
         }
         let mut passing = quarters(passed);
         if rest < 16 {
-            passing &= !(u64::MAX << (4 * rest));
+            // Of the windows from `base` on those in `position..end`; there are at most 16.
+            passing &= (u64::MAX << (4 * (position - base))) & ((1u128 << (4 * (end - base))) - 1) as u64;
         }
         if passing != 0 {
             while passing != 0 {
                 let lane = passing.trailing_zeros() as usize / 4;
-                let at = position + lane;
+                let at = base + lane;
                 if candidates.at(at) == Flow::Stop {
                     return Some(at + 1);
                 }
@@ -156,7 +163,7 @@ fn quarters(lanes: uint8x16_t) -> u64 {
 /// The bytes at the four places of 16 windows.
 ///
 /// # Safety
-/// 19 bytes must be readable from `start`.
+/// [`STEP`] bytes must be readable from `start`.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn load(start: *const u8) -> [uint8x16_t; 4] {
