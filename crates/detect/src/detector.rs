@@ -257,7 +257,7 @@ impl Detector {
                 scan(patterns, bytes, bit(*buffer));
             }
         }
-        counters.add(Counter::SearchFallbacks, fallbacks);
+        counters.add(Counter::SearchCapped, fallbacks);
         if waiting {
             let tail: Vec<u32> = self.candidates.drain(first_waiting..).collect();
             for rule in tail {

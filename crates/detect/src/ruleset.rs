@@ -179,8 +179,9 @@ fn ranks(rules: &[DetectRule]) -> Vec<u32> {
             }
             let behind = rule
                 .rule
-                .tested_flowbits
+                .options
                 .iter()
+                .flat_map(|option| option.tested_flowbits())
                 .filter_map(|bit| setters.get(bit))
                 .flatten()
                 .filter(|&&setter| setter != index)

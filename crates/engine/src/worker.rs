@@ -177,14 +177,11 @@ impl Worker {
 
     fn decoded(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
         self.decode_events(packet, number, out);
+        tapir_packet::count(packet, &mut self.core.counters);
         if packet.broken {
-            self.core.counters.bump(Counter::PacketsBroken);
             return;
         }
-        let Some(ip) = packet.inner_ip() else {
-            self.core.counters.bump(Counter::PacketsNotIp);
-            return;
-        };
+        let Some(ip) = packet.inner_ip() else { return };
         if self.config.checksums == ChecksumMode::Verify && tapir_packet::checksums(packet).is_bad() {
             self.core.counters.bump(Counter::PacketsBadChecksum);
             return;
@@ -201,7 +198,7 @@ impl Worker {
                 Some(tcp) => self.tcp(packet, tcp, key, source_is_low, number, endpoint, out),
                 None => self.datagram(packet, key, source_is_low, number, endpoint, out),
             },
-            None => self.core.counters.bump(Counter::PacketsNotIp),
+            None => {}
         }
     }
 
@@ -212,7 +209,6 @@ impl Worker {
         let net = packet_net(packet);
         let origin = Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
         for event in packet.events.iter() {
-            self.core.counters.bump(Counter::DecodeEvents);
             self.core.builtin(116, u32::from(event.0), net.as_ref(), None, &origin, out);
         }
     }

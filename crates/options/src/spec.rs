@@ -28,6 +28,11 @@ pub trait RuleOption: Debug + Send + Sync {
         None
     }
 
+    /// Flowbits that it tests.
+    fn tested_flowbits(&self) -> &[u32] {
+        &[]
+    }
+
     /// What it offers as fast pattern.
     fn fast_pattern(&self) -> Option<FastPattern> {
         None
@@ -84,8 +89,6 @@ pub struct CompiledRule {
     pub options: Vec<Box<dyn RuleOption>>,
     /// What else the rule does.
     pub effects: Vec<Effect>,
-    /// Flowbits that its tests name.
-    pub tested_flowbits: Vec<u32>,
     /// Tests flowbits (such rules run after the others of a unit).
     pub checks_flowbits: bool,
     /// Canonical Snort 3 text of the whole rule.

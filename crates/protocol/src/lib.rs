@@ -1,6 +1,6 @@
 //! What a flow speaks, and the PDUs it consists of.
 //!
-//! *How it fits*: the engine asks [`identify`] what a flow's first bytes are, makes the inspector
+//! *How it fits*: the engine asks a [`Wizard`] what a flow's first bytes are, makes the inspector
 //! of that [`Service`], pushes acknowledged in-order bytes in ([`Inspector`]) and gets PDUs with
 //! named buffers out ([`PduSink`]). Nothing here knows rules.
 //!
@@ -10,10 +10,10 @@
 #![deny(clippy::indexing_slicing)]
 
 mod buffer;
+mod content;
 #[doc(hidden)]
 pub mod drive;
 mod identify;
-mod content;
 mod inspector;
 mod protocols;
 mod replay;
@@ -21,25 +21,26 @@ mod service;
 mod view;
 mod wire;
 
-#[doc(hidden)]
-pub use content::mime::fuzz_mime;
-#[doc(hidden)]
-pub use protocols::{ftp::fuzz_ftp, imap::fuzz_imap, pop3::fuzz_pop3, smtp::fuzz_smtp, telnet::fuzz_telnet};
-
 pub use buffer::{BufferId, BufferKey, BufferKind, Selector, UriPart};
-#[doc(hidden)]
-pub use identify::fuzz_wizard;
 pub use identify::{Identified, MAX_SEARCH_DEPTH, Wizard, bind_port};
 pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
-#[doc(hidden)]
-pub use protocols::{fuzz_dns, fuzz_tls};
-pub use content::{inflate::fuzz_inflate, multipart::fuzz_multipart};
-pub use inspector::{
-    DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
-};
-pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, fuzz_http, inspector_for};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
+
+/// Entry points of fuzz targets: one per parser of hostile bytes.
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::content::{inflate::fuzz_inflate, mime::fuzz_mime, multipart::fuzz_multipart};
+    pub use crate::identify::fuzz_wizard;
+    pub use crate::protocols::dns::fuzz_dns;
+    pub use crate::protocols::ftp::fuzz_ftp;
+    pub use crate::protocols::http::fuzz_http;
+    pub use crate::protocols::imap::fuzz_imap;
+    pub use crate::protocols::pop3::fuzz_pop3;
+    pub use crate::protocols::smtp::fuzz_smtp;
+    pub use crate::protocols::telnet::fuzz_telnet;
+    pub use crate::protocols::tls::fuzz_tls;
+}

@@ -88,7 +88,6 @@ counters! {
     // options and detect
     UnitsInspected = "units_inspected", Events, "Units (packets, PDUs, sections) that rules were considered for.";
     BytesSearched = "bytes_searched", Bytes, "Bytes given to the pattern search.";
-    SearchFallbacks = "search_fallbacks", Events, "Buffers that were hostile to the pattern filter and were finished by the flat automaton.";
     RulesEvaluated = "rules_evaluated", Events, "Rule evaluations started.";
     RulesMatched = "rules_matched", Events, "Rule evaluations that matched, noalert rules included.";
     RuleStepsExceeded = "rule_steps_exceeded", Events, "Rule evaluations given up after too many option steps.";
@@ -105,10 +104,7 @@ counters! {
     Base64Limit = "base64_limit", Events, "base64_decode refused because the unit's arena was full: the rule failed.";
 
     // engine
-    PacketsBroken = "packets_broken", Packets, "Packets not inspected because a header is truncated or impossible.";
-    PacketsNotIp = "packets_not_ip", Packets, "Packets without an IP header (ARP and others): no rules apply.";
     PacketsBadChecksum = "packets_bad_checksum", Packets, "Packets not inspected because checksums are verified and theirs is wrong.";
-    DecodeEvents = "decode_events", Events, "Anomalies of headers (gid 116).";
     Fragments = "fragments", Packets, "IP fragments.";
     FlowsCreated = "flows_created", Flows, "Flows begun.";
     FlowsTimedOut = "flows_timed_out", Flows, "Flows ended by idle time.";

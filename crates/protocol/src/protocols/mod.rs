@@ -1,23 +1,16 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
-mod dns;
-mod tls;
-mod http;
-
-pub use http::fuzz_http;
+pub(crate) mod dns;
 pub(crate) mod ftp;
 pub(crate) mod ftp_data;
+pub(crate) mod http;
 pub(crate) mod imap;
 pub(crate) mod pop3;
 pub(crate) mod smtp;
 pub(crate) mod telnet;
+pub(crate) mod tls;
 
 use crate::{Inspector, Limits, Service};
-
-#[doc(hidden)]
-pub use dns::fuzz_dns;
-#[doc(hidden)]
-pub use tls::fuzz_tls;
 
 /// Transport of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,9 +31,17 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] = &[&dns::DEF, &tls::DEF];
-pub static PROTOCOLS: &[&ProtocolDef] = &[&http::DEF];
-pub static PROTOCOLS: &[&ProtocolDef] = &[&ftp::DEF, &ftp_data::DEF, &imap::DEF, &pop3::DEF, &smtp::DEF, &telnet::DEF];
+pub static PROTOCOLS: &[&ProtocolDef] = &[
+    &dns::DEF,
+    &ftp::DEF,
+    &ftp_data::DEF,
+    &http::DEF,
+    &imap::DEF,
+    &pop3::DEF,
+    &smtp::DEF,
+    &telnet::DEF,
+    &tls::DEF,
+];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
