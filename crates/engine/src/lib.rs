@@ -25,5 +25,7 @@ pub use rules::{Enable, LoadReport, RuleSources, Rules};
 pub use scan::{Progress, ScanReport, scan_file};
 pub use worker::Worker;
 
+pub use tapir_telemetry::{Counter, Counters};
+
 /// The built-in rules, used when no file is given.
 pub const STARTER_RULES: &str = include_str!("../../../rules/tapir-starter.rules");

@@ -1,0 +1,95 @@
+# The two commands of README are `make demo` and `make test`; `make help` lists the rest.
+# System packages are installed when missing (Debian; needs root). Nothing else is touched.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+# The corpus and rule sets that every developer has; tests that need it say so when it is absent.
+export TAPIR_SHARED ?= $(abspath ../shared)
+
+RELEASE := target/release/tapir
+FUZZ_SECONDS ?= 600
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appear
+	@demo/run.sh $(RELEASE)
+
+.PHONY: test
+test: tools-test check unit conformance-if-there e2e fuzz-smoke ## Everything that must hold before a commit lands
+	@echo "make test: all passed"
+
+.PHONY: check
+check: tools-check ## Formatting, lints, dependency policy, tidiness
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) deny --workspace check --hide-inclusion-graph
+	$(CARGO) run -q --locked -p xtask -- tidy
+
+.PHONY: unit
+unit: ## Unit, property and snapshot tests
+	$(CARGO) test --workspace --locked
+
+.PHONY: conformance
+conformance: ## The corpus of ../shared against the engine (table, regressions)
+	$(CARGO) run --profile fast --locked -p tapir-conformance --
+
+.PHONY: conformance-if-there
+conformance-if-there: conformance
+
+.PHONY: e2e
+e2e: tools-demo $(RELEASE) ## The demonstration as a test: real veth, real server, real attack
+	demo/run.sh $(RELEASE)
+	tests/cli.sh $(RELEASE)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## Every fuzz target for a moment, on stable
+	fuzz/run.sh smoke
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZ_SECONDS, coverage-guided
+	fuzz/run.sh $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: tools-bench $(RELEASE) ## Tapir and, when installed, Suricata side by side
+	bench/run.sh $(RELEASE)
+
+.PHONY: docs
+docs: ## API documentation, man pages, reference pages
+	$(CARGO) doc --workspace --no-deps --locked
+	$(CARGO) run -q --locked -p xtask -- reference
+	$(CARGO) run -q --locked -p tapir -- man target/man
+
+.PHONY: release
+release: $(RELEASE) ## The binary as shipped
+
+.PHONY: $(RELEASE)
+$(RELEASE):
+	$(CARGO) build --release --locked -p tapir
+
+# --- what is missing is installed -------------------------------------------------------------
+
+define apt
+	@missing=""; for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq update >/dev/null && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+.PHONY: tools-demo tools-test tools-check tools-bench
+tools-demo:
+	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
+tools-test: tools-demo tools-check
+tools-bench: tools-demo
+	$(call apt,python3 tcpdump)
+tools-check:
+	$(call apt,gcc libc6-dev)
+	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; $(CARGO) install --quiet --locked --root $(HOME)/.cargo --profile dev cargo-deny@0.19.0; }
