@@ -190,3 +190,16 @@ pub(crate) fn fuzz(inspector: Box<dyn Inspector>, data: &[u8]) {
     replay.end();
     debug_assert!(replay.violation.is_none(), "{:?}", replay.violation);
 }
+
+/// Scripts of protocol fragments, to get deeper than random bytes do.
+#[cfg(test)]
+pub(crate) fn scripts(fragments: &'static [&'static str]) -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let piece = (any::<bool>(), prop::sample::select(fragments), proptest::collection::vec(any::<u8>(), 0..6));
+    let script = piece.prop_map(|(to_client, text, noise)| {
+        let bytes: Vec<u8> = text.bytes().chain(noise.into_iter().filter(|byte| byte % 8 == 0)).take(127).collect();
+        let head = bytes.len() as u8 | if to_client { 0x80 } else { 0 };
+        std::iter::once(head).chain(bytes).collect::<Vec<u8>>()
+    });
+    proptest::collection::vec(script, 0..40).prop_map(|pieces| pieces.concat())
+}

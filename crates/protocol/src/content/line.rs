@@ -27,6 +27,7 @@ impl LineScan {
     /// The next line of `bytes` from offset `from`; the caller consumes it or goes on behind it.
     /// `limit` counts from the start of `bytes`.
     pub(crate) fn next(&mut self, bytes: &[u8], from: usize, limit: usize) -> Found {
+        let limit = limit.max(1);
         let window = bytes.get(..bytes.len().min(limit)).unwrap_or_default();
         let start = self.scanned.max(from);
         match memchr(b'\n', window.get(start..).unwrap_or_default()) {

@@ -6,7 +6,7 @@
 mod address;
 
 use super::{ProtocolDef, TransportKind};
-use crate::content::line::{Found, LineScan, first_word};
+use crate::content::line::{Found, LineScan, first_word, is_one_of};
 use crate::content::reply::ReplyScan;
 use crate::content::telnet::{Commands, strip};
 use crate::{End, Expectation, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
@@ -82,11 +82,9 @@ impl Ftp {
         } else if is("EPRT") {
             address::extended(arguments).and_then(|(host, port)| Some((host?, port)))
         } else {
-            self.tls_asked = is("AUTH")
-                && ["TLS", "SSL", "TLS-C", "TLS-P"]
-                    .iter()
-                    .any(|known| arguments.eq_ignore_ascii_case(known.as_bytes()))
-                || (self.tls_asked && verb.is_empty());
+            if !verb.is_empty() {
+                self.tls_asked = is("AUTH") && is_one_of(arguments, &["TLS", "SSL", "TLS-C", "TLS-P"]);
+            }
             None
         };
         if let Some(listener) = listener {

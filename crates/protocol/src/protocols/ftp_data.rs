@@ -32,12 +32,12 @@ impl FtpData {
 
 impl Inspector for FtpData {
     fn on_bytes(&mut self, dir: Direction, bytes: &[u8], cx: &mut InspectCx<'_>) -> Step {
-        match bytes.get(..cx.limits.pdu_bytes) {
-            Some(piece) if !piece.is_empty() => {
+        match bytes.get(..cx.limits.pdu_bytes.max(1)) {
+            Some(piece) => {
                 self.emit(dir, piece, cx);
                 Step::Consumed(piece.len())
             }
-            _ => need_more(bytes),
+            None => need_more(bytes),
         }
     }
 
@@ -49,5 +49,30 @@ impl Inspector for FtpData {
 
     fn footprint(&self) -> usize {
         size_of::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::replay::Replay;
+
+    #[test]
+    fn a_transfer_comes_in_pieces_that_know_their_place_whatever_the_cuts() {
+        let file: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for cut in [1, 7, 300, 1000] {
+            let mut replay = Replay::new(Box::new(FtpData::default()), Limits { pdu_bytes: 400, ..Limits::default() });
+            for piece in file.chunks(cut) {
+                replay.feed(Direction::ToClient, piece);
+            }
+            replay.end();
+            assert_eq!(replay.violation, None);
+            let pdus = &replay.recorder.pdus;
+            let shape: Vec<_> = pdus.iter().map(|pdu| (pdu.raw.len(), pdu.position, pdu.starts_message)).collect();
+            assert_eq!(shape, [(400, 0, true), (400, 400, false), (200, 800, false)]);
+            assert_eq!(pdus.iter().flat_map(|pdu| pdu.file.clone().unwrap()).collect::<Vec<_>>(), file);
+            assert_eq!(replay.counters.value(Counter::FtpDataBytes), 1000);
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) static DEF: ProtocolDef =
 
 const GID: u32 = 141;
 const UNKNOWN_COMMAND: u32 = 1;
-const DECODE: DecodeEvents = DecodeEvents { gid: GID, base64: 4, quoted_printable: 5, uuencode: 7 };
+const DECODE: DecodeEvents = DecodeEvents { gid: GID, base64: 4, uuencode: 7 };
 
 /// Longest tag that is compared.
 const TAG_MAX: usize = 64;

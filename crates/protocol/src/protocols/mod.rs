@@ -50,3 +50,6 @@ pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits
         .find(|def| def.service == service && def.transports.contains(&transport))
         .map(|def| (def.new)(limits, transport))
 }
+
+#[cfg(test)]
+mod conformance;

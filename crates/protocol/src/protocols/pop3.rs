@@ -20,7 +20,7 @@ pub(crate) static DEF: ProtocolDef =
 const GID: u32 = 142;
 const UNKNOWN_COMMAND: u32 = 1;
 const UNKNOWN_RESPONSE: u32 = 2;
-const DECODE: DecodeEvents = DecodeEvents { gid: GID, base64: 4, quoted_printable: 5, uuencode: 7 };
+const DECODE: DecodeEvents = DecodeEvents { gid: GID, base64: 4, uuencode: 7 };
 
 /// Commands without an answer that are remembered.
 const PIPELINED: usize = 64;

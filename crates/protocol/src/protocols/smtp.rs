@@ -28,7 +28,7 @@ const HEADER_OVERFLOW: u32 = 2;
 const RESPONSE_OVERFLOW: u32 = 3;
 const UNKNOWN_COMMAND: u32 = 5;
 const STARTTLS_INJECTION: u32 = 17;
-const DECODE: DecodeEvents = DecodeEvents { gid: GID, base64: 10, quoted_printable: 11, uuencode: 13 };
+const DECODE: DecodeEvents = DecodeEvents { gid: GID, base64: 10, uuencode: 13 };
 
 /// Longest command and reply lines without an event (Snort's defaults; RFC 5321 §4.5.3.1 says 512).
 const LONG_LINE: usize = 512;
@@ -61,6 +61,8 @@ struct Smtp {
     /// Replies to come before that to DATA; likewise to STARTTLS.
     data_reply: Option<u32>,
     tls_reply: Option<u32>,
+    /// The event of text behind STARTTLS was raised.
+    injected: bool,
     /// AUTH is going on: client lines are credentials.
     auth: bool,
     /// The server agreed to TLS.
@@ -78,8 +80,9 @@ impl Smtp {
                 return Step::Switch(Some(Service::Ssl));
             }
             // Plain text behind STARTTLS, before the answer (CVE-2011-0411).
-            Self::event(STARTTLS_INJECTION, cx);
-            self.tls_reply = None;
+            if !std::mem::replace(&mut self.injected, true) {
+                Self::event(STARTTLS_INJECTION, cx);
+            }
         }
         match self.phase {
             Phase::Commands => self.commands(bytes, cx),
@@ -261,7 +264,10 @@ impl Inspector for Smtp {
                 message.end(tail, cx);
                 message.emit(tail, Cut::End, &DECODE, &mut self.scratch, cx);
             }
-            _ => cx.sink.pdu(&Pdu::plain(tail)),
+            _ => {
+                let starts_message = dir == Direction::ToClient || !self.line_continued;
+                cx.sink.pdu(&Pdu { starts_message, ..Pdu::plain(tail) });
+            }
         }
     }
 

@@ -64,9 +64,9 @@ impl Side {
                     };
                 }
                 IAC => {
-                    match bytes.get(at.checked_add(1)?)? {
-                        &SB if !inside => self.subnegotiation = Some(at),
-                        &SE if inside => self.subnegotiation = None,
+                    match *bytes.get(at.checked_add(1)?)? {
+                        SB if !inside => self.subnegotiation = Some(at),
+                        SE if inside => self.subnegotiation = None,
                         _ => {}
                     }
                     self.scanned = at.checked_add(2)?;
@@ -90,7 +90,7 @@ impl Telnet {
 
 impl Inspector for Telnet {
     fn on_bytes(&mut self, dir: Direction, bytes: &[u8], cx: &mut InspectCx<'_>) -> Step {
-        let limit = cx.limits.pdu_bytes;
+        let limit = cx.limits.pdu_bytes.max(1);
         let Some(side) = self.sides.get_mut(dir.index()) else { return Step::Consumed(bytes.len()) };
         let window = bytes.get(..bytes.len().min(limit)).unwrap_or_default();
         match side.line_end(window) {

@@ -62,8 +62,6 @@ pub(crate) struct DecodeEvents {
     pub gid: u32,
     /// base64
     pub base64: u32,
-    /// quoted-printable
-    pub quoted_printable: u32,
     /// uuencode
     pub uuencode: u32,
 }
@@ -235,7 +233,6 @@ impl Message {
             cx.counters.bump(Counter::MimeDecodeFailed);
             let sid = match failure {
                 Failure::Base64 => events.base64,
-                Failure::QuotedPrintable => events.quoted_printable,
                 Failure::Uuencode => events.uuencode,
             };
             cx.sink.event(InspectorEvent { gid: events.gid, sid });
@@ -305,7 +302,7 @@ pub(super) fn rehearse(data: &[u8], framing: Framing) {
     let limits = crate::Limits { pdu_bytes: 512, ..crate::Limits::default() };
     let mut cx = replay.cx(&limits, &mut counters);
     let (mut message, mut scratch) = (Message::mime(framing, 0), Scratch::default());
-    let events = DecodeEvents { gid: 0, base64: 0, quoted_printable: 0, uuencode: 0 };
+    let events = DecodeEvents { gid: 0, base64: 0, uuencode: 0 };
     let mut rest = data;
     while let Scan::Piece { len, cut } = message.scan(rest, rest.len() as u64, 512, &mut cx) {
         let (piece, tail) = rest.split_at_checked(len).unwrap_or((rest, &[]));

@@ -8,8 +8,6 @@ use memchr::memchr;
 pub(crate) struct QuotedPrintable {
     /// An `=` and what followed it, not decided yet.
     held: Vec<u8>,
-    /// An `=` was neither escape nor soft break.
-    pub malformed: bool,
 }
 
 /// Blanks between `=` and line end that are tolerated.
@@ -51,8 +49,7 @@ impl QuotedPrintable {
                 out.push(hex(*high) << 4 | hex(low));
                 self.held.clear();
             }
-            ([_, .., last], b'\n') if matches!(last, b' ' | b'\t' | b'\r') => self.held.clear(),
-            ([_], b'\n') => self.held.clear(),
+            ([_] | [_, .., b' ' | b'\t' | b'\r'], b'\n') => self.held.clear(),
             ([_], digit) if digit.is_ascii_hexdigit() => self.held.push(byte),
             ([_], b' ' | b'\t' | b'\r') => self.held.push(byte),
             ([_, .., b' ' | b'\t'], b' ' | b'\t' | b'\r') if self.held.len() < HELD_MAX => self.held.push(byte),
@@ -65,7 +62,6 @@ impl QuotedPrintable {
     }
 
     fn release(&mut self, out: &mut Vec<u8>) {
-        self.malformed = true;
         out.extend_from_slice(&self.held);
         self.held.clear();
     }

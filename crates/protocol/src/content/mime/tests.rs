@@ -16,7 +16,7 @@ fn pieces(mail: &[u8], pdu_bytes: usize) -> Recorder {
     let limits = Limits { pdu_bytes, ..Limits::default() };
     let mut cx = recorder.cx(&limits, &mut counters);
     let (mut message, mut scratch) = (Message::mime(Framing::Length, 0), Scratch::default());
-    let events = DecodeEvents { gid: 124, base64: 10, quoted_printable: 11, uuencode: 13 };
+    let events = DecodeEvents { gid: 124, base64: 10, uuencode: 13 };
     let mut rest = mail;
     while !rest.is_empty() {
         match message.scan(rest, rest.len() as u64, pdu_bytes, &mut cx) {

@@ -23,8 +23,6 @@ pub(crate) enum Decoder {
 pub(crate) enum Failure {
     /// base64 text without a single digit.
     Base64,
-    /// A broken escape.
-    QuotedPrintable,
     /// No `begin` line.
     Uuencode,
 }
@@ -86,7 +84,6 @@ impl Decoder {
     pub(crate) fn failure(&self, encoded: u64, decoded: u64) -> Option<Failure> {
         match self {
             Self::Base64(_) if encoded > 0 && decoded == 0 => Some(Failure::Base64),
-            Self::QuotedPrintable(state) if state.malformed => Some(Failure::QuotedPrintable),
             Self::Uuencode(state) if encoded > 0 && !state.begun => Some(Failure::Uuencode),
             _ => None,
         }

@@ -35,7 +35,7 @@ fn commands_and_replies_are_units_and_telnet_is_gone_from_the_payload() {
     let pdus = &replay.recorder.pdus;
     assert_eq!(pdus[0].raw, b"220-welcome\r\nto this\r\n220 ftp ready\r\n");
     assert_eq!((&pdus[2].raw[..], &pdus[2].payload[..]), (&b"PA\xff\xf1SS x\r\n"[..], &b"PASS x\r\n"[..]));
-    assert_eq!(pdus.iter().filter(|pdu| pdu.dir == ToServer).last().unwrap().raw, b"CWD ~root");
+    assert_eq!(pdus.iter().rfind(|pdu| pdu.dir == ToServer).unwrap().raw, b"CWD ~root");
     assert_eq!(replay.recorder.events, [InspectorEvent { gid: 125, sid: 1 }]);
 }
 

@@ -132,4 +132,11 @@ proptest! {
     fn hostile_bytes_break_nothing(data in proptest::collection::vec(any::<u8>(), 0..2000)) {
         fuzz_imap(&data);
     }
+
+    #[test]
+    fn sessions_out_of_order_break_nothing(script in crate::replay::scripts(&[
+        "a LOGIN {4}\r\n", "a APPEND x {40}\r\n", "a APPEND x {400+}\r\n", "* 1 FETCH (BODY[] {60}\r\n", "* 1 FETCH (BODY[2] {20}\r\n", "* LIST {300}\r\n", ")\r\n", "a OK\r\n", "a NO\r\n", "+ go\r\n", "a AUTHENTICATE PLAIN\r\n", "\r\n", "--b\r\n", "--b--\r\n", "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\n", "aGVsbG8=\r\n", "..x\r\n", ".\r\n", "=2", "0=\r\n",
+    ])) {
+        fuzz_imap(&script);
+    }
 }

@@ -92,4 +92,11 @@ proptest! {
     fn hostile_bytes_break_nothing(data in proptest::collection::vec(any::<u8>(), 0..2000)) {
         fuzz_pop3(&data);
     }
+
+    #[test]
+    fn sessions_out_of_order_break_nothing(script in crate::replay::scripts(&[
+        "RETR 1\r\n", "LIST\r\n", "STLS\r\n", "USER a\r\n", "+OK\r\n", "+OK 3 octets\r\n", "-ERR\r\n", "+ \r\n", "\r\n", "--b\r\n", "--b--\r\n", "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\n", "aGVsbG8=\r\n", "..x\r\n", ".\r\n", "=2", "0=\r\n",
+    ])) {
+        fuzz_pop3(&script);
+    }
 }

@@ -23,7 +23,7 @@ fn run(limits: Limits, script: &[(Direction, &[u8])]) -> Replay {
     replay
 }
 
-fn session<'a>(mail: &'a [u8]) -> Vec<(Direction, &'a [u8])> {
+fn session(mail: &[u8]) -> Vec<(Direction, &[u8])> {
     vec![
         (ToClient, b"220 mail ESMTP\r\n"),
         (ToServer, b"EHLO a\r\n"),
@@ -136,8 +136,15 @@ fn starttls_hands_the_flow_to_tls() {
 
 #[test]
 fn plain_text_behind_starttls_is_an_event() {
-    let script: &[(Direction, &[u8])] = &[(ToClient, b"220 x SMTP\r\n"), (ToServer, b"STARTTLS\r\nRSET\r\n")];
-    assert_eq!(run(Limits::default(), script).recorder.events, [InspectorEvent { gid: 124, sid: 17 }]);
+    let script: &[(Direction, &[u8])] = &[
+        (ToClient, b"220 x SMTP\r\n"),
+        (ToServer, b"STARTTLS\r\nRSET\r\nNOOP\r\n"),
+        (ToClient, b"220 go\r\n"),
+        (ToServer, b"\x16\x03"),
+    ];
+    let replay = run(Limits::default(), script);
+    assert_eq!(replay.recorder.events, [InspectorEvent { gid: 124, sid: 17 }]);
+    assert_eq!(replay.switched, Some(Some(Service::Ssl)));
 }
 
 #[test]
@@ -195,5 +202,12 @@ proptest! {
     #[test]
     fn hostile_bytes_break_nothing(data in proptest::collection::vec(any::<u8>(), 0..2000)) {
         fuzz_smtp(&data);
+    }
+
+    #[test]
+    fn sessions_out_of_order_break_nothing(script in crate::replay::scripts(&[
+        "EHLO a\r\n", "DATA\r\n", "BDAT 9\r\n", "BDAT 30 LAST\r\n", "BDAT 0 LAST\r\n", "STARTTLS\r\n", "AUTH LOGIN\r\n", "220 x\r\n", "250-a\r\n", "250 a\r\n", "354 go\r\n", "503 no\r\n", "RSET\r\n", "\r\n", "--b\r\n", "--b--\r\n", "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\n", "aGVsbG8=\r\n", "..x\r\n", ".\r\n", "=2", "0=\r\n",
+    ])) {
+        fuzz_smtp(&script);
     }
 }
