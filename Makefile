@@ -92,4 +92,4 @@ tools-bench: tools-demo
 	$(call apt,python3 tcpdump)
 tools-check:
 	$(call apt,gcc libc6-dev)
-	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; $(CARGO) install --quiet --locked --root $(HOME)/.cargo --profile dev cargo-deny@0.19.0; }
+	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; $(CARGO) install --quiet --locked --root $(HOME)/.cargo --profile dev cargo-deny@0.20.2; }
