@@ -105,10 +105,7 @@ counters! {
 
     // engine
     PacketsBadChecksum = "packets_bad_checksum", Packets, "Packets not inspected because checksums are verified and theirs is wrong.";
-    Fragments = "fragments", Packets, "IP fragments.";
     FlowsCreated = "flows_created", Flows, "Flows begun.";
-    FlowsTimedOut = "flows_timed_out", Flows, "Flows ended by idle time.";
-    FlowsEvicted = "flows_evicted", Flows, "Flows ended early because the flow table was full.";
     FlowsIdentified = "flows_identified", Flows, "Flows whose service was recognised.";
     FlowsEncrypted = "flows_encrypted", Flows, "Flows bypassed because they are encrypted from here on.";
     Pdus = "pdus", Events, "PDUs and datagrams handed to detection.";
