@@ -271,6 +271,11 @@ impl Half {
         Some(i64::try_from(near).unwrap_or(i64::MAX).saturating_add(distance))
     }
 
+    /// Empty, with offset 0 at `origin`.
+    pub(super) fn starting_at(origin: u32, discard: bool) -> Self {
+        Self { origin: Some(origin), exact: true, discard, ..Self::default() }
+    }
+
     /// The offset that the next segment is most likely near.
     #[inline]
     pub(super) fn expected(&self) -> u64 {

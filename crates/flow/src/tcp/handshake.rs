@@ -101,8 +101,7 @@ impl TcpSession {
         let Some(offset) = half.offset(segment.tcp.ack) else { return };
         let plausible = u64::try_from(offset).is_ok_and(|offset| offset <= half.highest);
         if !plausible {
-            let discard = half.discard;
-            *half = Half { origin: Some(segment.tcp.ack), exact: true, discard, ..Half::default() };
+            *half = Half::starting_at(segment.tcp.ack, half.discard);
         }
     }
 

@@ -8,7 +8,7 @@ use tapir_packet::{
 };
 use tapir_telemetry::{Counter, Counters};
 
-pub(crate) use TcpHeader as Tcp;
+pub(crate) use tapir_packet::TcpHeader as Tcp;
 
 pub(crate) fn header(flags: u8, seq: u32, ack: u32) -> TcpHeader<'static> {
     TcpHeader {
