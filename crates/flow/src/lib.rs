@@ -4,6 +4,22 @@
 //! This crate knows IP fragments, flow keys, time-outs, TCP state and reassembly; it knows nothing
 //! of protocols or rules.
 
-mod direction;
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
+mod defrag;
+mod direction;
+mod key;
+mod overlap;
+mod pieces;
+mod table;
+mod tcp;
+
+pub use defrag::{DefragConfig, Defragmenter, FragmentPolicy, UnknownFragmentPolicy, fuzz_defrag};
 pub use direction::Direction;
+pub use key::FlowKey;
+pub use table::{FlowId, FlowTable, FlowTimeout, TableConfig};
+pub use tcp::{
+    DataOutcome, FlowEnd, Half, IgnoredData, OverlapPolicy, SegmentMeta, SegmentOutcome, TcpConfig, TcpSession,
+    UnknownOverlapPolicy, fuzz_reassembly,
+};
