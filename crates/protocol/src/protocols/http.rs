@@ -6,7 +6,7 @@
 //!
 //! - `head` finds lines, `start_line`, `uri` and `field` read them, `message` keeps them;
 //! - `framing` decides what body follows, `chunked` and `body` cut and decode it;
-//! - `exchange` pairs responses with requests; `view` answers rules; `inspector` drives it all.
+//! - `sync` tells other protocols apart; `exchange` pairs responses with requests; `view` answers rules; `inspector` drives it all.
 //!
 //! *Invariants*: PDUs depend on stream content only, not on segments. No allocation per message in the
 //! steady state; identity bodies are not copied.
@@ -22,6 +22,7 @@ mod events;
 mod exchange;
 mod field;
 mod framing;
+mod fuzz;
 mod head;
 mod inspector;
 mod message;
@@ -29,6 +30,7 @@ mod params;
 mod path;
 mod span;
 mod start_line;
+mod sync;
 mod uri;
 mod view;
 
@@ -40,7 +42,7 @@ mod tests;
 use super::{ProtocolDef, TransportKind};
 use crate::{Inspector, Limits, Service};
 
-pub use inspector::fuzz_http;
+pub use fuzz::fuzz_http;
 
 /// HTTP/1.x over TCP.
 pub(super) static DEF: ProtocolDef = ProtocolDef { service: Service::Http, transports: &[TransportKind::Tcp], new };

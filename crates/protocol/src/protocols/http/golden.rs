@@ -66,7 +66,7 @@ impl Flow {
     fn push(&mut self, direction: Direction, bytes: Vec<u8>) {
         if self.http.is_none() {
             let web = match direction {
-                ToServer => super::inspector::known_method(&bytes),
+                ToServer => super::sync::known_method(&bytes),
                 ToClient => bytes.starts_with(b"HTTP/"),
             };
             self.early.push((direction, bytes));
@@ -149,6 +149,79 @@ fn events(pcap: &[u8]) -> Option<BTreeSet<u32>> {
     Some(seen)
 }
 
+/// Captures on which we differ, and why.
+const DIFFERENT: &[(&str, &[&str])] = &[
+    (
+        "Snort knows that it missed the start, and does not call a response early",
+        &[
+            "scapy/http_chunk.pcap",
+            "scapy/http_compressed-zstd.pcap",
+            "scapy/http_compressed.pcap",
+            "zeek/tls__ssl-to-http-server.pcap",
+            "stream-async-6063-srv-01",
+            "stream-async-6063-srv-02",
+            "stream-async-6063-srv-03",
+        ],
+    ),
+    (
+        "this reader announces no gaps and decodes no tunnels",
+        &[
+            "zeek/http__content-range-gap.pcap",
+            "zeek/http__entity_gap.pcap",
+            "zeek/tunnels__vxlan-encapsulated-http.pcap",
+        ],
+    ),
+    (
+        "we leave HTTP after a granted upgrade; Snort goes on and loses sync",
+        &[
+            "zeek/http__docker-http-upgrade.pcap",
+            "zeek/websocket__fragmented-http-reply.pcap",
+            "zeek/websocket__wstunnel-https.pcap",
+            "http2-disabled",
+            "http2-frames",
+            "http2-keywords2",
+        ],
+    ),
+    (
+        "this reader takes HTTP/2 for HTTP/1, the identification would not",
+        &[
+            "demo__inspectors__http2_inspect",
+            "bug-5780-01-http2-header",
+            "dns-over-http2",
+            "http2-authority-mismatch",
+            "http2-bugfixes",
+            "http2-long-frame",
+            "http2-userinfo-authority",
+        ],
+    ),
+    (
+        "checksums of gzip are not verified",
+        &[
+            "evader-195",
+            "evader-203",
+            "evader-204",
+            "evader-212",
+            "evader-220",
+            "evader-221",
+            "evader-233",
+            "evader-234",
+        ],
+    ),
+    (
+        "not explained: when Snort calls a start line partial, or adds loss of sync to a bad one; fuzzed traffic",
+        &[
+            "zeek/http__curl_http_09.pcap",
+            "zeek/http__http-09-content-length-confusion.pcap",
+            "zeek/http__http-inner-transfer-encoding-ossfuzz.pcap",
+            "zeek/http__http-post-large.pcap",
+            "zeek/http__interleaved-http-entity.pcap",
+            "evader-413",
+            "evader-415",
+            "http-request-invalid",
+        ],
+    ),
+];
+
 #[test]
 fn anomalies_agree_with_a_real_snort() {
     let Some(shared) = shared() else {
@@ -156,34 +229,24 @@ fn anomalies_agree_with_a_real_snort() {
         return;
     };
     let golden = std::fs::read_to_string(shared.join("conformance/snort3-golden/builtin.jsonl")).unwrap();
-    let (mut same, mut differing) = (0, 0);
-    let mut missing: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    let mut extra: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    let known = |file: &str| DIFFERENT.iter().any(|(_, files)| files.iter().any(|known| file.contains(known)));
+    let (mut same, mut differing) = (0, Vec::new());
     for line in golden.lines() {
         let file = line.split('"').nth(3).unwrap();
-        let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u32>().unwrap();
-        let theirs: BTreeSet<u32> = line.split("\"gid\": 119, \"sid\": ").skip(1).map(number).collect();
         if !file.contains("http") {
             continue;
         }
+        let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u32>().unwrap();
+        let theirs: BTreeSet<u32> = line.split("\"gid\": 119, \"sid\": ").skip(1).map(number).collect();
         let Ok(pcap) = std::fs::read(shared.join("conformance").join(file)) else { continue };
         let Some(ours) = events(&pcap) else { continue };
         if ours == theirs {
-            same += 1
-        } else {
-            differing += 1
-        }
-        for sid in theirs.difference(&ours) {
-            missing.entry(*sid).or_default().push(file.into());
-        }
-        for sid in ours.difference(&theirs) {
-            extra.entry(*sid).or_default().push(file.into());
+            same += 1;
+        } else if !known(file) {
+            differing.push(format!("{file}: ours {ours:?}, theirs {theirs:?}"));
         }
     }
-    println!("{same} captures agree, {differing} differ");
-    for (name, list) in [("missing", &missing), ("extra", &extra)] {
-        for (sid, files) in list {
-            println!("{name} {sid}: {} {:?}", files.len(), files.iter().take(6).collect::<Vec<_>>());
-        }
-    }
+    println!("{same} captures agree");
+    assert!(differing.is_empty(), "{differing:#?}");
+    assert!(same > 400, "{same}");
 }

@@ -6,7 +6,7 @@
 //! *Invariants*: a head is consumed as a whole, so that its PDU is made once, when it is complete;
 //! leading white space, chunk framing and body pieces are consumed as they come.
 //!
-//! *Limits*: [`MAX_LEADING`] bytes of white space before a message, [`MAX_METHOD`] bytes of method.
+//! *Limits*: [`MAX_LEADING`] bytes of white space before a message.
 //!
 //! *Spec*: RFC 9112; Snort 3 http_inspect stream splitter.
 
@@ -19,6 +19,7 @@ use super::{
     head::{Found, Scan},
     message::Message,
     start_line::{self, Method, Version},
+    sync::{Plausible, is_leading, known_method, plausible},
     view::HttpView,
 };
 use crate::{
@@ -30,8 +31,6 @@ use tapir_telemetry::Counter;
 
 /// White space before a message at most.
 const MAX_LEADING: u32 = 20;
-/// Longest method.
-const MAX_METHOD: usize = 80;
 
 /// Where a direction is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -197,7 +196,9 @@ impl HttpInspector {
 
     /// A direction is not followed any more.
     fn lose(&mut self, direction: Direction, reason: DetachReason) {
-        self.side(direction).state = State::Lost(reason);
+        let side = self.side(direction);
+        side.state = State::Lost(reason);
+        side.building = None;
         if direction == Direction::ToClient {
             self.exchange.stop_pairing();
         }
@@ -619,125 +620,4 @@ fn status_events(status: u16, request: Option<&Message>, continues: u8, events: 
     if matches!(status, 100..=199) && request.start.kind == Method::Connect {
         events.raise(events::CONNECT_1XX);
     }
-}
-
-/// White space that is skipped before a message.
-fn is_leading(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0B | 0x0C)
-}
-
-/// Whether bytes can be the start of a message.
-enum Plausible {
-    Yes,
-    No,
-    Unknown,
-}
-
-fn plausible(direction: Direction, bytes: &[u8]) -> Plausible {
-    match direction {
-        Direction::ToServer => {
-            let token = bytes.iter().take(MAX_METHOD + 1).take_while(|&&byte| is_token(byte)).count();
-            match bytes.get(token) {
-                _ if token > MAX_METHOD => Plausible::No,
-                None => Plausible::Unknown,
-                Some(b' ' | b'\t') => Plausible::Yes,
-                Some(_) => Plausible::No,
-            }
-        }
-        Direction::ToClient => {
-            let name = bytes.get(..bytes.len().min(5)).unwrap_or_default();
-            match (b"HTTP/".get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)), name.len()) {
-                (false, _) => Plausible::No,
-                (true, 5) => Plausible::Yes,
-                (true, _) => Plausible::Unknown,
-            }
-        }
-    }
-}
-
-/// A registered method and a blank.
-pub(super) fn known_method(bytes: &[u8]) -> bool {
-    let token = bytes.iter().take(MAX_METHOD).take_while(|&&byte| is_token(byte)).count();
-    start_line::method(bytes.get(..token).unwrap_or_default()) != Method::Unknown
-        && matches!(bytes.get(token), Some(b' ' | b'\t'))
-}
-
-/// RFC 9110 `tchar`.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Drives the inspector with hostile bytes: the first bytes choose directions and cuts.
-#[doc(hidden)]
-pub fn fuzz_http(data: &[u8]) {
-    let limits =
-        crate::Limits { pdu_bytes: 64, http_header_bytes: 512, inflate_bytes: 1 << 16, ..crate::Limits::default() };
-    let Some((plan, mut data)) = data.split_at_checked(16) else { return };
-    let mut counters = tapir_telemetry::Counters::default();
-    let mut inspector = HttpInspector::default();
-    let mut tails = [Vec::new(), Vec::new()];
-    let mut live = [true, true];
-    for &step in plan.iter().cycle() {
-        if data.is_empty() {
-            break;
-        }
-        let (chunk, rest) = data.split_at(data.len().min(usize::from(step >> 1) + 1));
-        data = rest;
-        let direction = if step & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
-        let (Some(tail), Some(live)) = (tails.get_mut(direction.index()), live.get_mut(direction.index())) else {
-            return;
-        };
-        tail.extend_from_slice(chunk);
-        let mut zero = false;
-        while *live {
-            let step = with_cx(&limits, &mut counters, |cx| inspector.on_bytes(direction, tail, cx));
-            match step {
-                Step::Consumed(count) => {
-                    debug_assert!(count <= tail.len() && !(zero && count == 0));
-                    zero = count == 0;
-                    tail.drain(..count.min(tail.len()));
-                }
-                Step::NeedMore { at_least } => {
-                    debug_assert!(at_least > tail.len());
-                    break;
-                }
-                Step::Switch(_) => return,
-                Step::Detach(_) => *live = false,
-            }
-        }
-    }
-    for (direction, tail) in [Direction::ToServer, Direction::ToClient].into_iter().zip(&tails) {
-        with_cx(&limits, &mut counters, |cx| inspector.on_end(direction, tail, End::EndOfCapture, cx));
-    }
-}
-
-/// A context whose sink asks every buffer of every PDU.
-fn with_cx<T>(
-    limits: &crate::Limits,
-    counters: &mut tapir_telemetry::Counters,
-    run: impl FnOnce(&mut InspectCx<'_>) -> T,
-) -> T {
-    struct Prober;
-    impl crate::PduSink for Prober {
-        fn pdu(&mut self, pdu: &Pdu<'_>) {
-            let arena = bumpalo::Bump::new();
-            for &id in crate::BufferId::ALL {
-                for selector in [
-                    crate::Selector::Whole,
-                    crate::Selector::Field("host".into()),
-                    crate::Selector::Uri(crate::UriPart::Path),
-                    crate::Selector::Param { name: (*b"a").into(), nocase: true, occurrence: 1 },
-                ] {
-                    let key = crate::BufferKey { id, request: false, selector };
-                    debug_assert!(pdu.view.buffer(&key, &arena).is_none_or(|buffer| !buffer.is_empty()));
-                }
-                let _ = pdu.view.searchable(id, &arena);
-            }
-            let _ = pdu.view.http(false);
-        }
-        fn event(&mut self, _event: crate::InspectorEvent) {}
-        fn expect(&mut self, _expectation: crate::Expectation) {}
-    }
-    let nowhere = (std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-    run(&mut InspectCx { sink: &mut Prober, limits, counters, client: nowhere, server: nowhere })
 }
