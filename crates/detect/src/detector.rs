@@ -309,7 +309,7 @@ fn subject(rule: &DetectRule, unit: &Unit<'_>, flow: Option<&FlowState>, context
         sid: rule.rule.info.sid,
         net: unit.net,
         endpoint: context.endpoint,
-        flow: flow.map_or(0, |flow| flow.number),
+        flow: flow.map_or(0, FlowState::number),
         time: unit.time,
     }
 }

@@ -92,9 +92,8 @@ impl Rules {
             enabled += 1;
             let place = sources.place(rule.span);
             let identity = (rule.info.gid, rule.info.sid);
-            let ready = fold(&mut rule, &mut cx.diagnostics)
-                .then(|| tapir_options::compile(&rule, place, &mut cx))
-                .flatten();
+            let ready =
+                fold(&mut rule, &mut cx.diagnostics).then(|| tapir_options::compile(&rule, place, &mut cx)).flatten();
             match ready {
                 Some(rule) => compiled.push(rule),
                 None => skipped.push(identity),

@@ -180,9 +180,7 @@ impl Driver<'_> {
         }
         match conversation.mode(direction) {
             Mode::Inspect => self.end_inspection(conversation, direction, end, number),
-            Mode::Plain => {
-                while self.plain(conversation, direction, number, true) {}
-            }
+            Mode::Plain => while self.plain(conversation, direction, number, true) {},
             Mode::Identify | Mode::Off => {}
         }
     }

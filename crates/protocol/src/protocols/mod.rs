@@ -31,17 +31,8 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] = &[
-    &dns::DEF,
-    &ftp::DEF,
-    &ftp_data::DEF,
-    &http::DEF,
-    &imap::DEF,
-    &pop3::DEF,
-    &smtp::DEF,
-    &telnet::DEF,
-    &tls::DEF,
-];
+pub static PROTOCOLS: &[&ProtocolDef] =
+    &[&dns::DEF, &ftp::DEF, &ftp_data::DEF, &http::DEF, &imap::DEF, &pop3::DEF, &smtp::DEF, &telnet::DEF, &tls::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
