@@ -10,10 +10,12 @@
 #![deny(clippy::indexing_slicing)]
 
 mod buffer;
+mod dce;
 #[doc(hidden)]
 pub mod drive;
 mod identify;
 mod inspector;
+mod pieces;
 mod protocols;
 mod service;
 mod view;
@@ -28,6 +30,6 @@ pub use inspector::{
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 #[doc(hidden)]
-pub use protocols::{fuzz_dns, fuzz_tls};
+pub use protocols::{fuzz_dcerpc, fuzz_dns, fuzz_sip, fuzz_smb, fuzz_ssh, fuzz_sunrpc, fuzz_tls};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};

@@ -1,12 +1,27 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+mod dcerpc;
 mod dns;
+mod sip;
+mod smb;
+mod ssh;
+mod sunrpc;
 mod tls;
 
 use crate::{Inspector, Limits, Service};
 
 #[doc(hidden)]
+pub use dcerpc::fuzz_dcerpc;
+#[doc(hidden)]
 pub use dns::fuzz_dns;
+#[doc(hidden)]
+pub use sip::fuzz_sip;
+#[doc(hidden)]
+pub use smb::fuzz_smb;
+#[doc(hidden)]
+pub use ssh::fuzz_ssh;
+#[doc(hidden)]
+pub use sunrpc::fuzz_sunrpc;
 #[doc(hidden)]
 pub use tls::fuzz_tls;
 
@@ -29,7 +44,8 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] = &[&dns::DEF, &tls::DEF];
+pub static PROTOCOLS: &[&ProtocolDef] =
+    &[&dcerpc::DEF, &dns::DEF, &sip::DEF, &smb::DEF, &ssh::DEF, &sunrpc::DEF, &tls::DEF];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
