@@ -11,10 +11,12 @@
 
 mod buffer;
 mod content;
+mod dce;
 #[doc(hidden)]
 pub mod drive;
 mod identify;
 mod inspector;
+mod pieces;
 mod protocols;
 mod replay;
 mod service;
@@ -27,6 +29,8 @@ pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
+#[doc(hidden)]
+pub use protocols::{fuzz_dcerpc, fuzz_dns, fuzz_sip, fuzz_smb, fuzz_ssh, fuzz_sunrpc, fuzz_tls};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
 
