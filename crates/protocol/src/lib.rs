@@ -29,8 +29,6 @@ pub use inspector::{
     DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
-#[doc(hidden)]
-pub use protocols::{fuzz_dcerpc, fuzz_dns, fuzz_sip, fuzz_smb, fuzz_ssh, fuzz_sunrpc, fuzz_tls};
 pub use service::Service;
 pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
 
@@ -39,12 +37,17 @@ pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
 pub mod fuzz {
     pub use crate::content::{inflate::fuzz_inflate, mime::fuzz_mime, multipart::fuzz_multipart};
     pub use crate::identify::fuzz_wizard;
+    pub use crate::protocols::dcerpc::fuzz_dcerpc;
     pub use crate::protocols::dns::fuzz_dns;
     pub use crate::protocols::ftp::fuzz_ftp;
     pub use crate::protocols::http::fuzz_http;
     pub use crate::protocols::imap::fuzz_imap;
     pub use crate::protocols::pop3::fuzz_pop3;
+    pub use crate::protocols::sip::fuzz_sip;
+    pub use crate::protocols::smb::fuzz_smb;
     pub use crate::protocols::smtp::fuzz_smtp;
+    pub use crate::protocols::ssh::fuzz_ssh;
+    pub use crate::protocols::sunrpc::fuzz_sunrpc;
     pub use crate::protocols::telnet::fuzz_telnet;
     pub use crate::protocols::tls::fuzz_tls;
 }

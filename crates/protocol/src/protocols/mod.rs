@@ -1,41 +1,21 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+pub(crate) mod dcerpc;
 pub(crate) mod dns;
 pub(crate) mod ftp;
 pub(crate) mod ftp_data;
 pub(crate) mod http;
 pub(crate) mod imap;
 pub(crate) mod pop3;
+pub(crate) mod sip;
+pub(crate) mod smb;
 pub(crate) mod smtp;
+pub(crate) mod ssh;
+pub(crate) mod sunrpc;
 pub(crate) mod telnet;
 pub(crate) mod tls;
 
 use crate::{Inspector, Limits, Service};
-
-mod dcerpc;
-mod dns;
-mod sip;
-mod smb;
-mod ssh;
-mod sunrpc;
-mod tls;
-
-use crate::{Inspector, Limits, Service};
-
-#[doc(hidden)]
-pub use dcerpc::fuzz_dcerpc;
-#[doc(hidden)]
-pub use dns::fuzz_dns;
-#[doc(hidden)]
-pub use sip::fuzz_sip;
-#[doc(hidden)]
-pub use smb::fuzz_smb;
-#[doc(hidden)]
-pub use ssh::fuzz_ssh;
-#[doc(hidden)]
-pub use sunrpc::fuzz_sunrpc;
-#[doc(hidden)]
-pub use tls::fuzz_tls;
 
 /// Transport of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,9 +36,22 @@ pub struct ProtocolDef {
 }
 
 /// Every protocol that has an inspector.
-pub static PROTOCOLS: &[&ProtocolDef] =
-    &[&dns::DEF, &ftp::DEF, &ftp_data::DEF, &http::DEF, &imap::DEF, &pop3::DEF, &smtp::DEF, &telnet::DEF, &tls::DEF];
-    &[&dcerpc::DEF, &dns::DEF, &sip::DEF, &smb::DEF, &ssh::DEF, &sunrpc::DEF, &tls::DEF];
+pub static PROTOCOLS: &[&ProtocolDef] = &[
+    &dcerpc::DEF,
+    &dns::DEF,
+    &ftp::DEF,
+    &ftp_data::DEF,
+    &http::DEF,
+    &imap::DEF,
+    &pop3::DEF,
+    &sip::DEF,
+    &smb::DEF,
+    &smtp::DEF,
+    &ssh::DEF,
+    &sunrpc::DEF,
+    &telnet::DEF,
+    &tls::DEF,
+];
 
 /// The inspector for a service on a transport. Services without one give raw PDUs.
 pub fn inspector_for(service: Service, transport: TransportKind, limits: &Limits) -> Option<Box<dyn Inspector>> {
