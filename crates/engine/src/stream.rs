@@ -232,6 +232,15 @@ impl Driver<'_> {
         }
     }
 
+    /// The server port tells what to inspect. In Snort such a flow has no service name: its rules are
+    /// found by port.
+    pub(crate) fn bind(&mut self, conversation: &mut Conversation, service: Service) {
+        self.set_service(conversation, service);
+        if self.config.profile.exact_snort3 {
+            conversation.service = None;
+        }
+    }
+
     /// One call of the inspector. True: go on with the loop.
     fn inspect(
         &mut self,

@@ -357,10 +357,10 @@ impl Worker {
         let expected = self.expected(&mut conversation);
         let bound = bind_port(TransportKind::Tcp, conversation.server.1);
         let mut driver = self.driver(out);
-        if let Some(service) = expected.or(bound) {
-            driver.set_service(&mut conversation, service);
-        } else {
-            conversation.wizard = Some(Box::new(driver.new_wizard()));
+        match (expected, bound) {
+            (Some(service), _) => driver.set_service(&mut conversation, service),
+            (None, Some(service)) => driver.bind(&mut conversation, service),
+            (None, None) => conversation.wizard = Some(Box::new(driver.new_wizard())),
         }
         Some(self.insert(key, conversation, FlowTimeout::TCP, number, out))
     }
@@ -482,7 +482,7 @@ impl Worker {
             let bound = bind_port(TransportKind::Udp, conversation.server.1);
             let mut driver = self.driver(out);
             match bound {
-                Some(service) => driver.set_service(&mut conversation, service),
+                Some(service) => driver.bind(&mut conversation, service),
                 None => conversation.wizard = Some(Box::new(driver.new_wizard())),
             }
         }
