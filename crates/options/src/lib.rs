@@ -6,13 +6,16 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod ber;
 mod bits;
 mod byte_read;
 mod compile;
 mod def;
+mod digest;
 mod effect;
 mod eval;
 mod field;
+mod http_fact;
 mod int_match;
 mod options;
 mod pcre2;

@@ -5,8 +5,7 @@
 //!
 //! *Spec*: Snort 3 manual, `byte_jump`; `align` rounds the value (not the position) up to 4.
 
-use super::byte_test::{place, start};
-use crate::byte_read::{ByteRead, ReadWords};
+use crate::byte_read::{ByteRead, ReadWords, place, start};
 use crate::def::{Kind, Operand, OptionDef, ParseCx, Parsed, Repeat};
 use crate::value::Problem;
 use crate::{Cursor, Eval, RuleOption};

@@ -5,7 +5,11 @@ use crate::value::{Problem, code};
 use tapir_protocol::BufferId;
 use tapir_rules::OptionNode;
 
+mod ack;
 mod base64_data;
+mod base64_decode;
+mod ber_data;
+mod ber_skip;
 mod buffer;
 mod bufferlen;
 mod byte_extract;
@@ -13,20 +17,71 @@ mod byte_jump;
 mod byte_math;
 mod byte_test;
 mod content;
+mod cvs;
+mod dce_iface;
+mod dce_opnum;
+mod detection_filter;
 mod dsize;
+mod enable;
+mod flags;
 mod flow;
 mod flowbits;
+mod fragbits;
+mod fragoffset;
+mod http_header_test;
+mod http_max_header_line;
+mod http_max_trailer_line;
+mod http_num_cookies;
+mod http_num_headers;
+mod http_num_trailers;
+mod http_param;
+mod http_trailer_test;
+mod http_version_match;
+mod icmp_id;
+mod icmp_seq;
+mod icode;
+mod id;
+mod ip_proto;
+mod ipopts;
 mod isdataat;
+mod itype;
+mod md5;
+mod noalert;
 mod pcre;
 mod regex;
+mod rem;
+mod replace;
+mod rpc;
+mod sameip;
+mod sd_pattern;
+mod seq;
+mod service;
+mod sha256;
+mod sha512;
+mod sip_method;
+mod sip_stat_code;
+mod ssl_state;
+mod ssl_version;
+mod stream_reassemble;
+mod stream_size;
+mod tag;
+mod target;
+mod threshold;
+mod tos;
+mod ttl;
 mod unsupported;
+mod window;
 
 pub use content::fuzz_content;
 pub use flowbits::declare;
 
 /// Every option that is understood. `buffer` stands for all names of the catalogue of buffers.
 pub static OPTIONS: &[&OptionDef] = &[
+    &ack::DEF,
     &base64_data::DEF,
+    &base64_decode::DEF,
+    &ber_data::DEF,
+    &ber_skip::DEF,
     &buffer::DEF,
     &bufferlen::DEF,
     &byte_extract::DEF,
@@ -34,12 +89,59 @@ pub static OPTIONS: &[&OptionDef] = &[
     &byte_math::DEF,
     &byte_test::DEF,
     &content::DEF,
+    &cvs::DEF,
+    &dce_iface::DEF,
+    &dce_opnum::DEF,
+    &detection_filter::DEF,
     &dsize::DEF,
+    &enable::DEF,
+    &flags::DEF,
     &flow::DEF,
     &flowbits::DEF,
+    &fragbits::DEF,
+    &fragoffset::DEF,
+    &http_header_test::DEF,
+    &http_max_header_line::DEF,
+    &http_max_trailer_line::DEF,
+    &http_num_cookies::DEF,
+    &http_num_headers::DEF,
+    &http_num_trailers::DEF,
+    &http_param::DEF,
+    &http_trailer_test::DEF,
+    &http_version_match::DEF,
+    &icmp_id::DEF,
+    &icmp_seq::DEF,
+    &icode::DEF,
+    &id::DEF,
+    &ip_proto::DEF,
+    &ipopts::DEF,
     &isdataat::DEF,
+    &itype::DEF,
+    &md5::DEF,
+    &noalert::DEF,
     &pcre::DEF,
     &regex::DEF,
+    &rem::DEF,
+    &replace::DEF,
+    &rpc::DEF,
+    &sameip::DEF,
+    &sd_pattern::DEF,
+    &seq::DEF,
+    &service::DEF,
+    &sha256::DEF,
+    &sha512::DEF,
+    &sip_method::DEF,
+    &sip_stat_code::DEF,
+    &ssl_state::DEF,
+    &ssl_version::DEF,
+    &stream_reassemble::DEF,
+    &stream_size::DEF,
+    &tag::DEF,
+    &target::DEF,
+    &threshold::DEF,
+    &tos::DEF,
+    &ttl::DEF,
+    &window::DEF,
 ];
 
 /// The definition of an option by its name in rules.
