@@ -96,7 +96,7 @@ fn card(text: &[u8]) -> bool {
         .enumerate()
         .map(|(at, &digit)| if at % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 })
         .sum();
-    issuer && sum % 10 == 0
+    issuer && sum.is_multiple_of(10)
 }
 
 /// Area, group and serial number were possible ones.

@@ -29,7 +29,7 @@ impl RuleOption for SipStatCode {
 
     fn eval<'a>(&self, ev: &mut Eval<'a, '_>, _cursor: &mut Cursor<'a>) -> bool {
         let Some(status) = ev.unit.view.sip().and_then(|facts| facts.status) else { return false };
-        self.0.iter().any(|&code| code == if code < 10 { status / 100 } else { status })
+        self.0.contains(&status) || self.0.contains(&(status / 100))
     }
 }
 
