@@ -9,9 +9,31 @@
 #![deny(clippy::indexing_slicing)]
 
 mod ast;
+mod classification;
+mod config;
 mod diagnostic;
+mod dialect;
+mod filters;
+mod format;
+mod lex;
+mod load;
+mod render;
+mod rule;
+mod source;
+mod suggest;
+pub mod value;
+mod variables;
 
 pub use ast::{
     Action, Address, AddressItem, Arrow, Dialect, Header, OptionNode, PortItem, Ports, Reference, Rule, RuleInfo,
 };
+pub use classification::{Class, ClassTable, ReferenceTable};
+pub use config::Config;
 pub use diagnostic::{Diagnostic, Severity, SourceId, Span};
+pub use filters::{FilterLine, FilterLineKind, FilterTrack, FilterType, SuppressTrack};
+pub use format::{format_option, format_rule};
+pub use load::{Counts, Loaded, fuzz_rules, load_bytes, load_files, load_str};
+pub use render::render;
+pub use rule::{Enable, Stub};
+pub use source::SourceMap;
+pub use suggest::nearest;
