@@ -18,7 +18,9 @@ pub trait RuleOption: Debug + Send + Sync {
         false
     }
 
-    /// May be tried again further on ([`Cursor::delta`]): positive content, pcre, http_param.
+    /// May be tried again further on ([`Cursor::delta`]): positive content, pcre, http_param. Content
+    /// and pcre if the next option is relative; http_param, which takes the parameter's next value,
+    /// whatever follows.
     fn can_retry(&self) -> bool {
         false
     }
@@ -26,6 +28,11 @@ pub trait RuleOption: Debug + Send + Sync {
     /// The buffer that it switches to.
     fn sets_buffer(&self) -> Option<&BufferKey> {
         None
+    }
+
+    /// Flowbits that it tests.
+    fn tested_flowbits(&self) -> &[u32] {
+        &[]
     }
 
     /// What it offers as fast pattern.

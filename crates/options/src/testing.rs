@@ -1,5 +1,8 @@
 //! Tests only: rules from option text, and an evaluation that takes the retry rule by its word.
 
+mod json;
+mod measured;
+
 use crate::probe::{NET, run, unit};
 use crate::{BitNames, BitView, CompileContext, CompiledRule, Cursor, Eval, RuleOption, Unit};
 use bumpalo::Bump;
@@ -65,7 +68,7 @@ fn node(body: &str, start: usize, end: usize) -> Option<OptionNode> {
     Some(OptionNode { name: name.trim().to_owned(), name_span: span(name.len()), value_span: span(text.len()), value })
 }
 
-fn compile_rule(rule: &Rule) -> (Option<CompiledRule>, Vec<Diagnostic>) {
+pub(crate) fn compile_rule(rule: &Rule) -> (Option<CompiledRule>, Vec<Diagnostic>) {
     let mut bits = BitNames::default();
     crate::declare(rule, &mut bits);
     let mut cx = CompileContext::new(&mut bits);

@@ -48,6 +48,10 @@ impl RuleOption for BitTest {
         found != self.negated
     }
 
+    fn tested_flowbits(&self) -> &[u32] {
+        &self.ids
+    }
+
     fn explain(&self) -> String {
         format!("the flow's marks satisfy {}", self.text)
     }

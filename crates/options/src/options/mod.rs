@@ -159,11 +159,18 @@ pub(crate) fn unknown(node: &OptionNode) -> Problem {
         return Problem::new(code::UNSUPPORTED, node.name_span, message).help(reason);
     }
     let problem = Problem::new(code::UNKNOWN_OPTION, node.name_span, format!("unknown option `{}`", node.name));
+    if MODIFIERS.contains(&node.name.as_str()) {
+        let value = node.value.as_ref().map(|value| format!(" {value}")).unwrap_or_default();
+        return problem.help(format!("Snort 3 writes it behind the content: `content:\"…\",{}{value}`", node.name));
+    }
     match nearest(&node.name) {
         Some(name) => problem.help(format!("did you mean `{name}`?")),
         None => problem,
     }
 }
+
+/// Options of Snort 2.9 and Suricata that are words of `content` in Snort 3.
+const MODIFIERS: [&str; 6] = ["nocase", "offset", "depth", "distance", "within", "fast_pattern"];
 
 /// A known name that differs by one letter.
 fn nearest(name: &str) -> Option<&'static str> {
@@ -209,6 +216,8 @@ mod tests {
     #[test]
     fn unknown_options_are_named_with_a_hint() {
         assert_eq!(problems("contents:\"A\"")[0], "unknown option `contents`");
+        let modifier = &crate::testing::compile_rule(&crate::testing::parse_rule("offset:3")).1[0];
+        assert!(modifier.help.as_ref().unwrap().contains(",offset 3`"));
         assert_eq!(nearest("contents"), Some("content"));
         assert_eq!(nearest("htp_uri"), Some("http_uri"));
         assert_eq!(nearest("nonsense"), None);
