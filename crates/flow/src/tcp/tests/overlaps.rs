@@ -10,7 +10,7 @@ fn rebuilt(policy: OverlapPolicy, case: &crate::overlap::cases::Case, in_order: 
     if in_order {
         c.data(ToServer, 0, b"-----");
     }
-    let mut fill = vec![true; 13];
+    let mut fill = [true; 13];
     let queued = case.old.iter().zip([b'A', b'C']).map(|(&range, letter)| (range, letter));
     for ((first, last), letter) in queued.chain([(case.new, b'B')]) {
         fill[first as usize..=last as usize].fill(false);
