@@ -83,6 +83,9 @@ impl Rules {
         let mut bits = BitNames::default();
         let Loaded { rules, filters, classifications, references, sources, mut diagnostics, counts, .. } = loaded;
         let parsed = rules.len();
+        for rule in &rules {
+            tapir_options::declare(rule, &mut bits);
+        }
         let mut cx = CompileContext::new(&mut bits);
         let (mut compiled, mut skipped, mut enabled) = (Vec::new(), Vec::new(), 0);
         for mut rule in rules {
