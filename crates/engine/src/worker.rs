@@ -20,7 +20,7 @@ use tapir_flow::{
     DataOutcome, DefragConfig, Defragmenter, Direction, FlowId, FlowKey, FlowTable, FlowTimeout, SegmentMeta,
     TableConfig, TcpConfig, TcpSession,
 };
-use tapir_options::Net;
+use tapir_options::{BitView, Net};
 use tapir_packet::{Frame, Packet, TcpHeader, Timestamp, decode, decode_ip, protocol};
 use tapir_protocol::{End, Expectation, PduKind, TransportKind, bind_port};
 use tapir_telemetry::{Counter, Counters};
@@ -232,7 +232,6 @@ impl Worker {
 
     fn fragment(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
         let Some(ip) = packet.inner_ip() else { return };
-        self.core.counters.bump(Counter::Fragments);
         let net = Net {
             source: ip.source,
             destination: ip.destination,
@@ -241,9 +240,25 @@ impl Worker {
             protocol: ip.protocol,
         };
         let layer = packet.ip_layers.saturating_sub(1);
-        let context = UnitContext { content_off: true, endpoint, ..UnitContext::default() };
+        // A part of a datagram has no usable transport: only `ip` rules and tests of headers apply; as in
+        // Snort their contents are searched in the first part of an IPv6 datagram only.
+        let context = UnitContext { content_off: ip.is_v4() || ip.fragment.offset != 0, endpoint, ..UnitContext::default() };
         let raw = RawUnit { packet, ip_layer: layer, net, payload: packet.payload, service: None, context, number };
-        self.core.raw(&raw, None, out);
+        let flow = FlowKey::of(packet, endpoint)
+            .and_then(|(key, low)| Some((self.datagram_flow(packet, key, low, endpoint, number, out)?, low)));
+        match flow.and_then(|(id, low)| Some((self.flows.get_mut(id)?, low))) {
+            Some((conversation, low)) => {
+                let view = BitView {
+                    direction: conversation.direction(low),
+                    established: false,
+                    flowbits: &[],
+                    stream_bytes: [0; 2],
+                };
+                let summary = conversation.summary();
+                self.core.raw(&raw, Some((&mut conversation.detect, view, summary)), out);
+            }
+            None => self.core.raw(&raw, None, out),
+        }
         let mut found: Vec<u32> = Vec::new();
         let whole =
             self.fragments.push(packet, layer, &mut self.core.counters, &mut |sid| found.push(sid)).map(<[u8]>::to_vec);
@@ -328,6 +343,9 @@ impl Worker {
             }
             if closed {
                 self.flows.set_timeout(id, CLOSED_SECONDS);
+            } else if !conversation.long_lived && conversation.established() {
+                conversation.long_lived = true;
+                self.flows.set_timeout(id, FlowTimeout::TCP_ESTABLISHED.0);
             }
             self.flows.touch(id, self.now);
             return;
@@ -406,6 +424,7 @@ impl Worker {
             mode: [Mode::Identify; 2],
             wanted: [0; 2],
             ended: [false; 2],
+            long_lived: false,
             detect: FlowState::new(number),
             rules: self.core.rules.set.id,
             packets: [0; 2],
@@ -478,7 +497,7 @@ impl Worker {
             protocol::ICMP | protocol::ICMPV6 => FlowTimeout::ICMP,
             _ => FlowTimeout::IP,
         };
-        if conversation.protocol == protocol::UDP {
+        if conversation.protocol == protocol::UDP && packet.ports().is_some() {
             let bound = bind_port(TransportKind::Udp, conversation.server.1);
             let mut driver = self.driver(out);
             match bound {
