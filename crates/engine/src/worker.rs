@@ -22,7 +22,7 @@ use tapir_flow::{
 };
 use tapir_options::{BitView, Net};
 use tapir_packet::{Frame, Packet, TcpHeader, Timestamp, decode, decode_ip, protocol};
-use tapir_protocol::{End, Expectation, PduKind, TransportKind, bind_port};
+use tapir_protocol::{End, Expectation, PduKind, Service, TransportKind, bind_port};
 use tapir_telemetry::{Counter, Counters};
 
 /// Announced flows (FTP data) remembered at most.
@@ -159,6 +159,12 @@ impl Worker {
         });
     }
 
+    /// No packet arrived until `now` (live capture): flows that are idle for too long end.
+    pub fn idle(&mut self, now: Timestamp, out: &mut dyn EventSink) {
+        self.now = self.now.max(now);
+        self.expire(0, out);
+    }
+
     /// No more packets: what was acknowledged is inspected, flows end in order of creation.
     pub fn finish(&mut self, out: &mut dyn EventSink) {
         let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
@@ -242,7 +248,8 @@ impl Worker {
         let layer = packet.ip_layers.saturating_sub(1);
         // A part of a datagram has no usable transport: only `ip` rules and tests of headers apply; as in
         // Snort their contents are searched in the first part of an IPv6 datagram only.
-        let context = UnitContext { content_off: ip.is_v4() || ip.fragment.offset != 0, endpoint, ..UnitContext::default() };
+        let context =
+            UnitContext { content_off: ip.is_v4() || ip.fragment.offset != 0, endpoint, ..UnitContext::default() };
         let raw = RawUnit { packet, ip_layer: layer, net, payload: packet.payload, service: None, context, number };
         let flow = FlowKey::of(packet, endpoint)
             .and_then(|(key, low)| Some((self.datagram_flow(packet, key, low, endpoint, number, out)?, low)));
@@ -352,6 +359,12 @@ impl Worker {
         }
     }
 
+    /// The service bound to a server port: by configuration, else by default.
+    fn bound(&self, transport: TransportKind, port: u16) -> Option<Service> {
+        let configured = self.config.bindings.iter().find(|(of, at, _)| (*of, *at) == (transport, port));
+        configured.map(|(.., service)| *service).or_else(|| bind_port(transport, port))
+    }
+
     fn driver<'w>(&'w mut self, out: &'w mut dyn EventSink) -> Driver<'w> {
         Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out }
     }
@@ -373,12 +386,11 @@ impl Worker {
         let mut conversation = self.conversation(packet, source_is_low == sender_is_client, endpoint)?;
         conversation.tcp = Some(Box::new(session));
         let expected = self.expected(&mut conversation);
-        let bound = bind_port(TransportKind::Tcp, conversation.server.1);
+        let bound = self.bound(TransportKind::Tcp, conversation.server.1);
         let mut driver = self.driver(out);
-        match (expected, bound) {
-            (Some(service), _) => driver.set_service(&mut conversation, service),
-            (None, Some(service)) => driver.bind(&mut conversation, service),
-            (None, None) => conversation.wizard = Some(Box::new(driver.new_wizard())),
+        match expected.or(bound) {
+            Some(service) => driver.set_service(&mut conversation, service),
+            None => conversation.wizard = driver.new_wizard(),
         }
         Some(self.insert(key, conversation, FlowTimeout::TCP, number, out))
     }
@@ -434,7 +446,7 @@ impl Worker {
         })
     }
 
-    fn expected(&mut self, conversation: &mut Conversation) -> Option<tapir_protocol::Service> {
+    fn expected(&mut self, conversation: &mut Conversation) -> Option<Service> {
         if self.expectations.is_empty() {
             return None;
         }
@@ -498,11 +510,11 @@ impl Worker {
             _ => FlowTimeout::IP,
         };
         if conversation.protocol == protocol::UDP && packet.ports().is_some() {
-            let bound = bind_port(TransportKind::Udp, conversation.server.1);
+            let bound = self.bound(TransportKind::Udp, conversation.server.1);
             let mut driver = self.driver(out);
             match bound {
-                Some(service) => driver.bind(&mut conversation, service),
-                None => conversation.wizard = Some(Box::new(driver.new_wizard())),
+                Some(service) => driver.set_service(&mut conversation, service),
+                None => conversation.wizard = driver.new_wizard(),
             }
         }
         Some(self.insert(key, conversation, timeout, number, out))
