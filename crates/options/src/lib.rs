@@ -9,9 +9,11 @@
 mod bits;
 mod effect;
 mod eval;
+mod fold;
 mod spec;
 
 pub use bits::BitNames;
 pub use effect::{BitOp, DetectionFilter, Effect, FilterKind, FlowSpec, StreamWord, Tag, TagKind, Threshold, Track};
 pub use eval::{BitView, Cursor, Eval, Hit, HitKind, Net, Unit, UnitKind, Vars};
+pub use fold::{fold, fuzz_fold};
 pub use spec::{CompiledRule, FastPattern, RuleOption};

@@ -85,7 +85,7 @@ fn the_other_sets_load_without_an_error() {
 fn the_snort_2_configuration_defines_variables_and_classes() {
     let Some(loaded) = load("snort2.9-community/snort.conf", &Config::default()) else { return };
     println!("snort.conf: {:?}", loaded.counts);
-    for found in loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error) {
+    for found in loaded.diagnostics.iter().filter(|found| !matches!(found.code, "R0401" | "R0411")) {
         println!("{}", render(found, &loaded.sources, false));
     }
     assert!(loaded.rules.is_empty());

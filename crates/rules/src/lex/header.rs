@@ -64,7 +64,8 @@ fn token(lexer: &mut Lexer<'_>) -> Token {
         let end = lexer.at;
         lexer.error("R0106", (start, end), "`[` is not closed", "add the missing `]`");
     }
-    let text = lexer.slice(start, lexer.at).replace("\\\r\n", "   ").replace("\\\n", "  ");
+    // No list has a backslash but for continuations; blanks keep the offsets.
+    let text = lexer.slice(start, lexer.at).replace(['\\', '\r', '\n'], " ");
     let blank_in_negated_list = blank && text.starts_with('!');
     Token { text, start, end: lexer.at, blank_in_negated_list }
 }

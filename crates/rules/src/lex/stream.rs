@@ -1,6 +1,6 @@
 //! Rules of Snort 3: a stream of tokens in which line ends mean nothing.
 
-use super::{Lexer, MAX_OPTIONS, RawRule, tokens};
+use super::{Lexer, MAX_OPTIONS, RawRule, clean, tokens};
 use crate::OptionNode;
 
 /// Reads the rule after its action, up to its `)`. `lexer.end` is the next line that begins like a
@@ -190,7 +190,7 @@ fn string_or_word(lexer: &mut Lexer<'_>) {
         return;
     }
     let text = lexer.slice(start, lexer.at);
-    let broken = text.split('\n').rev().skip(1).any(|line| !line.strip_suffix('\r').unwrap_or(line).ends_with('\\'));
+    let broken = text.split('\n').rev().skip(1).any(|line| !line.trim_end().ends_with('\\'));
     if broken {
         let end = lexer.at;
         lexer.warn("R0113", (start, end), "line end inside of a string is dropped", "");
@@ -208,14 +208,6 @@ pub(super) fn check_name(lexer: &mut Lexer<'_>, node: &OptionNode) {
     let help = "a `;` inside of text must be written `\\;` or `|3B|`";
     let end = end.max(start.saturating_add(1));
     lexer.error("R0107", (start, end), format!("`{shown}` is no option name"), help);
-}
-
-/// The text without line continuations and line ends.
-pub(super) fn clean(raw: &str) -> String {
-    if !raw.contains('\n') {
-        return raw.to_owned();
-    }
-    raw.replace("\\\r\n", "").replace("\\\n", "").replace(['\r', '\n'], "")
 }
 
 impl Lexer<'_> {
