@@ -5,8 +5,8 @@
 //! words (`flowbits` groups), depend on it.
 //!
 //! *Invariants*: 1. a Snort 3 rule isn't touched; 2. every new node has the span of the node that
-//! it comes from; 3. folding what was folded changes nothing but repeats; 4. what has no Snort 3
-//! form is left as it is, so the compiler refuses the rule instead of matching too much.
+//! it comes from; 3. what has no Snort 3 form is left as it is, so the compiler refuses the rule
+//! instead of matching too much. A rule is folded once only: lengths and ranges are rewritten.
 //!
 //! *Spec*: Snort 2.9 manual chapter 3.5, Suricata user guide (payload keywords, HTTP keywords),
 //! Snort 3 manual.

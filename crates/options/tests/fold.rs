@@ -21,34 +21,40 @@ fn load(name: &str) -> Option<Loaded> {
     Some(load_files(&[path], &config))
 }
 
-/// A node with everything sorted that has no order.
+/// A node with everything sorted that has no order, and in one notation.
 fn normal(node: &OptionNode) -> String {
     let value = node.value.as_deref().unwrap_or("");
-    if node.name == "pcre" {
-        let (pattern, flags) = value.trim_end_matches('"').rsplit_once('/').unwrap();
-        let mut flags: Vec<_> = flags.chars().collect();
-        flags.sort_unstable();
-        return format!("pcre:{pattern}/{}", String::from_iter(flags));
-    }
-    let mut args: Vec<String> = split_args(value).iter().map(|arg| arg.text.to_owned()).collect();
-    let fixed = match node.name.as_str() {
-        "content" => 1,
-        "byte_test" => 4,
-        "byte_jump" => 2,
-        "byte_extract" => 3,
-        "flowbits" => 1,
-        _ => 0,
+    let sorted = |text: &str| {
+        let mut letters: Vec<_> = text.chars().collect();
+        letters.sort_unstable();
+        String::from_iter(letters)
     };
-    if node.name == "flowbits" {
-        if let Some(names) = args.get_mut(1) {
-            let mut sorted: Vec<&str> = names.split('&').collect();
-            sorted.sort_unstable();
-            *names = sorted.join("&");
+    let args = |fixed: usize| {
+        let mut args: Vec<String> = split_args(value).iter().map(|arg| arg.text.to_owned()).collect();
+        let fixed = fixed.min(args.len());
+        args[fixed..].sort();
+        args
+    };
+    let text = match node.name.as_str() {
+        "pcre" => {
+            let (pattern, flags) = value.trim_end_matches('"').rsplit_once('/').unwrap();
+            format!("{pattern}/{}", sorted(flags))
         }
-    }
-    let fixed = fixed.min(args.len());
-    args[fixed..].sort();
-    format!("{}:{}", node.name, args.join(","))
+        "content" => args(1).join(",").replace("||", " "),
+        "byte_test" => args(4).join(","),
+        "byte_jump" => args(2).join(","),
+        "byte_extract" => args(3).join(","),
+        "flags" | "fragbits" => value.split(',').map(sorted).collect::<Vec<_>>().join(","),
+        "flowbits" => {
+            let mut names: Vec<&str> = value.split([',', '&', '|']).collect();
+            names.sort_unstable();
+            names.join(",")
+        }
+        "dce_iface" => value.to_ascii_lowercase(),
+        "dce_opnum" => value.replace("\"1,2\"", "\"1-2\""),
+        _ => args(0).join(","),
+    };
+    format!("{}:{text}", node.name)
 }
 
 fn normal_options(rule: &Rule) -> Vec<String> {
@@ -100,7 +106,8 @@ fn folded_snort_2_rules_are_their_snort_3_twins() {
         println!("  order {}\n        {}", names(mine), names(theirs));
     }
     assert_eq!(common, 4007);
-    assert!(same >= 3900, "{same}");
+    // What still differs are edits of the publisher: other contents, other services.
+    assert!(same >= 3980, "{same}");
 }
 
 #[test]
@@ -118,6 +125,7 @@ fn folded_rules_read_again_as_snort_3() {
                 println!("{}: {}", rule.info.sid, problems[0].message);
                 continue;
             }
+            rule.enabled = true;
             let before = rule.options.clone();
             folded += 1;
             rule.dialect = Dialect::Snort3;

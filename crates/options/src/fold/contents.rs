@@ -229,20 +229,50 @@ impl Writer {
 
     /// "Doesn't end with": a negated content leaves no position to test, so this is a pcre.
     fn negated_end(&mut self, content: &Content, value: &str, problems: &mut Vec<Diagnostic>) {
-        let simple = content.modifiers.iter().all(|modifier| modifier == "nocase" || modifier == "fast_pattern");
-        let Some(bytes) = pattern(value, self.dialect).filter(|_| simple) else {
-            let message = "a negated `endswith` can't be combined with positions";
+        let bytes = pattern(value, self.dialect);
+        let Some((start, bytes)) = bytes.and_then(|bytes| Some((start_regex(content, bytes.len())?, bytes))) else {
+            let message = "this negated `endswith` can't be combined with these positions";
             problems.push(error("R0603", content.node.name_span, message));
             return;
         };
-        let mut regex = String::from(if content.starts { r"\A" } else { "" });
-        for byte in bytes {
+        let text = bytes.iter().fold(start, |mut regex, byte| {
             regex.push_str(&format!("\\x{byte:02X}"));
-        }
+            regex
+        });
         let nocase = if content.modifiers.iter().any(|modifier| modifier == "nocase") { "i" } else { "" };
-        self.nodes.push(super::renamed(&content.node, "pcre", Some(format!("!\"/{regex}\\z/s{nocase}\""))));
+        self.nodes.push(super::renamed(&content.node, "pcre", Some(format!("!\"/{text}\\z/s{nocase}\""))));
     }
 }
+
+/// A regex for what stands before a content of `len` bytes, from `offset`, `depth`, `startswith`;
+/// `None` if it has other positions.
+fn start_regex(content: &Content, len: usize) -> Option<String> {
+    let (mut offset, mut depth) = (0_usize, content.starts.then_some(len));
+    for modifier in &content.modifiers {
+        match modifier.split_once(' ') {
+            None if modifier == "nocase" || modifier == "fast_pattern" => {}
+            Some(("offset", number)) => offset = number.parse().ok()?,
+            Some(("depth", number)) => depth = Some(number.parse().ok()?),
+            _ => return None,
+        }
+    }
+    let last = match depth {
+        Some(depth) => Some(offset.checked_add(depth)?.checked_sub(len)?),
+        None => None,
+    };
+    match (offset, last) {
+        (0, None) => Some(String::new()),
+        (0, Some(0)) => Some("\\A".to_owned()),
+        (offset, last) if offset.max(last.unwrap_or(0)) <= MAX_REPEAT => {
+            let last = last.map_or_else(String::new, |last| last.to_string());
+            Some(format!("\\A.{{{offset},{last}}}"))
+        }
+        _ => None,
+    }
+}
+
+/// Largest repeat count of PCRE.
+const MAX_REPEAT: usize = 65_535;
 
 /// The bytes of a content's value, if it is well-formed.
 fn pattern(value: &str, dialect: Dialect) -> Option<Vec<u8>> {

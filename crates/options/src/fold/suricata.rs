@@ -20,6 +20,15 @@ pub(super) fn fold(rule: &mut Rule, problems: &mut Vec<Diagnostic>) {
         option(node, &mut contents, problems);
     }
     rule.options = contents.finish(problems);
+    // Suricata lets a rule repeat itself here.
+    let mut seen: Option<OptionNode> = None;
+    rule.options.retain(|node| {
+        let repeats = node.name == "target" && seen.as_ref().is_some_and(|first| first.value == node.value);
+        if node.name == "target" {
+            seen.get_or_insert_with(|| node.clone());
+        }
+        !repeats
+    });
     protocol(rule);
 }
 
