@@ -1,6 +1,8 @@
 //! Folding against the published Snort 3 form of the same rules, if `../shared` (or
 //! `$TAPIR_SHARED`) is there.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tapir_options::fold;

@@ -62,11 +62,13 @@ struct Lexer<'a> {
     at: usize,
     end: usize,
     problems: Vec<Diagnostic>,
+    /// Something wasn't closed and took the rest with it: what follows from that isn't reported.
+    lost: bool,
 }
 
 impl<'a> Lexer<'a> {
     fn new(text: &'a str, source: SourceId, at: usize, end: usize) -> Self {
-        Self { text, source, at, end: end.min(text.len()), problems: Vec::new() }
+        Self { text, source, at, end: end.min(text.len()), problems: Vec::new(), lost: false }
     }
 
     fn byte_at(&self, at: usize) -> Option<u8> {
@@ -114,7 +116,7 @@ impl<'a> Lexer<'a> {
         help: &str,
     ) {
         // A rule of nothing but mistakes shall not cost more than its text.
-        if self.problems.len() < MAX_PROBLEMS {
+        if self.problems.len() < MAX_PROBLEMS && !self.lost {
             let mut problem = Diagnostic::new(severity, code, self.span(place.0, place.1), message);
             problem.help = (!help.is_empty()).then(|| help.to_owned());
             self.problems.push(problem);

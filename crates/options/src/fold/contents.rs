@@ -114,10 +114,9 @@ impl Contents {
 
     /// An argument of the last content.
     pub fn modifier(&mut self, node: &OptionNode, text: String, problems: &mut Vec<Diagnostic>) {
-        if let Some(content) = self.target(node, problems) {
-            if !content.modifiers.contains(&text) {
-                content.modifiers.push(text);
-            }
+        let content = self.target(node, problems);
+        if let Some(content) = content.filter(|content| !content.modifiers.contains(&text)) {
+            content.modifiers.push(text);
         }
     }
 

@@ -94,6 +94,7 @@ fn text_value(lexer: &mut Lexer<'_>) -> (String, usize) {
     let raw = lexer.slice(start, lexer.at).trim_end();
     if !found {
         lexer.error("R0104", (start, start.saturating_add(1)), "`;` is missing after this value", "");
+        lexer.lost = true;
     }
     lexer.bump();
     (clean(raw), start.saturating_add(raw.len()))
@@ -116,6 +117,7 @@ fn arguments(lexer: &mut Lexer<'_>, name: &str) -> (String, usize) {
             None => {
                 let message = format!("the arguments of `{name}` do not end");
                 lexer.error("R0104", (start, start.saturating_add(1)), message, "");
+                lexer.lost = true;
                 return (value, end);
             }
             Some(b',') => {
@@ -187,6 +189,7 @@ fn string_or_word(lexer: &mut Lexer<'_>) {
     lexer.bump();
     if !lexer.skip_past(b'"') {
         lexer.error("R0110", (quote, quote.saturating_add(1)), "the string is not closed", "add the missing `\"`");
+        lexer.lost = true;
         return;
     }
     let text = lexer.slice(start, lexer.at);
@@ -264,6 +267,7 @@ impl Lexer<'_> {
                 (Some(b'/'), Some(b'*')) => {
                     if !self.skip_block_comment() {
                         self.error("R0112", (at, at.saturating_add(2)), "the comment is not closed", "add `*/`");
+                        self.lost = true;
                         return;
                     }
                 }
