@@ -368,7 +368,7 @@ impl Driver<'_> {
         let Some(session) = conversation.tcp.take() else { return false };
         let half = session.half(direction);
         let ready = half.ready();
-        let cut = if flush && half.gap().is_some() || flush && !ready.is_empty() {
+        let cut = if flush && (half.gap().is_some() || !ready.is_empty()) {
             Some(self.plain_cut(half.segment_ends(), ready.len()).unwrap_or(ready.len()))
         } else {
             self.plain_cut(half.segment_ends(), ready.len())

@@ -199,12 +199,11 @@ impl Worker {
             self.fragment(packet, number, endpoint, out);
             return;
         }
-        match FlowKey::of(packet, endpoint) {
-            Some((key, source_is_low)) => match packet.tcp() {
+        if let Some((key, source_is_low)) = FlowKey::of(packet, endpoint) {
+            match packet.tcp() {
                 Some(tcp) => self.tcp(packet, tcp, key, source_is_low, number, endpoint, out),
                 None => self.datagram(packet, key, source_is_low, number, endpoint, out),
-            },
-            None => {}
+            }
         }
     }
 
