@@ -133,7 +133,7 @@ impl Half {
 
     /// Stops (or resumes) keeping bytes; sequence numbers are followed all the same.
     pub fn set_discard(&mut self, on: bool) {
-        if on && !self.discard {
+        if on != self.discard {
             self.drop_data();
         }
         self.discard = on;
@@ -243,9 +243,6 @@ impl Half {
             return false;
         }
         self.acked = to;
-        if self.discard {
-            self.start = self.start.max(to);
-        }
         true
     }
 

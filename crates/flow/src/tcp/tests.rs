@@ -180,6 +180,17 @@ fn a_discarded_direction_keeps_counting_but_no_bytes() {
 }
 
 #[test]
+fn a_discarded_direction_ends_where_its_fin_says_even_if_the_acknowledgement_came_first() {
+    let mut c = open();
+    c.session.half_mut(ToServer).set_discard(true);
+    c.ack(ToClient, 4);
+    let fin = header(Tcp::FIN | Tcp::ACK, c.seq(ToServer, 0), c.seq(ToClient, 0));
+    assert_eq!(c.send(ToServer, fin, b"abc").ended, [Some(FlowEnd::Fin), None]);
+    c.session.half(ToServer).check_invariants();
+    assert_eq!(c.session.bytes_by_sequence(), [3, 0]);
+}
+
+#[test]
 fn urgent_data_stays_in_line() {
     let mut c = open();
     let mut tcp = header(Tcp::ACK | Tcp::URG, c.seq(ToServer, 0), c.seq(ToClient, 0));
