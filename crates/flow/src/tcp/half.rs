@@ -248,7 +248,7 @@ impl Half {
 
     /// Drops all bytes; what follows is followed by numbers.
     pub(super) fn drop_data(&mut self) {
-        let end = self.end().max(self.expected());
+        let end = self.end().max(self.highest);
         self.placed = VecDeque::new();
         self.queued.clear();
         self.buffer = Vec::new();
@@ -303,7 +303,7 @@ impl Half {
             bytes += piece.data.len();
         }
         assert_eq!(bytes, self.queued.bytes());
-        assert!(self.end() <= self.highest.max(self.acked));
+        assert!(self.end() <= self.highest);
     }
 
     /// Empties the buffer, which holds nothing unconsumed.
