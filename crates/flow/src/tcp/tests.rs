@@ -1,5 +1,6 @@
 //! Tests of sessions as the engine uses them.
 
+mod allocation;
 mod ends;
 mod model;
 mod overlaps;
