@@ -34,6 +34,8 @@ pub struct Half {
     /// Offset behind the last byte, by a FIN.
     pub(super) fin: Option<u64>,
     pub(super) ended: Option<FlowEnd>,
+    /// An acknowledgement far from any window: if the sender goes on there, much was not captured.
+    pub(super) far: Option<u32>,
     pub(super) discard: bool,
     pub(super) overlaps: u32,
     /// Times that the origin was moved back.
@@ -277,6 +279,17 @@ impl Half {
     #[inline]
     pub(super) fn expected(&self) -> u64 {
         self.highest.max(self.acked)
+    }
+
+    /// Goes on at `seq`, where both sides are: everything up to there was missed. The distance is
+    /// known modulo 2^32 only.
+    pub(super) fn jump(&mut self, seq: u32) {
+        #[allow(clippy::cast_possible_truncation, reason = "sequence numbers are the low 32 bits")]
+        let expected = self.origin.unwrap_or(seq).wrapping_add(self.expected() as u32);
+        self.acked = self.expected().saturating_add(u64::from(seq.wrapping_sub(expected)));
+        self.edge = None;
+        self.fin = None;
+        self.far = None;
     }
 
     /// Nothing is known of this direction but where it starts.

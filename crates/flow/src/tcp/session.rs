@@ -95,6 +95,8 @@ impl Segment<'_, '_> {
 
 /// Sequence numbers further than this from what is expected belong to no window (RFC 7323 §2.3).
 const MAX_WINDOW: u64 = 1 << 30;
+/// What both sides say may differ by this much (the largest unscaled window, some times over).
+const MAX_DISAGREEMENT: u32 = 1 << 20;
 /// How far before its first segment a midstream direction may turn out to start, and how often.
 const MAX_REBASE: u32 = 1 << 16;
 const MAX_REBASES: u8 = 8;
@@ -244,12 +246,15 @@ impl TcpSession {
         }
         let half = self.half_mut(segment.dir);
         half.origin.get_or_insert(segment.tcp.seq);
-        let offset = half.offset(segment.tcp.seq).unwrap_or(0);
-        let expected = i64::try_from(half.expected()).unwrap_or(i64::MAX);
-        if offset.abs_diff(expected) > MAX_WINDOW {
-            segment.counters.bump(Counter::TcpImplausible);
-            segment.ignore(IgnoredData::Implausible);
-            return false;
+        let mut offset = half.offset(segment.tcp.seq).unwrap_or(0);
+        if is_far(half, offset) {
+            if !half.far.is_some_and(|far| far.abs_diff(segment.tcp.seq) <= MAX_DISAGREEMENT) {
+                segment.counters.bump(Counter::TcpImplausible);
+                segment.ignore(IgnoredData::Implausible);
+                return false;
+            }
+            half.jump(segment.tcp.seq);
+            offset = half.offset(segment.tcp.seq).unwrap_or(0);
         }
         self.check_timestamp(segment, offset)
     }
@@ -290,7 +295,10 @@ impl TcpSession {
             let old = value.wrapping_sub(recent).cast_signed() < 0;
             // What the receiver has acknowledged it took, whatever the timestamp.
             if old && offset >= acked && now.nanos_since(since) < PAWS_IDLE_NANOS {
-                (segment.events)(event::BAD_TIMESTAMP);
+                // Of acknowledgements alone the newer one was seen already: only their order differs.
+                if !segment.payload.is_empty() {
+                    (segment.events)(event::BAD_TIMESTAMP);
+                }
                 segment.counters.bump(Counter::TcpPaws);
                 segment.ignore(IgnoredData::Paws);
                 return false;
@@ -314,13 +322,13 @@ impl TcpSession {
         if half.origin.is_none() {
             half.origin = Some(segment.tcp.ack);
         }
-        let Some(offset) = half.offset(segment.tcp.ack).and_then(|offset| u64::try_from(offset).ok()) else {
-            return;
-        };
-        if offset > half.expected().saturating_add(MAX_WINDOW) {
+        let offset = half.offset(segment.tcp.ack).unwrap_or(0);
+        if is_far(half, offset) {
+            half.far = Some(segment.tcp.ack);
             segment.counters.bump(Counter::TcpImplausible);
             return;
         }
+        let Ok(offset) = u64::try_from(offset) else { return };
         let open = half.ended.is_none();
         let to = end_by_fin(half, offset, segment.events);
         let moved = half.acknowledge(to);
@@ -483,6 +491,12 @@ impl TcpSession {
             }
         }
     }
+}
+
+/// Not near what is expected, so of another connection, or far ahead after a loss in capture.
+#[inline]
+fn is_far(half: &Half, offset: i64) -> bool {
+    offset.abs_diff(i64::try_from(half.expected()).unwrap_or(i64::MAX)) > MAX_WINDOW
 }
 
 /// The offset of the payload; a midstream direction may turn out to start earlier.
