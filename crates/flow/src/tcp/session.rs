@@ -248,7 +248,8 @@ impl TcpSession {
         half.origin.get_or_insert(segment.tcp.seq);
         let mut offset = half.offset(segment.tcp.seq).unwrap_or(0);
         if is_far(half, offset) {
-            if !half.far.is_some_and(|far| far.abs_diff(segment.tcp.seq) <= MAX_DISAGREEMENT) {
+            let apart = half.far.map(|far| far.wrapping_sub(segment.tcp.seq).cast_signed().unsigned_abs());
+            if apart.is_none_or(|apart| apart > MAX_DISAGREEMENT) {
                 segment.counters.bump(Counter::TcpImplausible);
                 segment.ignore(IgnoredData::Implausible);
                 return false;
