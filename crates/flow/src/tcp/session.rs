@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) seen: bool,
     /// Sequence number of its SYN.
     pub(super) syn: Option<u32>,
+    /// Its SYN acknowledged the other side's.
+    pub(super) answers: bool,
     /// Its SYN was acknowledged.
     pub(super) syn_acked: bool,
     /// Window scale that its SYN offered.
@@ -230,7 +232,7 @@ impl TcpSession {
         if segment.has(TcpHeader::URG) {
             segment.counters.bump(Counter::TcpUrgent);
         }
-        if segment.tcp.flags == 0 && !segment.payload.is_empty() {
+        if segment.tcp.flags == 0 && !segment.payload.is_empty() && self.established {
             (segment.events)(event::DATA_WITHOUT_FLAGS);
         }
         if self.reset {
@@ -286,7 +288,9 @@ impl TcpSession {
             return true;
         }
         let Some(value) = options::timestamp(segment.tcp.options) else {
-            (segment.events)(event::NO_TIMESTAMP);
+            if !segment.payload.is_empty() {
+                (segment.events)(event::NO_TIMESTAMP);
+            }
             return true;
         };
         let acked = i64::try_from(self.half(segment.dir).acked).unwrap_or(i64::MAX);
@@ -370,9 +374,6 @@ impl TcpSession {
             return;
         }
         let syn = segment.has(TcpHeader::SYN);
-        if syn {
-            (segment.events)(event::DATA_ON_SYN);
-        }
         self.count_small(segment);
         let zero_window = self.peer(segment.dir.reverse()).zero_window;
         let half = self.half_mut(segment.dir);
@@ -411,7 +412,12 @@ impl TcpSession {
         }
         if segment.outcome.data == DataOutcome::Retransmission {
             segment.counters.bump(Counter::TcpRetransmissions);
-        } else if segment.config.overlap_limit != 0 && overlaps > segment.config.overlap_limit {
+            return;
+        }
+        if syn {
+            (segment.events)(event::DATA_ON_SYN);
+        }
+        if segment.config.overlap_limit != 0 && overlaps > segment.config.overlap_limit {
             (segment.events)(event::OVERLAP_LIMIT);
         }
     }
@@ -441,7 +447,8 @@ impl TcpSession {
         let offset = half.offset(segment.tcp.seq).unwrap_or(0);
         let end = offset.saturating_add(i64::try_from(segment.payload.len()).unwrap_or(i64::MAX));
         let Ok(end) = u64::try_from(end) else { return };
-        if half.ended.is_some() {
+        // The receiver has acknowledged data behind it: an old one, of a retransmission cut short.
+        if half.ended.is_some() || end.saturating_add(1) < half.acked {
             return;
         }
         match half.fin {
@@ -558,10 +565,11 @@ fn end_by_fin(half: &mut Half, offset: u64, events: &mut dyn FnMut(u32)) -> u64 
         return offset;
     }
     if offset > fin.saturating_add(1) {
-        if half.ended.is_none() || half.highest <= fin {
+        // In a direction whose start is a guess that may be a FIN from before it.
+        if half.exact {
             events(event::BAD_ACK);
         }
-        if half.highest > fin && half.ended.is_none() {
+        if half.ended.is_none() {
             // The data went on and was acknowledged: the receiver never took that FIN.
             half.fin = None;
             return offset;

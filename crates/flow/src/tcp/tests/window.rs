@@ -176,6 +176,8 @@ fn an_old_timestamp_on_acknowledged_bytes_says_that_we_were_late() {
 #[test]
 fn data_without_flags_is_an_event() {
     let mut c = open();
+    c.send(ToServer, header(0, c.seq(ToServer, 0), 0), b"");
+    assert_eq!(c.events, [0u32; 0]);
     c.send(ToServer, header(0, c.seq(ToServer, 0), 0), b"x");
     assert_eq!(c.events, [11]);
 }
