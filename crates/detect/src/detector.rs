@@ -190,7 +190,10 @@ impl Detector {
             }
         }
         let ports = unit.net.source_port.zip(unit.net.destination_port);
-        let same = if context.content_off { 0 } else { same_as_payload(unit) };
+        let mut same = if context.content_off { 0 } else { same_as_payload(unit) };
+        if blind_to_raw(set, unit) {
+            same &= !bit(BufferId::RawData);
+        }
         let mut groups: [Option<&Group>; 3] = [None; 3];
         let mut count = 0;
         set.groups.select(carrier, unit.service, direction, ports, &mut |group| {
@@ -250,6 +253,7 @@ impl Detector {
                 continue;
             }
             let bytes = match buffer {
+                BufferId::RawData if blind_to_raw(set, unit) => None,
                 BufferId::RawData => Some(unit.raw),
                 _ => unit.view.searchable(*buffer, unit.arena),
             };
@@ -269,6 +273,11 @@ impl Detector {
             }
         }
     }
+}
+
+/// Snort never finds `raw_data` contents in sections of HTTP messages.
+fn blind_to_raw(set: &RuleSet, unit: &Unit<'_>) -> bool {
+    set.profile.exact_snort3 && unit.section != Section::Plain
 }
 
 /// Marks a candidate whose section has not come yet.
@@ -309,7 +318,7 @@ fn subject(rule: &DetectRule, unit: &Unit<'_>, flow: Option<&FlowState>, context
         sid: rule.rule.info.sid,
         net: unit.net,
         endpoint: context.endpoint,
-        flow: flow.map_or(0, |flow| flow.number),
+        flow: flow.map_or(0, FlowState::number),
         time: unit.time,
     }
 }

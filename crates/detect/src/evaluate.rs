@@ -32,7 +32,9 @@ impl<'a> Run<'a, '_> {
     /// bounded by the number of contents in the rule.
     fn from(&mut self, options: &[Box<dyn RuleOption>], mut index: usize, mut cursor: Cursor<'a>) -> bool {
         while let Some(option) = options.get(index) {
-            let retry = option.can_retry() && options.get(index + 1).is_some_and(|next| next.is_relative());
+            // A setter with several values (http_param) is tried with the next one whatever follows.
+            let retry = option.can_retry()
+                && (option.sets_buffer().is_some() || options.get(index + 1).is_some_and(|next| next.is_relative()));
             if retry {
                 return self.retry(options, index, cursor);
             }

@@ -21,10 +21,19 @@ pub struct FlowState {
     /// Rules whose pattern was found in the header section of the current message.
     pending: [Vec<u32>; 2],
     /// A stable number of the flow, for `track by_flow`.
-    pub number: u64,
+    number: u64,
 }
 
 impl FlowState {
+    /// Of the flow with this stable number.
+    pub fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     pub(crate) fn bits(&self) -> &[u32] {
         &self.bits
     }

@@ -82,12 +82,6 @@ impl PatternGroup {
         group
     }
 
-    /// Whether any pattern belongs to this buffer.
-    #[inline]
-    pub(crate) fn has(&self, buffer: BufferId) -> bool {
-        self.buffers & bit(buffer) != 0
-    }
-
     /// Reports the targets of every pattern that occurs in `haystack` and belongs to one of `buffers`.
     /// False: the buffer was hostile and the flat automaton had to take over.
     #[inline]
@@ -169,10 +163,6 @@ impl Group {
         group.always.sort_unstable();
         group.always.dedup();
         group
-    }
-
-    fn is_empty(&self) -> bool {
-        self.always.is_empty() && self.payload.buffers == 0 && self.buffers.is_empty()
     }
 }
 

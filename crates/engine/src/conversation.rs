@@ -54,6 +54,21 @@ impl Conversation {
         if source_is_low == self.low_is_client { Direction::ToServer } else { Direction::ToClient }
     }
 
+    /// What detection remembers by rule index is dropped when the rule set was swapped.
+    #[inline]
+    pub(crate) fn follow_rules(&mut self, set: RuleSetId) {
+        if self.rules != set {
+            self.rules = set;
+            self.detect.forget_rules();
+        }
+    }
+
+    /// The other side is the client (active FTP).
+    pub(crate) fn swap_roles(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        self.low_is_client = !self.low_is_client;
+    }
+
     /// Established as the `flow` option means it.
     #[inline]
     pub(crate) fn established(&self) -> bool {

@@ -2,9 +2,7 @@
 
 use tapir_detect::{EventFilter, Filters, RateFilter, Scope, Suppression};
 use tapir_options::{FilterKind, Threshold, Track};
-use tapir_rules::{
-    Action, Diagnostic, FilterLine, FilterLineKind, FilterTrack, FilterType, Severity, SuppressTrack,
-};
+use tapir_rules::{Action, Diagnostic, FilterLine, FilterLineKind, FilterTrack, FilterType, Severity, SuppressTrack};
 
 /// Converts lines; what cannot be applied is named in `diagnostics`.
 pub(crate) fn convert(lines: &[FilterLine], diagnostics: &mut Vec<Diagnostic>) -> Filters {

@@ -83,6 +83,9 @@ impl Rules {
         let mut bits = BitNames::default();
         let Loaded { rules, filters, classifications, references, sources, mut diagnostics, counts, .. } = loaded;
         let parsed = rules.len();
+        for rule in &rules {
+            tapir_options::declare(rule, &mut bits);
+        }
         let mut cx = CompileContext::new(&mut bits);
         let (mut compiled, mut skipped, mut enabled) = (Vec::new(), Vec::new(), 0);
         for mut rule in rules {
@@ -92,9 +95,8 @@ impl Rules {
             enabled += 1;
             let place = sources.place(rule.span);
             let identity = (rule.info.gid, rule.info.sid);
-            let ready = fold(&mut rule, &mut cx.diagnostics)
-                .then(|| tapir_options::compile(&rule, place, &mut cx))
-                .flatten();
+            let ready =
+                fold(&mut rule, &mut cx.diagnostics).then(|| tapir_options::compile(&rule, place, &mut cx)).flatten();
             match ready {
                 Some(rule) => compiled.push(rule),
                 None => skipped.push(identity),

@@ -180,9 +180,7 @@ impl Driver<'_> {
         }
         match conversation.mode(direction) {
             Mode::Inspect => self.end_inspection(conversation, direction, end, number),
-            Mode::Plain => {
-                while self.plain(conversation, direction, number, true) {}
-            }
+            Mode::Plain => while self.plain(conversation, direction, number, true) {},
             Mode::Identify | Mode::Off => {}
         }
     }
@@ -231,6 +229,15 @@ impl Driver<'_> {
         let mode = if conversation.inspector.is_some() { Mode::Inspect } else { Mode::Plain };
         for direction in [Direction::ToServer, Direction::ToClient] {
             conversation.set_mode(direction, mode);
+        }
+    }
+
+    /// The server port tells what to inspect. In Snort such a flow has no service name: its rules are
+    /// found by port.
+    pub(crate) fn bind(&mut self, conversation: &mut Conversation, service: Service) {
+        self.set_service(conversation, service);
+        if self.config.profile.exact_snort3 {
+            conversation.service = None;
         }
     }
 

@@ -8,8 +8,8 @@
 use crate::config::{ChecksumMode, EngineConfig};
 use crate::conversation::{Conversation, Mode};
 use crate::inspect::{Core, EventSink, Origin};
-use crate::rules::Rules;
 use crate::packet_units::{Anomalies, RawUnit, packet_net};
+use crate::rules::Rules;
 use crate::stream::Driver;
 use bumpalo::Bump;
 use std::net::IpAddr;
@@ -84,7 +84,8 @@ impl Worker {
     }
 
     /// Counters so far.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&mut self) -> Counters {
+        self.flows.report(&mut self.core.counters);
         let mut sum = self.core.counters.clone();
         sum.merge(&self.core.inspector_counters);
         sum
@@ -153,7 +154,6 @@ impl Worker {
     fn expire(&mut self, number: u64, out: &mut dyn EventSink) {
         let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
         self.flows.expire(self.now, 16, &mut |_, mut conversation| {
-            core.counters.bump(Counter::FlowsTimedOut);
             let mut driver = Driver { core, config, expectations, out };
             driver.finish(&mut conversation, End::TimedOut, number);
         });
@@ -207,7 +207,8 @@ impl Worker {
             return;
         }
         let net = packet_net(packet);
-        let origin = Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
+        let origin =
+            Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
         for event in packet.events.iter() {
             self.core.builtin(116, u32::from(event.0), net.as_ref(), None, &origin, out);
         }
@@ -244,11 +245,10 @@ impl Worker {
         let raw = RawUnit { packet, ip_layer: layer, net, payload: packet.payload, service: None, context, number };
         self.core.raw(&raw, None, out);
         let mut found: Vec<u32> = Vec::new();
-        let whole = self
-            .fragments
-            .push(packet, layer, &mut self.core.counters, &mut |sid| found.push(sid))
-            .map(<[u8]>::to_vec);
-        let origin = Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
+        let whole =
+            self.fragments.push(packet, layer, &mut self.core.counters, &mut |sid| found.push(sid)).map(<[u8]>::to_vec);
+        let origin =
+            Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
         for sid in found {
             self.core.builtin(123, sid, Some(&net), None, &origin, out);
         }
@@ -273,6 +273,7 @@ impl Worker {
             let Some(id) = self.tcp_flow(packet, key, source_is_low, endpoint, number, out) else { return };
             self.current = Some(id);
             let Some(conversation) = self.flows.get_mut(id) else { return };
+            conversation.follow_rules(self.core.rules.set.id);
             let direction = conversation.direction(source_is_low);
             let Some(session) = conversation.tcp.as_mut() else { return };
             let mut anomalies = Anomalies::default();
@@ -292,14 +293,10 @@ impl Worker {
                 }
                 continue;
             }
-            note_packet(conversation, direction, packet, number);
             let closed = session.closed();
-            let mut driver = Driver {
-                core: &mut self.core,
-                config: &self.config,
-                expectations: &mut self.expectations,
-                out,
-            };
+            note_packet(conversation, direction, packet, number);
+            let mut driver =
+                Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out };
             driver.anomalies(conversation, packet, direction, &anomalies, number);
             for side in [direction.reverse(), direction] {
                 if outcome.progressed.get(side.index()).copied().unwrap_or(false) {
@@ -321,7 +318,13 @@ impl Worker {
                     Mode::Identify | Mode::Plain => false,
                 };
             if !skip {
-                driver.raw_segment(conversation, packet, direction, outcome.data == DataOutcome::Retransmission, number);
+                driver.raw_segment(
+                    conversation,
+                    packet,
+                    direction,
+                    outcome.data == DataOutcome::Retransmission,
+                    number,
+                );
             }
             if closed {
                 self.flows.set_timeout(id, CLOSED_SECONDS);
@@ -348,18 +351,18 @@ impl Worker {
         if let Some(id) = self.flows.find(&key) {
             return Some(id);
         }
-        let (session, sender_is_client) = TcpSession::new(packet, &self.tcp_config);
+        let (session, sender_is_client) = TcpSession::new(packet);
         let mut conversation = self.conversation(packet, source_is_low == sender_is_client, endpoint)?;
         conversation.tcp = Some(Box::new(session));
-        let expected = self.expected(&conversation);
+        let expected = self.expected(&mut conversation);
         let bound = bind_port(TransportKind::Tcp, conversation.server.1);
         let mut driver = self.driver(out);
-        if let Some(service) = expected.or(bound) {
-            driver.set_service(&mut conversation, service);
-        } else {
-            conversation.wizard = Some(Box::new(driver.new_wizard()));
+        match (expected, bound) {
+            (Some(service), _) => driver.set_service(&mut conversation, service),
+            (None, Some(service)) => driver.bind(&mut conversation, service),
+            (None, None) => conversation.wizard = Some(Box::new(driver.new_wizard())),
         }
-        Some(self.insert(key, conversation, FlowTimeout::Tcp, number, out))
+        Some(self.insert(key, conversation, FlowTimeout::TCP, number, out))
     }
 
     fn insert(
@@ -373,7 +376,6 @@ impl Worker {
         self.core.counters.bump(Counter::FlowsCreated);
         let (id, evicted) = self.flows.insert(key, self.now, timeout, conversation);
         if let Some((_, mut old)) = evicted {
-            self.core.counters.bump(Counter::FlowsEvicted);
             self.driver(out).finish(&mut old, End::TimedOut, number);
         }
         id
@@ -404,7 +406,7 @@ impl Worker {
             mode: [Mode::Identify; 2],
             wanted: [0; 2],
             ended: [false; 2],
-            detect: FlowState { number, ..FlowState::default() },
+            detect: FlowState::new(number),
             rules: self.core.rules.set.id,
             packets: [0; 2],
             bytes: [0; 2],
@@ -413,7 +415,7 @@ impl Worker {
         })
     }
 
-    fn expected(&mut self, conversation: &Conversation) -> Option<tapir_protocol::Service> {
+    fn expected(&mut self, conversation: &mut Conversation) -> Option<tapir_protocol::Service> {
         if self.expectations.is_empty() {
             return None;
         }
@@ -428,7 +430,12 @@ impl Worker {
             fits(expectation, conversation.server, conversation.client.0)
                 || fits(expectation, conversation.client, conversation.server.0)
         })?;
-        Some(self.expectations.remove(at).service)
+        let expectation = self.expectations.remove(at);
+        let listener = if conversation.client == expectation.server { Role::Client } else { Role::Server };
+        if (listener == Role::Client) != expectation.listener_is_client {
+            conversation.swap_roles();
+        }
+        Some(expectation.service)
     }
 
     /// UDP, ICMP and other IP packets: the packet is the unit.
@@ -444,6 +451,7 @@ impl Worker {
         let Some(id) = self.datagram_flow(packet, key, source_is_low, endpoint, number, out) else { return };
         self.current = Some(id);
         let Some(conversation) = self.flows.get_mut(id) else { return };
+        conversation.follow_rules(self.core.rules.set.id);
         let direction = conversation.direction(source_is_low);
         note_packet(conversation, direction, packet, number);
         let mut driver =
@@ -466,20 +474,26 @@ impl Worker {
         }
         let mut conversation = self.conversation(packet, source_is_low, endpoint)?;
         let timeout = match conversation.protocol {
-            protocol::UDP => FlowTimeout::Udp,
-            protocol::ICMP | protocol::ICMPV6 => FlowTimeout::Icmp,
-            _ => FlowTimeout::Ip,
+            protocol::UDP => FlowTimeout::UDP,
+            protocol::ICMP | protocol::ICMPV6 => FlowTimeout::ICMP,
+            _ => FlowTimeout::IP,
         };
         if conversation.protocol == protocol::UDP {
             let bound = bind_port(TransportKind::Udp, conversation.server.1);
             let mut driver = self.driver(out);
             match bound {
-                Some(service) => driver.set_service(&mut conversation, service),
+                Some(service) => driver.bind(&mut conversation, service),
                 None => conversation.wizard = Some(Box::new(driver.new_wizard())),
             }
         }
         Some(self.insert(key, conversation, timeout, number, out))
     }
+}
+
+#[derive(PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
 }
 
 /// Seconds that a closed TCP flow stays, so that late packets don't look like a new one.

@@ -5,7 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tapir_packet::Packet;
+use tapir_packet::{Packet, Transport};
 
 /// Addresses, ports, IP protocol, VLAN ids and endpoint of a conversation, independent of direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,14 +21,33 @@ pub struct FlowKey {
     v6: bool,
 }
 
+/// Source and destination port, or what stands for them.
+#[inline]
+fn ports(packet: &Packet<'_>) -> (u16, u16) {
+    const ECHO: [u8; 2] = [8, 128];
+    const ECHO_REPLY: [u8; 2] = [0, 129];
+    match &packet.transport {
+        Transport::Icmp(icmp) => {
+            let at = usize::from(icmp.v6);
+            if ECHO_REPLY.get(at) == Some(&icmp.kind) {
+                (0, ECHO.get(at).copied().map_or(0, u16::from))
+            } else {
+                (u16::from(icmp.kind), 0)
+            }
+        }
+        _ => packet.ports().unwrap_or((0, 0)),
+    }
+}
+
 impl FlowKey {
     /// The key of a packet and whether its source is the lower end; `None` without an IP layer.
     ///
-    /// Ports are 0 for transports without any. `endpoint` keeps apart what different interfaces see.
+    /// Ports are 0 for transports without any; ICMP messages take their type for one, so that an echo
+    /// and its reply are one flow and every other type is a flow of its own (as in Snort 3). `endpoint` keeps apart what different interfaces see.
     #[inline]
     pub fn of(packet: &Packet<'_>, endpoint: u32) -> Option<(Self, bool)> {
         let ip = packet.inner_ip()?;
-        let (source_port, destination_port) = packet.ports().unwrap_or((0, 0));
+        let (source_port, destination_port) = ports(packet);
         let source = (bits(ip.source), source_port);
         let destination = (bits(ip.destination), destination_port);
         let source_is_low = source <= destination;

@@ -147,7 +147,7 @@ pub(crate) mod cases {
 
     /// Positions 5 to 12 as `rules` decide them; `z` where nothing was sent.
     pub(crate) fn outcome(rules: &impl OverlapRules, case: &Case) -> String {
-        let mut letters = vec!['z'; 13];
+        let mut letters = ['z'; 13];
         let mut olds = Vec::new();
         for (&(first, last), letter) in case.old.iter().zip(['A', 'C']) {
             letters[first as usize..=last as usize].fill(letter);

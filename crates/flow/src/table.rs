@@ -289,7 +289,7 @@ impl<S> FlowTable<S> {
     fn pop_idlest(&mut self) -> Option<(FlowKey, S)> {
         // Each flow is armed again once, at its true second; more often only if the wheel's span is
         // less than the differences between flows, and then the order is only nearly right.
-        let mut left = self.records.len().saturating_mul(2);
+        let mut left = self.records.len().saturating_mul(2).saturating_add(64);
         loop {
             let (index, known) = self.recency.pop_first()?;
             let last_seen = self.records.get(index as usize).map_or(i64::MIN, |record| record.last_seen.secs());

@@ -24,6 +24,8 @@ mod policy;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use fuzz::fuzz_reassembly;
 pub use half::Half;

@@ -6,7 +6,8 @@
 //!
 //! *Spec*: Snort 3 manual, byte options; `bitmask` shifts right by the mask's trailing zeros.
 
-use crate::def::ParseCx;
+use crate::Cursor;
+use crate::def::{Operand, ParseCx};
 use crate::value::{Arg, Problem};
 use std::fmt::Write;
 use tapir_protocol::PduView;
@@ -126,6 +127,18 @@ fn text_number(text: &[u8], base: u32) -> Option<(u32, usize)> {
         at += 1;
     }
     Some((value, at))
+}
+
+/// Where a byte option reads.
+#[inline]
+pub(crate) fn start(cursor: &Cursor<'_>, relative: bool, offset: i64) -> i64 {
+    let base = if relative { i64::try_from(cursor.pos).unwrap_or(i64::MAX) } else { 0 };
+    base.saturating_add(offset)
+}
+
+/// In words.
+pub(crate) fn place(offset: &Operand, relative: bool) -> String {
+    if relative { format!("{offset} bytes behind the cursor") } else { format!("offset {offset}") }
 }
 
 /// Collects the words that the byte options share.

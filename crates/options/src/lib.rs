@@ -6,13 +6,17 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod ber;
 mod bits;
 mod byte_read;
 mod compile;
 mod def;
+mod digest;
 mod effect;
 mod eval;
 mod field;
+mod fuzz;
+mod http_fact;
 mod fold;
 mod int_match;
 mod options;
@@ -31,8 +35,8 @@ pub use compile::{CompileContext, compile};
 pub use def::{Kind, OptionDef, Repeat};
 pub use effect::{BitOp, DetectionFilter, Effect, FilterKind, FlowSpec, StreamWord, Tag, TagKind, Threshold, Track};
 pub use eval::{BitView, Cursor, Eval, Hit, HitKind, Net, Unit, UnitKind, Vars};
+pub use fuzz::fuzz_option_value;
+pub use fold::fold;
 pub use options::{OPTIONS, declare, definition, fuzz_content};
 pub use pcre2::PcreLimits;
 pub use spec::{CompiledRule, FastPattern, RuleOption};
-pub use value::fuzz_option_value;
-pub use fold::fold;

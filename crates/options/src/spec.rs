@@ -18,7 +18,9 @@ pub trait RuleOption: Debug + Send + Sync {
         false
     }
 
-    /// May be tried again further on ([`Cursor::delta`]): positive content, pcre, http_param.
+    /// May be tried again further on ([`Cursor::delta`]): positive content, pcre, http_param. Content
+    /// and pcre if the next option is relative; http_param, which takes the parameter's next value,
+    /// whatever follows.
     fn can_retry(&self) -> bool {
         false
     }

@@ -1,11 +1,16 @@
 //! Tests only: rules from option text, and an evaluation that takes the retry rule by its word.
 
-use crate::probe::{run, unit};
+mod json;
+mod measured;
+
+use crate::probe::{NET, run, unit};
 use crate::{BitNames, BitView, CompileContext, CompiledRule, Cursor, Eval, RuleOption, Unit};
 use bumpalo::Bump;
 use tapir_flow::Direction;
-use tapir_packet::Packet;
-use tapir_protocol::{BufferId, BufferKey, PduView, Selector};
+use tapir_packet::{
+    DecodeEvents, Fragment, Frame, FrameMeta, IcmpHeader, IpLayer, LinkType, Packet, TcpHeader, Timestamp, Transport,
+};
+use tapir_protocol::{BufferId, BufferKey, DceFacts, HttpFacts, PduView, Selector, SipFacts, SslFacts};
 use tapir_rules::{Action, Address, Arrow, Diagnostic, Dialect, Header, OptionNode, Ports, Rule, RuleInfo, Span};
 
 /// `name:value; …` as the body of `alert udp any any -> any any`.
@@ -63,7 +68,7 @@ fn node(body: &str, start: usize, end: usize) -> Option<OptionNode> {
     Some(OptionNode { name: name.trim().to_owned(), name_span: span(name.len()), value_span: span(text.len()), value })
 }
 
-fn compile_rule(rule: &Rule) -> (Option<CompiledRule>, Vec<Diagnostic>) {
+pub(crate) fn compile_rule(rule: &Rule) -> (Option<CompiledRule>, Vec<Diagnostic>) {
     let mut bits = BitNames::default();
     crate::declare(rule, &mut bits);
     let mut cx = CompileContext::new(&mut bits);
@@ -161,5 +166,128 @@ impl PduView for Buffers<'_> {
     }
     fn searchable<'a>(&'a self, id: BufferId, arena: &'a Bump) -> Option<&'a [u8]> {
         self.buffer(&BufferKey::whole(id), arena)
+    }
+}
+
+fn packet<'a>(layer: IpLayer<'a>, transport: Transport<'a>) -> Packet<'a> {
+    Packet {
+        frame: Frame {
+            data: &[],
+            timestamp: Timestamp(0),
+            link: LinkType::RAW,
+            original_len: 0,
+            meta: FrameMeta::default(),
+        },
+        ethernet: None,
+        vlan: [None, None],
+        ip: [Some(layer), None, None, None],
+        ip_layers: 1,
+        transport,
+        payload: &[],
+        defragmented: false,
+        events: DecodeEvents::default(),
+        broken: false,
+    }
+}
+
+/// An IPv4 header with record-route and no-operation options.
+pub(crate) fn layer(protocol: u8, fragment: Fragment) -> IpLayer<'static> {
+    IpLayer {
+        source: NET.source,
+        destination: NET.destination,
+        protocol,
+        ttl: 64,
+        tos: 16,
+        id: 4660,
+        fragment,
+        header: &[],
+        options: &[1, 7, 7, 4, 0, 0, 0, 0, 0],
+        payload: &[],
+    }
+}
+
+/// SYN and ACK, seq 1000, ack 2000, window 1234; more fragments, offset 1480.
+pub(crate) fn tcp_packet() -> Packet<'static> {
+    let header = TcpHeader {
+        source_port: 1,
+        destination_port: 2,
+        seq: 1_000,
+        ack: 2_000,
+        flags: TcpHeader::SYN | TcpHeader::ACK,
+        window: 1_234,
+        urgent: 0,
+        options: &[],
+        header_len: 20,
+    };
+    let fragment = Fragment { offset: 1_480, more: true, dont: false, reserved: false };
+    packet(layer(6, fragment), Transport::Tcp(header))
+}
+
+/// Type 8, code 3, identifier 678, sequence number 5; DF.
+pub(crate) fn icmp_packet() -> Packet<'static> {
+    let fragment = Fragment { dont: true, ..Fragment::default() };
+    let header = IcmpHeader { kind: 8, code: 3, id: Some(678), seq: Some(5), v6: false };
+    packet(layer(1, fragment), Transport::Icmp(header))
+}
+
+/// The view of an HTTP message with these facts (as current message, not as request of a response).
+pub(crate) fn http_facts(facts: HttpFacts<'static>) -> impl PduView {
+    Http { facts, values: Vec::new() }
+}
+
+/// The view of an HTTP message whose every header field has this value.
+pub(crate) fn http_field(value: &'static [u8]) -> impl PduView {
+    Http { facts: HttpFacts::default(), values: vec![value] }
+}
+
+/// The view of an HTTP message whose every parameter has these values.
+pub(crate) fn http_params(values: &[&'static [u8]]) -> impl PduView {
+    Http { facts: HttpFacts::default(), values: values.to_vec() }
+}
+
+struct Http {
+    facts: HttpFacts<'static>,
+    values: Vec<&'static [u8]>,
+}
+
+impl PduView for Http {
+    fn buffer<'a>(&'a self, key: &BufferKey, _arena: &'a Bump) -> Option<&'a [u8]> {
+        match &key.selector {
+            Selector::Field(_) => self.values.first().copied(),
+            Selector::Param { occurrence, .. } => self.values.get(*occurrence as usize).copied(),
+            _ => None,
+        }
+    }
+    fn searchable<'a>(&'a self, _id: BufferId, _arena: &'a Bump) -> Option<&'a [u8]> {
+        None
+    }
+    fn http(&self, request: bool) -> Option<HttpFacts<'_>> {
+        (!request).then_some(self.facts)
+    }
+}
+
+/// The view of a PDU with facts of one service.
+#[derive(Default)]
+pub(crate) struct Facts {
+    pub ssl: Option<SslFacts>,
+    pub sip: Option<SipFacts<'static>>,
+    pub dce: Option<DceFacts>,
+}
+
+impl PduView for Facts {
+    fn buffer<'a>(&'a self, _key: &BufferKey, _arena: &'a Bump) -> Option<&'a [u8]> {
+        None
+    }
+    fn searchable<'a>(&'a self, _id: BufferId, _arena: &'a Bump) -> Option<&'a [u8]> {
+        None
+    }
+    fn ssl(&self) -> Option<SslFacts> {
+        self.ssl
+    }
+    fn sip(&self) -> Option<SipFacts<'_>> {
+        self.sip
+    }
+    fn dce(&self) -> Option<DceFacts> {
+        self.dce
     }
 }

@@ -19,7 +19,7 @@ pub mod protocol;
 pub use address::MacAddress;
 pub use checksum::{Check, ChecksumReport, checksums};
 pub use count::count;
-pub use decode::{MAX_LAYERS, decode, decode_ip, fuzz_decode};
+pub use decode::{MAX_LAYERS, decode, decode_into, decode_ip, fuzz_decode};
 pub use event::{DecodeEvent, DecodeEvents};
 pub use frame::{ChecksumStatus, Frame, FrameMeta, LinkType, Timestamp, VlanTag};
 pub use packet::{Fragment, IcmpHeader, IpLayer, MAX_IP_LAYERS, Packet, TcpHeader, Transport};

@@ -161,9 +161,9 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// A packet of which nothing is decoded.
+    /// A packet of which nothing is decoded yet; see [`crate::decode_into`].
     #[inline]
-    pub(crate) fn empty(frame: &Frame<'a>) -> Self {
+    pub fn new(frame: &Frame<'a>) -> Self {
         Self {
             frame: *frame,
             ethernet: None,
@@ -182,6 +182,12 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn inner_ip(&self) -> Option<&IpLayer<'a>> {
         self.ip.get(self.ip_layers.checked_sub(1)?)?.as_ref()
+    }
+
+    /// The innermost IP layer, while it is being decoded.
+    #[inline]
+    pub(crate) fn inner_ip_mut(&mut self) -> Option<&mut IpLayer<'a>> {
+        self.ip.get_mut(self.ip_layers.checked_sub(1)?)?.as_mut()
     }
 
     /// The TCP header, if TCP.

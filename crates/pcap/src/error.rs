@@ -86,7 +86,7 @@ pub enum Problem {
     /// A packet of an interface that no block describes.
     #[error("a packet of interface {0}, of which {1} are described")]
     Interface(u32, usize),
-    /// More interfaces than [`crate::pcapng::MAX_INTERFACES`].
+    /// More interfaces in a section than are followed.
     #[error("more than {limit} interfaces in one section", limit = crate::pcapng::MAX_INTERFACES)]
     Interfaces,
     /// Seconds beyond the 32 bits of the format.

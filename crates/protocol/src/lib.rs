@@ -11,10 +11,12 @@
 
 mod buffer;
 mod content;
+mod dce;
 #[doc(hidden)]
 pub mod drive;
 mod identify;
 mod inspector;
+mod pieces;
 mod protocols;
 mod replay;
 mod service;
@@ -35,12 +37,17 @@ pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
 pub mod fuzz {
     pub use crate::content::{inflate::fuzz_inflate, mime::fuzz_mime, multipart::fuzz_multipart};
     pub use crate::identify::fuzz_wizard;
+    pub use crate::protocols::dcerpc::fuzz_dcerpc;
     pub use crate::protocols::dns::fuzz_dns;
     pub use crate::protocols::ftp::fuzz_ftp;
     pub use crate::protocols::http::fuzz_http;
     pub use crate::protocols::imap::fuzz_imap;
     pub use crate::protocols::pop3::fuzz_pop3;
+    pub use crate::protocols::sip::fuzz_sip;
+    pub use crate::protocols::smb::fuzz_smb;
     pub use crate::protocols::smtp::fuzz_smtp;
+    pub use crate::protocols::ssh::fuzz_ssh;
+    pub use crate::protocols::sunrpc::fuzz_sunrpc;
     pub use crate::protocols::telnet::fuzz_telnet;
     pub use crate::protocols::tls::fuzz_tls;
 }

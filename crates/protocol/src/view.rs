@@ -80,7 +80,7 @@ impl SslFacts {
 /// Facts of a SIP message.
 #[derive(Clone, Copy, Debug)]
 pub struct SipFacts<'a> {
-    /// Method of a request, as sent; of a response: the CSeq method. Empty if unknown.
+    /// Method of a request, as sent; empty for a response.
     pub method: &'a [u8],
     /// Status code of a response.
     pub status: Option<u16>,

@@ -45,6 +45,12 @@ pub(crate) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     array(bytes, at).map(u32::from_le_bytes)
 }
 
+/// Little-endian 64 bits at `at`.
+#[inline]
+pub(crate) fn le64(bytes: &[u8], at: usize) -> Option<u64> {
+    array(bytes, at).map(u64::from_le_bytes)
+}
+
 /// 16 bits at `at` in the given byte order.
 #[inline]
 pub(crate) fn int16(bytes: &[u8], at: usize, little: bool) -> Option<u16> {

@@ -91,11 +91,9 @@ fn effects(rule: &DetectRule, text: &mut String) {
         let _ = match effect {
             Effect::NoAlert => writeln!(text, "  then: no alert, only its flowbits"),
             Effect::Bits(_) => writeln!(text, "  then: flowbits of the flow change"),
-            Effect::DetectionFilter(filter) => writeln!(
-                text,
-                "  only if it matched more than {} times in {} seconds",
-                filter.count, filter.seconds
-            ),
+            Effect::DetectionFilter(filter) => {
+                writeln!(text, "  only if it matched more than {} times in {} seconds", filter.count, filter.seconds)
+            }
             Effect::Threshold(threshold) => writeln!(
                 text,
                 "  events are limited: {:?} of {} in {} seconds",

@@ -50,7 +50,10 @@ impl Alerted {
                 }
                 if writer.is_none() {
                     let file = std::fs::File::create(out).map_err(|error| error.to_string())?;
-                    writer = Some(Writer::new(BufWriter::new(file), frame.link, Precision::Micros).map_err(|error| error.to_string())?);
+                    writer = Some(
+                        Writer::new(BufWriter::new(file), frame.link, Precision::Micros)
+                            .map_err(|error| error.to_string())?,
+                    );
                 }
                 if let Some(writer) = &mut writer {
                     writer.write(&frame).map_err(|error| error.to_string())?;

@@ -11,9 +11,7 @@ use tapir_rules::{Loaded, Rule, Severity};
 /// Runs the command; the value is the exit code.
 pub fn run(command: &RulesCommand, messages: &Messages) -> Result<u8, String> {
     match command {
-        RulesCommand::Check { files, rule_args, warnings, json } => {
-            check(files, rule_args, *warnings, *json, messages)
-        }
+        RulesCommand::Check { files, rule_args, warnings, json } => check(files, rule_args, *warnings, *json, messages),
         RulesCommand::List { files, rule_args } => list(files, rule_args, messages),
         RulesCommand::Show { sid, rule_args } => one(sid, rule_args, messages, |rules, index| {
             rules.set.rule(index).map(|rule| format!("{}\n", rule.rule.text)).unwrap_or_default()
@@ -36,13 +34,7 @@ fn parse(files: &[PathBuf], args: &RuleArgs) -> Result<(Loaded, settings::Settin
     Ok((loaded, settings))
 }
 
-fn check(
-    files: &[PathBuf],
-    args: &RuleArgs,
-    warnings: bool,
-    json: bool,
-    messages: &Messages,
-) -> Result<u8, String> {
+fn check(files: &[PathBuf], args: &RuleArgs, warnings: bool, json: bool, messages: &Messages) -> Result<u8, String> {
     let settings = settings::resolve(args, files, None)?;
     let (_, report) = Rules::load(&settings.sources, settings.engine.profile);
     let least = if warnings { Severity::Note } else { Severity::Error };
@@ -115,12 +107,7 @@ fn list(files: &[PathBuf], args: &RuleArgs, messages: &Messages) -> Result<u8, S
     Ok(u8::from(loaded.rules.is_empty()))
 }
 
-fn one(
-    sid: &str,
-    args: &RuleArgs,
-    messages: &Messages,
-    text: impl Fn(&Rules, u32) -> String,
-) -> Result<u8, String> {
+fn one(sid: &str, args: &RuleArgs, messages: &Messages, text: impl Fn(&Rules, u32) -> String) -> Result<u8, String> {
     let (gid, sid) = match sid.split_once(':') {
         Some((gid, sid)) => (gid.parse().ok(), sid.parse::<u32>().ok()),
         None => (Some(1_u32), sid.parse().ok()),

@@ -44,17 +44,14 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
         return Err(format!("cannot write alerts: {error}; {} alerts were found", writer.alerts));
     }
     if let Some(path) = &args.output.pcap_out {
-        let written = alerted.write(path, &inputs).map_err(|error| format!("--pcap-out {}: {error}", path.display()))?;
+        let written =
+            alerted.write(path, &inputs).map_err(|error| format!("--pcap-out {}: {error}", path.display()))?;
         messages.info(&format!("{written} packets of alerted conversations written to {}", path.display()));
     }
     if !args.output.no_summary {
         messages.info(&writer.summary());
         let seconds = started.elapsed().as_secs_f64();
-        messages.info(&format!(
-            "{} packets, {:.1} MB in {seconds:.2} s",
-            total.packets,
-            total.bytes as f64 / 1e6
-        ));
+        messages.info(&format!("{} packets, {:.1} MB in {seconds:.2} s", total.packets, total.bytes as f64 / 1e6));
     }
     if args.output.stats {
         stats::print(&total.counters, &rules, messages);

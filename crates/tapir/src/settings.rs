@@ -71,8 +71,9 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
         (Some(ProfileArg::Tapir), _) => Profile::TAPIR,
         (Some(ProfileArg::Snort3), _) => Profile::SNORT3,
         (Some(ProfileArg::Suricata), _) => Profile::SURICATA,
-        (None, Some(name)) => Profile::from_name(name)
-            .ok_or_else(|| format!("unknown profile '{name}' in the configuration file; use tapir, snort3 or suricata"))?,
+        (None, Some(name)) => Profile::from_name(name).ok_or_else(|| {
+            format!("unknown profile '{name}' in the configuration file; use tapir, snort3 or suricata")
+        })?,
         (None, None) => Profile::TAPIR,
     };
     let mut config = tapir_rules::Config {

@@ -116,6 +116,16 @@ counters! {
     MimeDepthLimited = "mime_depth_limited", Events, "Multiparts nested too deeply, inspected as one body.";
     MimeBoundaryOverlong = "mime_boundary_overlong", Events, "Multiparts with a boundary beyond the limit, inspected as one body.";
     MimeFieldTruncated = "mime_field_truncated", Events, "Content-Type or encoding headers that were only read in part.";
+    DceContextsDropped = "dce_contexts_dropped", Events, "DCE/RPC presentation contexts beyond those kept per connection.";
+    DceCallsSplit = "dce_calls_split", Events, "DCE/RPC calls whose stub data was too long to put together whole.";
+    DceCallsUnfinished = "dce_calls_unfinished", Events, "DCE/RPC calls in fragments that another call interrupted.";
+    SmbMessagesOversized = "smb_messages_oversized", Events, "SMB messages too long to wait for, the rest passed on in pieces.";
+    SmbPipesDropped = "smb_pipes_dropped", Events, "Named pipes beyond those followed per SMB flow.";
+    SmbPipesOutOfSync = "smb_pipes_out_of_sync", Events, "Data of a named pipe that is no DCE/RPC fragment.";
+    SmbRequestsDropped = "smb_requests_dropped", Events, "Unanswered SMB requests beyond those remembered per flow.";
+    SmbTransactionsDropped = "smb_transactions_dropped", Events, "SMB transactions in parts that are too long or out of order.";
+    SipMessagesOversized = "sip_messages_oversized", Events, "SIP messages too long to wait for, passed on in pieces.";
+    SunrpcRecordsOversized = "sunrpc_records_oversized", Events, "ONC RPC records too long to wait for, passed on in pieces.";
 
     // options and detect
     UnitsInspected = "units_inspected", Events, "Units (packets, PDUs, sections) that rules were considered for.";

@@ -18,11 +18,7 @@ pub(crate) fn rules(text: &[u8], config: &Config, profile: Profile) -> (Arc<Rule
 }
 
 /// Everything that a capture raises. The error text if it can't be read to its end.
-pub(crate) fn scan(
-    path: &Path,
-    rules: &Arc<Rules>,
-    config: &EngineConfig,
-) -> (Vec<SecurityEvent>, Option<String>) {
+pub(crate) fn scan(path: &Path, rules: &Arc<Rules>, config: &EngineConfig) -> (Vec<SecurityEvent>, Option<String>) {
     let mut events = Vec::new();
     let mut sink = |event: SecurityEvent| events.push(event);
     let error = match scan_file(path, config, rules, &mut sink, &mut |_, _| ()) {

@@ -36,10 +36,8 @@ pub(crate) fn judge(suite: &str, outcomes: &[Outcome], options: &Options) -> boo
     let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
     let passed = outcomes.len() - failed.len();
     let new: Vec<&&Outcome> = failed.iter().filter(|outcome| !known.contains_key(&outcome.case)).collect();
-    let fixed: Vec<&Outcome> = outcomes
-        .iter()
-        .filter(|outcome| outcome.failure.is_none() && known.contains_key(&outcome.case))
-        .collect();
+    let fixed: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| outcome.failure.is_none() && known.contains_key(&outcome.case)).collect();
     let verdict = match (new.len(), fixed.len()) {
         (0, 0) => "ok".to_owned(),
         (new, fixed) => format!("{new} new failures, {fixed} listed failures pass"),
@@ -82,7 +80,8 @@ fn groups(suite: &str, outcomes: &[Outcome]) {
 }
 
 fn update(suite: &str, failed: &[&Outcome], known: &BTreeMap<String, String>) {
-    let mut text = format!("# Known failures of {suite}: case # reason. Checked: a listed case that passes is an error.\n");
+    let mut text =
+        format!("# Known failures of {suite}: case # reason. Checked: a listed case that passes is an error.\n");
     let mut lines: Vec<String> = failed
         .iter()
         .map(|outcome| {

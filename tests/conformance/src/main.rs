@@ -53,10 +53,7 @@ fn main() -> ExitCode {
         }
     };
     if !options.shared.join("conformance").is_dir() {
-        println!(
-            "conformance: SKIPPED, no corpus at {} (set TAPIR_SHARED or give --shared)",
-            options.shared.display()
-        );
+        println!("conformance: SKIPPED, no corpus at {} (set TAPIR_SHARED or give --shared)", options.shared.display());
         return ExitCode::SUCCESS;
     }
     let mut good = true;

@@ -62,7 +62,7 @@ fn every_policy_reassembles_the_ten_cases_as_measured() {
     for (policy, expected) in MEASURED {
         for (case, expected) in CASES.iter().zip(expected) {
             let mut setup = Setup::policy(policy);
-            let mut fill = vec![true; 13];
+            let mut fill = [true; 13];
             let queued = case.old.iter().zip([b'A', b'C']).map(|(&range, letter)| (range, letter));
             for ((first, last), letter) in queued.chain([(case.new, b'B')]) {
                 fill[first as usize..=last as usize].fill(false);
@@ -122,7 +122,7 @@ fn ipv6_headers_behind_the_fragment_header_are_data() {
     assert_eq!(setup.push_with(&Piece(0, true, b"12345678"), "fe80::1", "fe80::2", &header), None);
     let datagram = setup.push_with(&Piece(16, false, b"tail"), "fe80::1", "fe80::2", &tail).unwrap();
     assert_eq!(datagram[6], 60);
-    assert_eq!(&datagram[40..], b"\x11\0\x01\x04\0\0\0\012345678tail");
+    assert_eq!(&datagram[40..], b"\x11\0\x01\x04\0\0\0\x0012345678tail");
 }
 
 #[test]

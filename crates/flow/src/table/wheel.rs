@@ -76,7 +76,10 @@ impl Wheel {
                 self.disarm(index);
                 return Some(index);
             }
-            self.cursor = self.cursor.saturating_add(1);
+            if self.cursor == until {
+                break;
+            }
+            self.cursor += 1;
         }
         None
     }

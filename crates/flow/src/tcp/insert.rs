@@ -219,20 +219,24 @@ impl Half {
         let mut full = false;
         for &span in won {
             let inside = span.intersect(Span::new(self.start, end));
+            let outside = Span::new(span.start.max(end), span.end);
             if !inside.is_empty() {
                 let target = self.slice_mut(inside.start, inside.end);
                 let source = part(data, new, inside);
                 if target.len() == source.len() {
                     target.copy_from_slice(source);
                 }
-                overwritten.push(inside);
+                overwritten.push(span);
             }
-            let outside = Span::new(span.start.max(end), span.end);
             if outside.is_empty() {
                 continue;
             }
             let bytes = part(data, new, outside);
-            if outside.start == self.end() {
+            if !inside.is_empty() {
+                // One piece, as it came: its record is written below.
+                self.queued.cut(outside);
+                self.buffer.extend_from_slice(bytes);
+            } else if outside.start == self.end() {
                 self.queued.cut(outside);
                 self.append_capped(bytes, arrival, config, counters);
             } else if self.queued.len() < config.max_queued_segments {
@@ -283,6 +287,9 @@ impl Half {
                 won.next();
             }
             push(&mut new, at, record.end, record.arrival);
+        }
+        while new.front().is_some_and(|front: &Placed| front.end <= self.start) {
+            new.pop_front();
         }
         self.placed = new;
     }

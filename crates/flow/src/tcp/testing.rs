@@ -1,6 +1,6 @@
 //! Packets, segments and a connection to write tests with.
 
-use super::{DataOutcome, SegmentMeta, SegmentOutcome, TcpConfig, TcpSession};
+use super::{SegmentMeta, SegmentOutcome, TcpConfig, TcpSession};
 use crate::Direction::{self, ToClient, ToServer};
 use std::net::IpAddr;
 use tapir_packet::{
@@ -77,8 +77,8 @@ pub(crate) struct Connection {
 impl Connection {
     /// Nothing sent yet.
     pub(crate) fn new(config: TcpConfig) -> Self {
-        let (session, _) = TcpSession::new(&packet_between(("10.0.0.1", 40_000), ("10.0.0.2", 80)));
-        let session = TcpSession { midstream: false, ..session };
+        let (mut session, _) = TcpSession::new(&packet_between(("10.0.0.1", 40_000), ("10.0.0.2", 80)));
+        session.midstream = false;
         Self {
             session,
             config,
@@ -154,11 +154,5 @@ impl Connection {
             all.extend(vec![b'?'; gap as usize]);
             half.skip_gap();
         }
-    }
-}
-
-impl SegmentOutcome {
-    pub(crate) fn queued(self) -> bool {
-        self.data == DataOutcome::Queued
     }
 }

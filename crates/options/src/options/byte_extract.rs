@@ -6,8 +6,7 @@
 //!
 //! *Spec*: Snort 3 manual, `byte_extract`.
 
-use super::byte_test::{place, start};
-use crate::byte_read::{ByteRead, ReadWords};
+use crate::byte_read::{ByteRead, ReadWords, place, start};
 use crate::def::{Kind, Operand, OptionDef, ParseCx, Parsed, Repeat, Variable};
 use crate::value::Problem;
 use crate::{Cursor, Eval, RuleOption};

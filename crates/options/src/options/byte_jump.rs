@@ -5,8 +5,7 @@
 //!
 //! *Spec*: Snort 3 manual, `byte_jump`; `align` rounds the value (not the position) up to 4.
 
-use super::byte_test::{place, start};
-use crate::byte_read::{ByteRead, ReadWords};
+use crate::byte_read::{ByteRead, ReadWords, place, start};
 use crate::def::{Kind, Operand, OptionDef, ParseCx, Parsed, Repeat};
 use crate::value::Problem;
 use crate::{Cursor, Eval, RuleOption};
@@ -16,7 +15,7 @@ pub(super) static DEF: OptionDef = OptionDef {
     name: "byte_jump",
     kind: Kind::Payload,
     summary: "moves the cursor by a number in the data",
-    grammar: "COUNT,OFFSET|VAR[,relative][,big|little|dce][,string][,dec|hex|oct][,multiplier N][,align]\
+    grammar: "COUNT,OFFSET|VAR[,relative][,big|little|dce][,string][,dec|hex|oct][,multiplier N][,align[ 2|4]]\
               [,from_beginning|from_end][,post_offset N|VAR][,bitmask MASK]",
     docs: "Reads COUNT bytes at OFFSET, multiplies, rounds up to 4 with `align`, and moves the cursor that far \
            behind the bytes read (or from the start or the end of the buffer), then by `post_offset`. With COUNT 0 \
@@ -133,6 +132,11 @@ fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {
                 align = true;
                 continue;
             }
+            // Whatever the number, Snort rounds to 4.
+            ("align", Some(value)) if matches!(value.text, "2" | "4") => {
+                align = true;
+                continue;
+            }
             ("post_offset", Some(value)) => {
                 post = Some(cx.operand(value, -65_535, 65_535)?);
                 continue;
@@ -184,6 +188,7 @@ mod tests {
 
     #[test]
     fn align_rounds_the_value() {
+        assert!(matches(r#"byte_jump:1,0,align 2; content:"X",within 1;"#, b"\x03abcdX"));
         assert!(matches(r#"byte_jump:1,0,align; content:"X",within 1;"#, b"\x03abcdX"));
     }
 

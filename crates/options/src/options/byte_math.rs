@@ -4,8 +4,7 @@
 //!
 //! *Spec*: Snort 3 manual, `byte_math`; bits that a shift pushes out are lost silently.
 
-use super::byte_test::{place, start};
-use crate::byte_read::{ByteRead, Endian, ReadWords};
+use crate::byte_read::{ByteRead, Endian, ReadWords, place, start};
 use crate::def::{Kind, Operand, OptionDef, ParseCx, Parsed, Repeat, Variable};
 use crate::value::{Arg, Problem};
 use crate::{Cursor, Eval, RuleOption};

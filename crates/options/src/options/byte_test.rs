@@ -4,7 +4,7 @@
 //!
 //! *Spec*: Snort 3 manual, `byte_test`.
 
-use crate::byte_read::{ByteRead, ReadWords};
+use crate::byte_read::{ByteRead, ReadWords, place, start};
 use crate::def::{Kind, Operand, OptionDef, ParseCx, Parsed, Repeat};
 use crate::value::Problem;
 use crate::{Cursor, Eval, RuleOption};
@@ -100,18 +100,6 @@ impl RuleOption for ByteTest {
         let negated = if self.negated { "it is not so that " } else { "" };
         format!("{negated}{read} at {place} {words} {}", self.value)
     }
-}
-
-/// Where a byte option reads.
-#[inline]
-pub(super) fn start(cursor: &Cursor<'_>, relative: bool, offset: i64) -> i64 {
-    let base = if relative { i64::try_from(cursor.pos).unwrap_or(i64::MAX) } else { 0 };
-    base.saturating_add(offset)
-}
-
-/// In words.
-pub(super) fn place(offset: &Operand, relative: bool) -> String {
-    if relative { format!("{offset} bytes behind the cursor") } else { format!("offset {offset}") }
 }
 
 fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {

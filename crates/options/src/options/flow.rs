@@ -114,6 +114,9 @@ mod tests {
     fn mistakes_are_named() {
         assert!(problems("flow:to_server,to_client")[0].contains("second direction"));
         assert!(problems("flow:stateless,to_server")[0].contains("excludes"));
+        let mut rule = crate::testing::parse_rule("flow:established;");
+        rule.header.protocol = "icmp".to_owned();
+        assert!(crate::testing::compile_rule(&rule).1[0].message.contains("icmp rule"));
         assert!(problems("flow:sideways")[0].contains("no argument"));
         assert!(problems("flow:to_server; flow:established")[0].contains("more than once"));
     }

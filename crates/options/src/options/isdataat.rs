@@ -3,7 +3,7 @@
 //! *Spec*: Snort 3 manual, `isdataat`: true iff offset N is a valid index, so `!0,relative` says that
 //! nothing follows.
 
-use super::byte_test::{place, start};
+use crate::byte_read::{place, start};
 use crate::def::{Kind, Operand, OptionDef, ParseCx, Parsed, Repeat};
 use crate::value::{Arg, Problem};
 use crate::{Cursor, Eval, RuleOption};

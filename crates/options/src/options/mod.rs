@@ -5,7 +5,11 @@ use crate::value::{Problem, code};
 use tapir_protocol::BufferId;
 use tapir_rules::OptionNode;
 
+mod ack;
 mod base64_data;
+mod base64_decode;
+mod ber_data;
+mod ber_skip;
 mod buffer;
 mod bufferlen;
 mod byte_extract;
@@ -13,20 +17,71 @@ mod byte_jump;
 mod byte_math;
 mod byte_test;
 mod content;
+mod cvs;
+mod dce_iface;
+mod dce_opnum;
+mod detection_filter;
 mod dsize;
+mod enable;
+mod flags;
 mod flow;
 mod flowbits;
+mod fragbits;
+mod fragoffset;
+mod http_header_test;
+mod http_max_header_line;
+mod http_max_trailer_line;
+mod http_num_cookies;
+mod http_num_headers;
+mod http_num_trailers;
+mod http_param;
+mod http_trailer_test;
+mod http_version_match;
+mod icmp_id;
+mod icmp_seq;
+mod icode;
+mod id;
+mod ip_proto;
+mod ipopts;
 mod isdataat;
+mod itype;
+mod md5;
+mod noalert;
 mod pcre;
 mod regex;
+mod rem;
+mod replace;
+mod rpc;
+mod sameip;
+mod sd_pattern;
+mod seq;
+mod service;
+mod sha256;
+mod sha512;
+mod sip_method;
+mod sip_stat_code;
+mod ssl_state;
+mod ssl_version;
+mod stream_reassemble;
+mod stream_size;
+mod tag;
+mod target;
+mod threshold;
+mod tos;
+mod ttl;
 mod unsupported;
+mod window;
 
 pub use content::fuzz_content;
 pub use flowbits::declare;
 
 /// Every option that is understood. `buffer` stands for all names of the catalogue of buffers.
 pub static OPTIONS: &[&OptionDef] = &[
+    &ack::DEF,
     &base64_data::DEF,
+    &base64_decode::DEF,
+    &ber_data::DEF,
+    &ber_skip::DEF,
     &buffer::DEF,
     &bufferlen::DEF,
     &byte_extract::DEF,
@@ -34,12 +89,59 @@ pub static OPTIONS: &[&OptionDef] = &[
     &byte_math::DEF,
     &byte_test::DEF,
     &content::DEF,
+    &cvs::DEF,
+    &dce_iface::DEF,
+    &dce_opnum::DEF,
+    &detection_filter::DEF,
     &dsize::DEF,
+    &enable::DEF,
+    &flags::DEF,
     &flow::DEF,
     &flowbits::DEF,
+    &fragbits::DEF,
+    &fragoffset::DEF,
+    &http_header_test::DEF,
+    &http_max_header_line::DEF,
+    &http_max_trailer_line::DEF,
+    &http_num_cookies::DEF,
+    &http_num_headers::DEF,
+    &http_num_trailers::DEF,
+    &http_param::DEF,
+    &http_trailer_test::DEF,
+    &http_version_match::DEF,
+    &icmp_id::DEF,
+    &icmp_seq::DEF,
+    &icode::DEF,
+    &id::DEF,
+    &ip_proto::DEF,
+    &ipopts::DEF,
     &isdataat::DEF,
+    &itype::DEF,
+    &md5::DEF,
+    &noalert::DEF,
     &pcre::DEF,
     &regex::DEF,
+    &rem::DEF,
+    &replace::DEF,
+    &rpc::DEF,
+    &sameip::DEF,
+    &sd_pattern::DEF,
+    &seq::DEF,
+    &service::DEF,
+    &sha256::DEF,
+    &sha512::DEF,
+    &sip_method::DEF,
+    &sip_stat_code::DEF,
+    &ssl_state::DEF,
+    &ssl_version::DEF,
+    &stream_reassemble::DEF,
+    &stream_size::DEF,
+    &tag::DEF,
+    &target::DEF,
+    &threshold::DEF,
+    &tos::DEF,
+    &ttl::DEF,
+    &window::DEF,
 ];
 
 /// The definition of an option by its name in rules.
@@ -57,11 +159,18 @@ pub(crate) fn unknown(node: &OptionNode) -> Problem {
         return Problem::new(code::UNSUPPORTED, node.name_span, message).help(reason);
     }
     let problem = Problem::new(code::UNKNOWN_OPTION, node.name_span, format!("unknown option `{}`", node.name));
+    if MODIFIERS.contains(&node.name.as_str()) {
+        let value = node.value.as_ref().map(|value| format!(" {value}")).unwrap_or_default();
+        return problem.help(format!("Snort 3 writes it behind the content: `content:\"…\",{}{value}`", node.name));
+    }
     match nearest(&node.name) {
         Some(name) => problem.help(format!("did you mean `{name}`?")),
         None => problem,
     }
 }
+
+/// Options of Snort 2.9 and Suricata that are words of `content` in Snort 3.
+const MODIFIERS: [&str; 6] = ["nocase", "offset", "depth", "distance", "within", "fast_pattern"];
 
 /// A known name that differs by one letter.
 fn nearest(name: &str) -> Option<&'static str> {
@@ -107,6 +216,8 @@ mod tests {
     #[test]
     fn unknown_options_are_named_with_a_hint() {
         assert_eq!(problems("contents:\"A\"")[0], "unknown option `contents`");
+        let modifier = &crate::testing::compile_rule(&crate::testing::parse_rule("offset:3")).1[0];
+        assert!(modifier.help.as_ref().unwrap().contains(",offset 3`"));
         assert_eq!(nearest("contents"), Some("content"));
         assert_eq!(nearest("htp_uri"), Some("http_uri"));
         assert_eq!(nearest("nonsense"), None);

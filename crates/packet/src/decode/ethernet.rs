@@ -5,8 +5,8 @@
 //! label stack counts as one layer.
 
 use super::{Header, Step, Walk};
-use crate::DecodeEvent;
 use crate::bytes::{be16, be32, from};
+use crate::{DecodeEvent, Packet};
 
 /// The id within a VLAN tag.
 pub(super) const VLAN_ID: u16 = 0x0fff;
@@ -17,79 +17,82 @@ const MAX_LENGTH: u16 = 1518;
 /// The lowest EtherType.
 const MIN_ETHERTYPE: u16 = 1536;
 
-impl<'a> Walk<'a, '_> {
-    #[inline]
-    pub(super) fn ethernet(&mut self, data: &'a [u8]) -> Step<'a> {
+impl<'a> Walk<'a> {
+    #[inline(always)]
+    pub(super) fn ethernet(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some((header, rest)) = data.split_first_chunk::<14>() else {
-            self.event(DecodeEvent::ETHERNET_TRUNCATED);
+            packet.events.push(DecodeEvent::ETHERNET_TRUNCATED);
             return Step::Bad;
         };
         let kind = u16::from_be_bytes([header[12], header[13]]);
-        if self.packet.ethernet.is_none() && self.packet.ip_layers == 0 {
+        if packet.ethernet.is_none() && packet.ip_layers == 0 {
             let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, ..] = *header;
-            self.packet.ethernet = Some(([s0, s1, s2, s3, s4, s5], [d0, d1, d2, d3, d4, d5], kind));
+            packet.ethernet = Some(([s0, s1, s2, s3, s4, s5], [d0, d1, d2, d3, d4, d5], kind));
         }
-        if kind <= MAX_LENGTH { Step::Next(Header::Llc, rest) } else { self.ether_type(kind, rest) }
+        if kind <= MAX_LENGTH { Step::Next(Header::Llc, rest) } else { self.ether_type(packet, kind, rest) }
     }
 
     /// Ethernet carried by GRE or ERSPAN, where an 802.3 length is no type.
-    pub(super) fn bridged(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn bridged(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         match be16(data, 12) {
-            Some(kind) => self.ether_type(kind, from(data, 14)),
+            Some(kind) => self.ether_type(packet, kind, from(data, 14)),
             None => {
-                self.event(DecodeEvent::GRE_BRIDGED_TRUNCATED);
+                packet.events.push(DecodeEvent::GRE_BRIDGED_TRUNCATED);
                 Step::Bad
             }
         }
     }
 
-    #[inline]
-    pub(super) fn ether_type(&mut self, kind: u16, data: &'a [u8]) -> Step<'a> {
+    #[inline(always)]
+    pub(super) fn ether_type(&mut self, packet: &mut Packet<'a>, kind: u16, data: &'a [u8]) -> Step<'a> {
         match kind {
-            0x0800 => Step::Next(Header::Ipv4, data),
+            0x0800 => {
+                self.layers += 1;
+                self.ipv4(packet, data)
+            }
             0x86dd => Step::Next(Header::Ipv6, data),
-            _ => self.rare_ether_type(kind, data),
+            _ => self.rare_ether_type(packet, kind, data),
         }
     }
 
-    fn rare_ether_type(&mut self, kind: u16, data: &'a [u8]) -> Step<'a> {
+    fn rare_ether_type(&mut self, packet: &mut Packet<'a>, kind: u16, data: &'a [u8]) -> Step<'a> {
         match kind {
-            0x8100 | 0x88a8 | 0x9100 | 0x9200 => self.vlan_tag(data),
-            MPLS | 0x8848 => self.mpls(data),
-            PPPOE_SESSION => self.pppoe(data),
+            0x8100 | 0x88a8 | 0x9100 | 0x9200 => self.vlan_tag(packet, data),
+            MPLS | 0x8848 => self.mpls(packet, data),
+            PPPOE_SESSION => self.pppoe(packet, data),
             // Transparent Ethernet bridging, as Geneve and GRE carry it.
             0x6558 => Step::Next(Header::Bridged, data),
             0x88be => Step::Next(Header::Erspan2, data),
             0x22eb => Step::Next(Header::Erspan3, data),
             0x880b => Step::Next(Header::Ppp, data),
-            0x8903 => self.fabric_path(data),
+            0x8903 => self.fabric_path(packet, data),
             0x0806 => {
                 if data.len() < 28 {
-                    self.event(DecodeEvent::ARP_TRUNCATED);
+                    packet.events.push(DecodeEvent::ARP_TRUNCATED);
                     return Step::Bad;
                 }
                 Step::Done(data)
             }
             0..MIN_ETHERTYPE => {
-                self.event(DecodeEvent::ETHERTYPE_RANGE);
+                packet.events.push(DecodeEvent::ETHERTYPE_RANGE);
                 Step::Done(data)
             }
             _ => Step::Done(data),
         }
     }
 
-    fn vlan_tag(&mut self, data: &'a [u8]) -> Step<'a> {
+    fn vlan_tag(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some((&[high, low, kind_high, kind_low], rest)) = data.split_first_chunk::<4>() else {
-            self.event(DecodeEvent::VLAN_BAD);
+            packet.events.push(DecodeEvent::VLAN_BAD);
             return Step::Bad;
         };
         let id = u16::from_be_bytes([high, low]) & VLAN_ID;
         if id == 0 || id == VLAN_ID {
-            self.event(DecodeEvent::VLAN_BAD);
+            packet.events.push(DecodeEvent::VLAN_BAD);
         }
         // Tags inside a tunnel belong to another network.
-        if self.packet.ip_layers == 0
-            && let Some(slot) = self.packet.vlan.iter_mut().find(|slot| slot.is_none())
+        if packet.ip_layers == 0
+            && let Some(slot) = packet.vlan.iter_mut().find(|slot| slot.is_none())
         {
             *slot = Some(id);
         }
@@ -99,7 +102,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    pub(super) fn llc(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn llc(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         match data {
             [0xaa, 0xaa, _, organisation @ ..] => match organisation {
                 [0, 0, 0, high, low, rest @ ..] => {
@@ -107,7 +110,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 [_, _, _, _, _, ..] => Step::Done(data),
                 _ => {
-                    self.event(DecodeEvent::LLC_SNAP_BAD);
+                    packet.events.push(DecodeEvent::LLC_SNAP_BAD);
                     Step::Bad
                 }
             },
@@ -115,38 +118,38 @@ impl<'a> Walk<'a, '_> {
             [0x06, 0x06, 0x03, rest @ ..] => Step::Next(Header::Ipv4, rest),
             [_, _, _, ..] => Step::Done(data),
             _ => {
-                self.event(DecodeEvent::LLC_BAD);
+                packet.events.push(DecodeEvent::LLC_BAD);
                 Step::Bad
             }
         }
     }
 
-    fn mpls(&mut self, data: &'a [u8]) -> Step<'a> {
+    fn mpls(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let mut rest = data;
         let mut payload = None;
         // A label stack consumes four bytes per turn, so it is bounded by the frame.
         loop {
             let Some(entry) = be32(rest, 0) else {
-                self.event(DecodeEvent::MPLS_BAD);
+                packet.events.push(DecodeEvent::MPLS_BAD);
                 return Step::Bad;
             };
             rest = from(rest, 4);
             let bottom = entry & 0x100 != 0;
             match (entry >> 12, bottom) {
                 (0, true) => payload = Some(Header::Ipv4),
-                (0, false) => self.event(DecodeEvent::MPLS_LABEL_0),
+                (0, false) => packet.events.push(DecodeEvent::MPLS_LABEL_0),
                 (1, true) => {
-                    self.event(DecodeEvent::MPLS_LABEL_1);
+                    packet.events.push(DecodeEvent::MPLS_LABEL_1);
                     return Step::Bad;
                 }
                 (2, true) => payload = Some(Header::Ipv6),
-                (2, false) => self.event(DecodeEvent::MPLS_LABEL_2),
+                (2, false) => packet.events.push(DecodeEvent::MPLS_LABEL_2),
                 (3, _) => {
-                    self.event(DecodeEvent::MPLS_LABEL_3);
+                    packet.events.push(DecodeEvent::MPLS_LABEL_3);
                     return Step::Bad;
                 }
                 // 7 is the entropy label indicator (RFC 6790), 13 and 14 are GAL and OAM alert.
-                (4..=15, _) => self.event(DecodeEvent::MPLS_LABEL_RESERVED),
+                (4..=15, _) => packet.events.push(DecodeEvent::MPLS_LABEL_RESERVED),
                 _ => {}
             }
             if bottom {
@@ -163,24 +166,24 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn pppoe(&mut self, data: &'a [u8]) -> Step<'a> {
+    fn pppoe(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some((header, rest)) = data.split_first_chunk::<6>() else {
-            self.event(DecodeEvent::PPPOE_BAD);
+            packet.events.push(DecodeEvent::PPPOE_BAD);
             return Step::Bad;
         };
         if header[0] != 0x11 || header[1] != 0 {
-            self.event(DecodeEvent::PPPOE_BAD);
+            packet.events.push(DecodeEvent::PPPOE_BAD);
             return Step::Bad;
         }
         Step::Next(Header::Ppp, rest)
     }
 
     /// Cisco FabricPath: a tag of two bytes, then the original frame.
-    fn fabric_path(&mut self, data: &'a [u8]) -> Step<'a> {
+    fn fabric_path(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         match data.split_first_chunk::<2>() {
             Some((_, inner)) => Step::Next(Header::Ethernet, inner),
             None => {
-                self.event(DecodeEvent::FABRICPATH_TRUNCATED);
+                packet.events.push(DecodeEvent::FABRICPATH_TRUNCATED);
                 Step::Bad
             }
         }

@@ -7,7 +7,7 @@
 use super::ipv6::FIXED;
 use super::{Header, Step, Walk};
 use crate::bytes::{be16, be32, from};
-use crate::{DecodeEvent, Fragment};
+use crate::{DecodeEvent, Fragment, Packet};
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -36,20 +36,29 @@ enum Link {
     Bad,
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a> Walk<'a> {
     /// Follows the chain from `next` on. `datagram` starts with the IPv6 header, `data` behind it.
-    pub(super) fn extensions(&mut self, datagram: &'a [u8], mut next: u8, mut data: &'a [u8]) -> Step<'a> {
+    pub(super) fn extensions(
+        &mut self,
+        packet: &mut Packet<'a>,
+        datagram: &'a [u8],
+        mut next: u8,
+        mut data: &'a [u8],
+    ) -> Step<'a> {
         let mut header_len = FIXED;
         loop {
             let link = match next {
-                HOP_BY_HOP => self.options_header(HOP_BY_HOP, data),
-                DESTINATION_OPTIONS => self.options_header(DESTINATION_OPTIONS, data),
-                ROUTING => self.routing(data),
-                FRAGMENT => self.fragment(data),
-                AUTHENTICATION => self.authentication_link(data),
-                MOBILITY => self.mobility(data),
+                HOP_BY_HOP => self.options_header(packet, HOP_BY_HOP, data),
+                DESTINATION_OPTIONS => self.options_header(packet, DESTINATION_OPTIONS, data),
+                ROUTING => self.routing(packet, data),
+                FRAGMENT => self.fragment(packet, data),
+                AUTHENTICATION => self.authentication_link(packet, data),
+                MOBILITY => self.mobility(packet, data),
                 ESP | NO_NEXT => return Step::Done(data),
-                _ => return Step::Next(Header::Protocol(next), data),
+                _ => {
+                    self.layers += 1;
+                    return self.protocol(packet, next, data);
+                }
             };
             let (protocol, len, ends) = match link {
                 Link::Next(protocol, len) => (protocol, len, false),
@@ -58,7 +67,7 @@ impl<'a> Walk<'a, '_> {
             };
             header_len = header_len.saturating_add(len);
             (next, data) = (protocol, from(data, len));
-            if let Some(ip) = self.ip_mut() {
+            if let Some(ip) = packet.inner_ip_mut() {
                 ip.protocol = protocol;
                 ip.header = datagram.get(..header_len).unwrap_or_default();
                 ip.payload = data;
@@ -70,23 +79,23 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Hop-by-hop and destination options.
-    fn options_header(&mut self, kind: u8, data: &'a [u8]) -> Link {
+    fn options_header(&mut self, packet: &mut Packet<'a>, kind: u8, data: &'a [u8]) -> Link {
         let Some(&[next, units, ..]) = data.first_chunk::<8>() else {
-            return self.truncated();
+            return self.truncated(packet);
         };
         if kind == DESTINATION_OPTIONS && next == ROUTING {
-            self.event(DecodeEvent::IPV6_OPTIONS_BEFORE_ROUTING);
+            packet.events.push(DecodeEvent::IPV6_OPTIONS_BEFORE_ROUTING);
         }
         let len = 8 + usize::from(units) * 8;
         let Some(options) = data.get(2..len) else {
-            return self.truncated();
+            return self.truncated(packet);
         };
-        self.order(kind, Some(next));
-        if self.options_are_sane(options) { Link::Next(next, len) } else { Link::Bad }
+        self.order(packet, kind, Some(next));
+        if self.options_are_sane(packet, options) { Link::Next(next, len) } else { Link::Bad }
     }
 
     /// Walks the options: type, length, value, except for the one-byte padding.
-    fn options_are_sane(&mut self, mut options: &[u8]) -> bool {
+    fn options_are_sane(&mut self, packet: &mut Packet<'a>, mut options: &[u8]) -> bool {
         while let [kind, rest @ ..] = options {
             if *kind == 0 {
                 options = rest;
@@ -94,10 +103,10 @@ impl<'a> Walk<'a, '_> {
             }
             if !matches!(*kind, 1 | 4 | 5 | 7 | 0x26 | 0x8a | 0xc2 | 0xc9) && !self.chain.undefined_option {
                 self.chain.undefined_option = true;
-                self.event(DecodeEvent::IPV6_OPTION_UNDEFINED);
+                packet.events.push(DecodeEvent::IPV6_OPTION_UNDEFINED);
             }
             let Some(after) = rest.first().and_then(|&len| rest.get(1 + usize::from(len)..)) else {
-                self.event(DecodeEvent::IPV6_OPTION_TOO_BIG);
+                packet.events.push(DecodeEvent::IPV6_OPTION_TOO_BIG);
                 return false;
             };
             options = after;
@@ -105,95 +114,95 @@ impl<'a> Walk<'a, '_> {
         true
     }
 
-    fn routing(&mut self, data: &'a [u8]) -> Link {
+    fn routing(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Link {
         let Some(&[next, units, kind, ..]) = data.first_chunk::<8>() else {
-            return self.truncated();
+            return self.truncated(packet);
         };
         if kind == 0 {
-            self.event(DecodeEvent::IPV6_ROUTING_TYPE_0);
+            packet.events.push(DecodeEvent::IPV6_ROUTING_TYPE_0);
         }
         match next {
-            HOP_BY_HOP => self.event(DecodeEvent::IPV6_ROUTING_HOP_BY_HOP),
-            ROUTING => self.event(DecodeEvent::IPV6_TWO_ROUTING_HEADERS),
+            HOP_BY_HOP => packet.events.push(DecodeEvent::IPV6_ROUTING_HOP_BY_HOP),
+            ROUTING => packet.events.push(DecodeEvent::IPV6_TWO_ROUTING_HEADERS),
             _ => {}
         }
         let len = 8 + usize::from(units) * 8;
         if len > data.len() {
-            return self.truncated();
+            return self.truncated(packet);
         }
-        self.order(ROUTING, Some(next));
+        self.order(packet, ROUTING, Some(next));
         Link::Next(next, len)
     }
 
-    fn fragment(&mut self, data: &'a [u8]) -> Link {
+    fn fragment(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Link {
         let (Some(&next), Some(field), Some(id)) = (data.first(), be16(data, 2), be32(data, 4)) else {
-            return self.truncated();
+            return self.truncated(packet);
         };
         if data.len() == 8 {
-            self.event(DecodeEvent::FRAGMENT_EMPTY);
+            packet.events.push(DecodeEvent::FRAGMENT_EMPTY);
         }
         let fragment =
             Fragment { offset: u32::from(field & 0xfff8), more: field & 1 != 0, dont: false, reserved: false };
         if !fragment.is_fragment() {
-            self.event(DecodeEvent::IPV6_ATOMIC_FRAGMENT);
+            packet.events.push(DecodeEvent::IPV6_ATOMIC_FRAGMENT);
         }
-        self.order(FRAGMENT, None);
+        self.order(packet, FRAGMENT, None);
         if fragment.offset == 0 {
-            self.order(next, None);
+            self.order(packet, next, None);
         }
-        if let Some(ip) = self.ip_mut() {
+        if let Some(ip) = packet.inner_ip_mut() {
             (ip.fragment, ip.id) = (fragment, id);
         }
         if fragment.is_fragment() { Link::End(next, 8) } else { Link::Next(next, 8) }
     }
 
-    fn mobility(&mut self, data: &'a [u8]) -> Link {
+    fn mobility(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Link {
         let Some(&[next, units, ..]) = data.first_chunk::<8>() else {
-            return self.truncated();
+            return self.truncated(packet);
         };
         if next != NO_NEXT {
-            self.event(DecodeEvent::MOBILITY_PAYLOAD);
+            packet.events.push(DecodeEvent::MOBILITY_PAYLOAD);
         }
         let len = 8 + usize::from(units) * 8;
-        if len > data.len() { self.truncated() } else { Link::End(MOBILITY, 0) }
+        if len > data.len() { self.truncated(packet) } else { Link::End(MOBILITY, 0) }
     }
 
-    fn authentication_link(&mut self, data: &'a [u8]) -> Link {
+    fn authentication_link(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Link {
         let Some(&[next, units, ..]) = data.first_chunk::<16>() else {
-            self.event(DecodeEvent::AH_TRUNCATED);
+            packet.events.push(DecodeEvent::AH_TRUNCATED);
             return Link::Bad;
         };
         let len = 8 + usize::from(units) * 4;
         if len > data.len() {
-            self.event(DecodeEvent::AH_LENGTH);
+            packet.events.push(DecodeEvent::AH_LENGTH);
             return Link::Bad;
         }
-        if self.packet.inner_ip().is_some_and(|ip| !ip.is_v4()) {
-            self.order(AUTHENTICATION, Some(next));
+        if packet.inner_ip().is_some_and(|ip| !ip.is_v4()) {
+            self.order(packet, AUTHENTICATION, Some(next));
         }
         Link::Next(next, len)
     }
 
     /// AH behind an IPv4 header becomes part of that layer's header.
-    pub(super) fn authentication(&mut self, data: &'a [u8]) -> Step<'a> {
-        let Link::Next(next, len) = self.authentication_link(data) else {
+    pub(super) fn authentication(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
+        let Link::Next(next, len) = self.authentication_link(packet, data) else {
             return Step::Bad;
         };
         let payload = from(data, len);
-        if let Some(ip) = self.ip_mut() {
+        if let Some(ip) = packet.inner_ip_mut() {
             ip.protocol = next;
             ip.payload = payload;
         }
         Step::Next(Header::Protocol(next), payload)
     }
 
-    fn truncated(&mut self) -> Link {
-        self.event(DecodeEvent::IPV6_EXTENSION_TRUNCATED);
+    fn truncated(&mut self, packet: &mut Packet<'a>) -> Link {
+        packet.events.push(DecodeEvent::IPV6_EXTENSION_TRUNCATED);
         Link::Bad
     }
 
     /// The order that RFC 8200 §4.1 recommends; `next` is what follows, where that is known.
-    fn order(&mut self, kind: u8, next: Option<u8>) {
+    fn order(&mut self, packet: &mut Packet<'a>, kind: u8, next: Option<u8>) {
         let rank = rank(kind);
         if rank > self.chain.rank {
             self.chain.rank = rank;
@@ -203,7 +212,7 @@ impl<'a> Walk<'a, '_> {
             let allowed = self.chain.routing && kind == DESTINATION_OPTIONS && last;
             if !allowed && !self.chain.unordered {
                 self.chain.unordered = true;
-                self.event(DecodeEvent::IPV6_EXTENSION_ORDER);
+                packet.events.push(DecodeEvent::IPV6_EXTENSION_ORDER);
             }
         }
         self.chain.routing |= kind == ROUTING;

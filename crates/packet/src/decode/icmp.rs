@@ -6,7 +6,7 @@
 
 use super::{Step, Walk};
 use crate::bytes::{be16, from};
-use crate::{DecodeEvent, IcmpHeader, Transport};
+use crate::{DecodeEvent, IcmpHeader, Packet, Transport};
 use std::net::IpAddr;
 
 const ECHO_REPLY: u8 = 0;
@@ -15,10 +15,10 @@ const SOURCE_QUENCH: u8 = 4;
 const REDIRECT: u8 = 5;
 const ECHO: u8 = 8;
 
-impl<'a> Walk<'a, '_> {
-    pub(super) fn icmp(&mut self, data: &'a [u8]) -> Step<'a> {
+impl<'a> Walk<'a> {
+    pub(super) fn icmp(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some(&[kind, code, _, _]) = data.first_chunk::<4>() else {
-            self.event(DecodeEvent::ICMPV4_TRUNCATED);
+            packet.events.push(DecodeEvent::ICMPV4_TRUNCATED);
             return Step::Bad;
         };
         let (needed, event) = match kind {
@@ -28,12 +28,12 @@ impl<'a> Walk<'a, '_> {
             13 | 14 => (20, DecodeEvent::ICMP_TIMESTAMP_TRUNCATED),
             17 | 18 => (12, DecodeEvent::ICMP_ADDRESS_TRUNCATED),
             _ => {
-                self.event(DecodeEvent::ICMP_TYPE_UNKNOWN);
+                packet.events.push(DecodeEvent::ICMP_TYPE_UNKNOWN);
                 (4, DecodeEvent::ICMP_TYPE_UNKNOWN)
             }
         };
         if data.len() < needed {
-            self.event(event);
+            packet.events.push(event);
             return Step::Bad;
         }
         let echo = matches!(kind, ECHO | ECHO_REPLY);
@@ -41,27 +41,27 @@ impl<'a> Walk<'a, '_> {
         let quoting = matches!(kind, UNREACHABLE | SOURCE_QUENCH | REDIRECT | 11 | 12);
         let payload = from(data, if echo || quoting { 8 } else { 4 });
         if kind == ECHO {
-            self.icmp_destination();
+            self.icmp_destination(packet);
         }
-        self.icmp_events(kind, code, data, payload);
-        self.packet.transport = Transport::Icmp(IcmpHeader { kind, code, id, seq, v6: false });
-        Step::Done(if quoting { self.quoted_v4(payload) } else { payload })
+        self.icmp_events(packet, kind, code, data, payload);
+        packet.transport = Transport::Icmp(IcmpHeader { kind, code, id, seq, v6: false });
+        Step::Done(if quoting { self.quoted_v4(packet, payload) } else { payload })
     }
 
-    fn icmp_destination(&mut self) {
-        let Some(IpAddr::V4(destination)) = self.packet.inner_ip().map(|ip| ip.destination) else {
+    fn icmp_destination(&mut self, packet: &mut Packet<'a>) {
+        let Some(IpAddr::V4(destination)) = packet.inner_ip().map(|ip| ip.destination) else {
             return;
         };
         if destination.is_broadcast() {
-            self.event(DecodeEvent::ICMP_TO_BROADCAST);
+            packet.events.push(DecodeEvent::ICMP_TO_BROADCAST);
         }
         if destination.is_multicast() {
-            self.event(DecodeEvent::ICMP_TO_MULTICAST);
+            packet.events.push(DecodeEvent::ICMP_TO_MULTICAST);
         }
     }
 
     /// Messages that are notable by type, code or what known tools put into them.
-    fn icmp_events(&mut self, kind: u8, code: u8, data: &[u8], payload: &[u8]) {
+    fn icmp_events(&mut self, packet: &mut Packet<'a>, kind: u8, code: u8, data: &[u8], payload: &[u8]) {
         let seq = be16(data, 6);
         let checks = [
             (kind == UNREACHABLE && code == 4 && seq < Some(576), DecodeEvent::ICMP_PATH_MTU_LOW),
@@ -79,15 +79,15 @@ impl<'a> Walk<'a, '_> {
         ];
         for (holds, event) in checks {
             if holds {
-                self.event(event);
+                packet.events.push(event);
             }
         }
     }
 
     /// An IGMP membership query with an IPv4 option of three bytes that is not router alert.
-    pub(super) fn igmp(&mut self, data: &[u8]) {
+    pub(super) fn igmp(&mut self, packet: &mut Packet<'a>, data: &[u8]) {
         if data.first() == Some(&0x11) && self.options.three_bytes && !self.options.router_alert {
-            self.event(DecodeEvent::IGMP_OPTION);
+            packet.events.push(DecodeEvent::IGMP_OPTION);
         }
     }
 }

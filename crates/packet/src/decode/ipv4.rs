@@ -5,9 +5,9 @@
 //! differs: a total length of 0 means "as captured" (segmentation offload on the capturing host);
 //! Snort stops there.
 
-use super::{Header, Step, Walk};
+use super::{Step, Walk};
 use crate::bytes::from;
-use crate::{DecodeEvent, Fragment, IpLayer};
+use crate::{DecodeEvent, Fragment, IpLayer, Packet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// What later headers want to know of the options.
@@ -18,11 +18,11 @@ pub(super) struct OptionsSeen {
     pub(super) three_bytes: bool,
 }
 
-impl<'a> Walk<'a, '_> {
-    #[inline]
-    pub(super) fn ipv4(&mut self, data: &'a [u8]) -> Step<'a> {
+impl<'a> Walk<'a> {
+    #[inline(always)]
+    pub(super) fn ipv4(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some(fixed) = data.first_chunk::<20>() else {
-            self.event_if_sure(DecodeEvent::IPV4_TRUNCATED);
+            self.event_if_sure(packet, DecodeEvent::IPV4_TRUNCATED);
             return Step::Bad;
         };
         let header_len = usize::from(fixed[0] & 0x0f) * 4;
@@ -31,7 +31,7 @@ impl<'a> Walk<'a, '_> {
             total_len = data.len();
             // Beyond 65,535 bytes (BIG TCP) the field cannot say more than 0: no anomaly.
             if total_len <= usize::from(u16::MAX) {
-                self.event(DecodeEvent::IPV4_LENGTH_BELOW_HEADER);
+                packet.events.push(DecodeEvent::IPV4_LENGTH_BELOW_HEADER);
             }
         }
         let bad = match () {
@@ -39,20 +39,27 @@ impl<'a> Walk<'a, '_> {
             () if header_len < 20 => DecodeEvent::IPV4_HEADER_LENGTH,
             () if total_len > data.len() => DecodeEvent::IPV4_LENGTH_BEYOND_CAPTURE,
             () => match data.get(header_len..total_len) {
-                Some(payload) => return self.ipv4_layer(fixed, data, payload, header_len),
+                Some(payload) => return self.ipv4_layer(packet, fixed, data, payload, header_len),
                 None => DecodeEvent::IPV4_LENGTH_BELOW_HEADER,
             },
         };
         if bad == DecodeEvent::IPV4_VERSION {
-            self.event_if_sure(bad);
+            self.event_if_sure(packet, bad);
         } else {
-            self.event(bad);
+            packet.events.push(bad);
         }
         Step::Bad
     }
 
-    #[inline]
-    fn ipv4_layer(&mut self, fixed: &[u8; 20], data: &'a [u8], payload: &'a [u8], header_len: usize) -> Step<'a> {
+    #[inline(always)]
+    fn ipv4_layer(
+        &mut self,
+        packet: &mut Packet<'a>,
+        fixed: &[u8; 20],
+        data: &'a [u8],
+        payload: &'a [u8],
+        header_len: usize,
+    ) -> Step<'a> {
         self.unsure = false;
         let source = Ipv4Addr::new(fixed[12], fixed[13], fixed[14], fixed[15]);
         let destination = Ipv4Addr::new(fixed[16], fixed[17], fixed[18], fixed[19]);
@@ -76,38 +83,42 @@ impl<'a> Walk<'a, '_> {
             options: data.get(20..header_len).unwrap_or_default(),
             payload,
         };
-        if !self.push_ip(layer) {
+        if !self.push_ip(packet, layer) {
             return Step::Done(payload);
         }
-        self.ipv4_addresses(source, destination);
+        self.ipv4_addresses(packet, source, destination);
         if header_len > 20 {
-            self.ipv4_options(layer.options);
+            self.ipv4_options(packet, layer.options);
         } else {
             self.options = OptionsSeen::default();
         }
         if flags & !0x4000 != 0 {
-            self.ipv4_fragment(fragment, payload.len());
+            self.ipv4_fragment(packet, fragment, payload.len());
         }
         if header_len > 20 {
-            self.ipv4_option_events(layer.options);
+            self.ipv4_option_events(packet, layer.options);
         }
         if protocol >= super::FIRST_UNASSIGNED_PROTOCOL && !fragment.is_fragment() {
             // Snort notes it twice: at the header, and when nothing decodes the payload.
-            self.event(DecodeEvent::IP_PROTOCOL_UNASSIGNED);
+            packet.events.push(DecodeEvent::IP_PROTOCOL_UNASSIGNED);
         }
-        if fragment.is_fragment() { Step::Done(payload) } else { Step::Next(Header::Protocol(protocol), payload) }
+        if fragment.is_fragment() {
+            return Step::Done(payload);
+        }
+        self.layers += 1;
+        self.protocol(packet, protocol, payload)
     }
 
-    #[inline]
-    fn ipv4_addresses(&mut self, source: Ipv4Addr, destination: Ipv4Addr) {
+    #[inline(always)]
+    fn ipv4_addresses(&mut self, packet: &mut Packet<'a>, source: Ipv4Addr, destination: Ipv4Addr) {
         let ordinary = |address: Ipv4Addr| matches!(address.octets()[0], 1..=126 | 128..=223);
         if source == destination || !ordinary(source) || !ordinary(destination) {
-            self.ipv4_odd_addresses(source, destination);
+            self.ipv4_odd_addresses(packet, source, destination);
         }
     }
 
     #[cold]
-    fn ipv4_odd_addresses(&mut self, source: Ipv4Addr, destination: Ipv4Addr) {
+    fn ipv4_odd_addresses(&mut self, packet: &mut Packet<'a>, source: Ipv4Addr, destination: Ipv4Addr) {
         let checks = [
             (source == destination, DecodeEvent::SAME_ADDRESSES),
             (source.is_broadcast(), DecodeEvent::IPV4_SOURCE_BROADCAST),
@@ -119,13 +130,13 @@ impl<'a> Walk<'a, '_> {
         ];
         for (holds, event) in checks {
             if holds {
-                self.event(event);
+                packet.events.push(event);
             }
         }
     }
 
     #[cold]
-    fn ipv4_fragment(&mut self, fragment: Fragment, len: usize) {
+    fn ipv4_fragment(&mut self, packet: &mut Packet<'a>, fragment: Fragment, len: usize) {
         let end = usize::try_from(fragment.offset).unwrap_or(usize::MAX).saturating_add(len);
         let checks = [
             (fragment.reserved, DecodeEvent::IPV4_RESERVED_BIT),
@@ -136,24 +147,24 @@ impl<'a> Walk<'a, '_> {
         ];
         for (holds, event) in checks {
             if holds {
-                self.event(event);
+                packet.events.push(event);
             }
         }
     }
 
     /// Option lengths (RFC 791 §3.1). Bad options end the list; the header stays usable.
     #[cold]
-    fn ipv4_options(&mut self, options: &[u8]) {
+    fn ipv4_options(&mut self, packet: &mut Packet<'a>, options: &[u8]) {
         self.options = OptionsSeen::default();
         let mut rest = options;
         while let [kind, ..] = rest {
             let step = match (kind, rest.get(1)) {
                 (0, _) => return,
                 (1, _) => 1,
-                (_, None) => return self.event(DecodeEvent::IPV4_OPTION_TRUNCATED),
-                (_, Some(0 | 1)) => return self.event(DecodeEvent::IPV4_OPTION_LENGTH),
+                (_, None) => return packet.events.push(DecodeEvent::IPV4_OPTION_TRUNCATED),
+                (_, Some(0 | 1)) => return packet.events.push(DecodeEvent::IPV4_OPTION_LENGTH),
                 (_, Some(&len)) if usize::from(len) > rest.len() => {
-                    return self.event(DecodeEvent::IPV4_OPTION_TRUNCATED);
+                    return packet.events.push(DecodeEvent::IPV4_OPTION_TRUNCATED);
                 }
                 (_, Some(&len)) => {
                     self.options.three_bytes |= len == 3;
@@ -168,7 +179,7 @@ impl<'a> Walk<'a, '_> {
 
     /// Events for the presence of options and for crooked record route and timestamp pointers.
     #[cold]
-    fn ipv4_option_events(&mut self, options: &[u8]) {
+    fn ipv4_option_events(&mut self, packet: &mut Packet<'a>, options: &[u8]) {
         let mut present = false;
         let mut rest = options;
         while let [kind, ..] = rest {
@@ -186,16 +197,16 @@ impl<'a> Walk<'a, '_> {
             };
             let addressed = rest.get(3).is_some_and(|flags| flags & 1 != 0);
             match *kind {
-                RECORD_ROUTE if len >= 3 && !full_slots(4) => self.event(DecodeEvent::IPV4_OPTION_POINTER),
+                RECORD_ROUTE if len >= 3 && !full_slots(4) => packet.events.push(DecodeEvent::IPV4_OPTION_POINTER),
                 TIMESTAMP if len >= 4 && (!full_slots(4) || (addressed && !full_slots(8))) => {
-                    self.event(DecodeEvent::IPV4_OPTION_POINTER);
+                    packet.events.push(DecodeEvent::IPV4_OPTION_POINTER);
                 }
                 _ => {}
             }
             rest = from(rest, len);
         }
         if present {
-            self.event(DecodeEvent::IPV4_OPTION_SET);
+            packet.events.push(DecodeEvent::IPV4_OPTION_SET);
         }
     }
 }

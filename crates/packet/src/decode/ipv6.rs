@@ -7,25 +7,25 @@
 use super::extension::Chain;
 use super::{Step, Walk};
 use crate::bytes::from;
-use crate::{DecodeEvent, Fragment, IpLayer};
+use crate::{DecodeEvent, Fragment, IpLayer, Packet};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Length of the fixed header.
 pub(super) const FIXED: usize = 40;
 
-impl<'a> Walk<'a, '_> {
-    pub(super) fn ipv6(&mut self, data: &'a [u8]) -> Step<'a> {
+impl<'a> Walk<'a> {
+    pub(super) fn ipv6(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some(fixed) = data.first_chunk::<FIXED>() else {
-            self.event_if_sure(DecodeEvent::IPV6_TRUNCATED);
-            self.event(DecodeEvent::IPV6_IN_IPV4_TRUNCATED);
+            self.event_if_sure(packet, DecodeEvent::IPV6_TRUNCATED);
+            packet.events.push(DecodeEvent::IPV6_IN_IPV4_TRUNCATED);
             return Step::Bad;
         };
         if fixed[0] >> 4 != 6 {
-            self.event_if_sure(DecodeEvent::IPV6_VERSION);
+            self.event_if_sure(packet, DecodeEvent::IPV6_VERSION);
             return Step::Bad;
         }
         let Some(payload) = data.get(FIXED..FIXED + payload_len(fixed, data)) else {
-            self.event_if_sure(DecodeEvent::IPV6_LENGTH_BEYOND_CAPTURE);
+            self.event_if_sure(packet, DecodeEvent::IPV6_LENGTH_BEYOND_CAPTURE);
             return Step::Bad;
         };
         let (source, destination) = addresses(fixed);
@@ -33,7 +33,7 @@ impl<'a> Walk<'a, '_> {
             return Step::Bad;
         }
         self.unsure = false;
-        self.isatap(source);
+        self.isatap(packet, source);
         let next = fixed[6];
         let layer = IpLayer {
             source: IpAddr::V6(source),
@@ -47,18 +47,18 @@ impl<'a> Walk<'a, '_> {
             options: &[],
             payload,
         };
-        if !self.push_ip(layer) {
+        if !self.push_ip(packet, layer) {
             return Step::Done(payload);
         }
-        self.ipv6_addresses(source, destination);
+        self.ipv6_addresses(packet, source, destination);
         if !matches!(next, 0 | 6 | 17 | 43 | 44 | 47 | 50 | 51 | 58 | 59 | 60 | 135 | 137) {
-            self.event(DecodeEvent::IPV6_NEXT_HEADER);
+            packet.events.push(DecodeEvent::IPV6_NEXT_HEADER);
         }
         self.chain = Chain::default();
-        self.extensions(data, next, payload)
+        self.extensions(packet, data, next, payload)
     }
 
-    fn ipv6_addresses(&mut self, source: Ipv6Addr, destination: Ipv6Addr) {
+    fn ipv6_addresses(&mut self, packet: &mut Packet<'a>, source: Ipv6Addr, destination: Ipv6Addr) {
         let loopback = source.is_loopback() || destination.is_loopback();
         let checks = [
             (source == destination, DecodeEvent::SAME_ADDRESSES),
@@ -68,28 +68,28 @@ impl<'a> Walk<'a, '_> {
         ];
         for (holds, event) in checks {
             if holds {
-                self.event(event);
+                packet.events.push(event);
             }
         }
         if destination.is_multicast() {
             if !matches!(destination.octets()[1], 0 | 1 | 2 | 4 | 5 | 8 | 14) {
-                self.event(DecodeEvent::IPV6_MULTICAST_SCOPE);
+                packet.events.push(DecodeEvent::IPV6_MULTICAST_SCOPE);
             }
             if !is_assigned_multicast(destination) {
-                self.event(DecodeEvent::IPV6_MULTICAST_RESERVED);
+                packet.events.push(DecodeEvent::IPV6_MULTICAST_RESERVED);
             }
         }
     }
 
     /// An ISATAP address in IPv6 over IPv4 must embed the IPv4 source.
-    fn isatap(&mut self, source: Ipv6Addr) {
-        let Some(IpLayer { source: IpAddr::V4(outer), protocol: 41, .. }) = self.packet.inner_ip() else {
+    fn isatap(&mut self, packet: &mut Packet<'a>, source: Ipv6Addr) {
+        let Some(IpLayer { source: IpAddr::V4(outer), protocol: 41, .. }) = packet.inner_ip() else {
             return;
         };
         let outer = outer.octets();
         let [.., a, b, c, d, e, f, g, h] = source.octets();
         if a & 0xfc == 0 && [b, c, d] == [0, 0x5e, 0xfe] && [e, f, g, h] != outer {
-            self.event(DecodeEvent::ISATAP_SPOOF);
+            packet.events.push(DecodeEvent::ISATAP_SPOOF);
         }
     }
 }

@@ -6,7 +6,20 @@
 
 use super::{Header, Step, Walk};
 use crate::bytes::{be16, be32, from};
-use crate::{Frame, LinkType};
+use crate::{Frame, LinkType, Packet};
+
+/// Whether the frame is too short for the header of its link type.
+#[cold]
+pub(super) fn is_truncated(frame: &Frame<'_>) -> bool {
+    let needed = match frame.link {
+        LinkType::LINUX_SLL2 => 20,
+        LinkType::LINUX_SLL => 16,
+        LinkType::NULL | LinkType::LOOP | LinkType::C_HDLC | LinkType::NFLOG => 4,
+        link if link.is_decoded() => 1,
+        _ => 0,
+    };
+    frame.data.len() < needed
+}
 
 /// The first header of the frame and its bytes; `None` if nothing in it can be decoded.
 #[cold]
@@ -85,14 +98,14 @@ fn nflog(data: &[u8]) -> Option<(Header, &[u8])> {
     }
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a> Walk<'a> {
     /// PPP with or without address and control bytes, with a protocol field of one or two bytes.
-    pub(super) fn ppp(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn ppp(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let rest = match data {
             [0xff, 0x03, rest @ ..] => rest,
             // PPP-HDLC over serial lines may use other addresses (0x0f unicast in Cisco's framing).
             [0x0f, 0x00, rest @ ..] => {
-                return be16(rest, 0).map_or(Step::Bad, |kind| self.ether_type(kind, from(rest, 2)));
+                return be16(rest, 0).map_or(Step::Bad, |kind| self.ether_type(packet, kind, from(rest, 2)));
             }
             rest => rest,
         };

@@ -6,22 +6,22 @@
 
 use super::{Step, Walk};
 use crate::bytes::from;
-use crate::{DecodeEvent, TcpHeader, Transport};
+use crate::{DecodeEvent, Packet, TcpHeader, Transport};
 
 const FIN_PSH_URG: u8 = TcpHeader::FIN | TcpHeader::PSH | TcpHeader::URG;
 const SYN_ACK_RST: u8 = TcpHeader::SYN | TcpHeader::ACK | TcpHeader::RST;
 
-impl<'a> Walk<'a, '_> {
-    #[inline]
-    pub(super) fn tcp(&mut self, data: &'a [u8]) -> Step<'a> {
+impl<'a> Walk<'a> {
+    #[inline(always)]
+    pub(super) fn tcp(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some(fixed) = data.first_chunk::<20>() else {
-            self.event(DecodeEvent::TCP_TRUNCATED);
+            packet.events.push(DecodeEvent::TCP_TRUNCATED);
             return Step::Bad;
         };
         let header_len = (fixed[12] >> 4) * 4;
         let Some(options) = data.get(20..usize::from(header_len)) else {
             let low = header_len < 20;
-            self.event(if low { DecodeEvent::TCP_OFFSET_LOW } else { DecodeEvent::TCP_OFFSET_BEYOND_PACKET });
+            packet.events.push(if low { DecodeEvent::TCP_OFFSET_LOW } else { DecodeEvent::TCP_OFFSET_BEYOND_PACKET });
             return Step::Bad;
         };
         let header = TcpHeader {
@@ -38,43 +38,43 @@ impl<'a> Walk<'a, '_> {
         let payload = from(data, usize::from(header_len));
         // ACK, perhaps with PSH, and the usual NOP NOP timestamp: almost every segment.
         if header.flags & !TcpHeader::PSH != TcpHeader::ACK {
-            self.tcp_flags(&header);
+            self.tcp_flags(packet, &header);
         }
         if !options.is_empty() && !is_usual(options) {
-            self.tcp_options(options);
+            self.tcp_options(packet, options);
         }
         if header.has(TcpHeader::URG) && usize::from(header.urgent) > payload.len()
             || header.has(TcpHeader::URG) && payload.is_empty()
         {
-            self.event(DecodeEvent::TCP_URGENT_BEYOND_PAYLOAD);
+            packet.events.push(DecodeEvent::TCP_URGENT_BEYOND_PAYLOAD);
         }
         if header.flags & !(TcpHeader::ECE | TcpHeader::CWR) == TcpHeader::SYN && header.seq == SHAFT_SEQ {
-            self.event(DecodeEvent::TCP_SHAFT);
+            packet.events.push(DecodeEvent::TCP_SHAFT);
         }
         if header.source_port == 0 || header.destination_port == 0 {
-            self.event(DecodeEvent::TCP_PORT_ZERO);
+            packet.events.push(DecodeEvent::TCP_PORT_ZERO);
         }
-        self.packet.transport = Transport::Tcp(header);
+        packet.transport = Transport::Tcp(header);
         Step::Done(payload)
     }
 
-    fn tcp_flags(&mut self, header: &TcpHeader<'a>) {
+    fn tcp_flags(&mut self, packet: &mut Packet<'a>, header: &TcpHeader<'a>) {
         if header.has(FIN_PSH_URG) {
             let all = header.has(SYN_ACK_RST);
-            self.event(if all { DecodeEvent::TCP_XMAS } else { DecodeEvent::TCP_NMAP_XMAS });
+            packet.events.push(if all { DecodeEvent::TCP_XMAS } else { DecodeEvent::TCP_NMAP_XMAS });
         }
         if header.has(TcpHeader::SYN) {
-            self.tcp_syn(header);
+            self.tcp_syn(packet, header);
         } else if header.flags & SYN_ACK_RST == 0 {
-            self.event(DecodeEvent::TCP_NO_SYN_ACK_RST);
+            packet.events.push(DecodeEvent::TCP_NO_SYN_ACK_RST);
         }
         if header.flags & FIN_PSH_URG != 0 && !header.has(TcpHeader::ACK) {
-            self.event(DecodeEvent::TCP_MUST_ACK);
+            packet.events.push(DecodeEvent::TCP_MUST_ACK);
         }
     }
 
-    fn tcp_syn(&mut self, header: &TcpHeader<'a>) {
-        let id = self.packet.inner_ip().map_or(0, |ip| ip.id);
+    fn tcp_syn(&mut self, packet: &mut Packet<'a>, header: &TcpHeader<'a>) {
+        let id = packet.inner_ip().map_or(0, |ip| ip.id);
         let checks = [
             (header.flags == TcpHeader::SYN && (header.seq, id) == (NAPTHA_SEQ, NAPTHA_ID), DecodeEvent::TCP_NAPTHA),
             (header.has(TcpHeader::RST), DecodeEvent::TCP_SYN_RST),
@@ -82,12 +82,12 @@ impl<'a> Walk<'a, '_> {
         ];
         for (holds, event) in checks {
             if holds {
-                self.event(event);
+                packet.events.push(event);
             }
         }
     }
 
-    fn tcp_options(&mut self, options: &[u8]) {
+    fn tcp_options(&mut self, packet: &mut Packet<'a>, options: &[u8]) {
         let (mut experimental, mut obsolete) = (false, false);
         let mut rest = options;
         while let [kind, ..] = rest {
@@ -96,12 +96,12 @@ impl<'a> Walk<'a, '_> {
                 1 => 1,
                 _ => match option_len(*kind, rest) {
                     Ok(len) => len,
-                    Err(event) => return self.event(event),
+                    Err(event) => return packet.events.push(event),
                 },
             };
             match kind {
-                3 if rest.get(2).is_some_and(|&shift| shift > 14) => self.event(DecodeEvent::TCP_WINDOW_SCALE),
-                13 => self.event(DecodeEvent::TCP_OPTION_TTCP),
+                3 if rest.get(2).is_some_and(|&shift| shift > 14) => packet.events.push(DecodeEvent::TCP_WINDOW_SCALE),
+                13 => packet.events.push(DecodeEvent::TCP_OPTION_TTCP),
                 6 | 7 | 16 | 17 | 19 | 25 => obsolete = true,
                 0..=5 | 8 | 11 | 12 | 29 => {}
                 _ => experimental = true,
@@ -109,9 +109,9 @@ impl<'a> Walk<'a, '_> {
             rest = from(rest, step);
         }
         if experimental {
-            self.event(DecodeEvent::TCP_OPTION_EXPERIMENTAL);
+            packet.events.push(DecodeEvent::TCP_OPTION_EXPERIMENTAL);
         } else if obsolete {
-            self.event(DecodeEvent::TCP_OPTION_OBSOLETE);
+            packet.events.push(DecodeEvent::TCP_OPTION_OBSOLETE);
         }
     }
 }

@@ -9,16 +9,16 @@
 //! Snort reports the one as a wrong version and reads the other as Ethernet.
 
 use super::{Header, Step, Walk};
-use crate::DecodeEvent;
 use crate::bytes::{be16, from};
+use crate::{DecodeEvent, Packet};
 
 const ERSPAN_TYPE_2: u16 = 0x88be;
 const PPP: u16 = 0x880b;
 
-impl<'a> Walk<'a, '_> {
-    pub(super) fn gre(&mut self, data: &'a [u8]) -> Step<'a> {
+impl<'a> Walk<'a> {
+    pub(super) fn gre(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some(&[flags, version, kind_high, kind_low]) = data.first_chunk::<4>() else {
-            self.event(DecodeEvent::GRE_TRUNCATED);
+            packet.events.push(DecodeEvent::GRE_TRUNCATED);
             return Step::Bad;
         };
         let kind = u16::from_be_bytes([kind_high, kind_low]);
@@ -33,44 +33,44 @@ impl<'a> Walk<'a, '_> {
         };
         match inner {
             // ERSPAN type I has no sequence number and no header of its own.
-            Ok(inner) if kind == ERSPAN_TYPE_2 && flags & 0x10 == 0 => self.enter(Header::Bridged, inner, data),
-            Ok(inner) => self.enter(Header::EtherType(kind), inner, data),
+            Ok(inner) if kind == ERSPAN_TYPE_2 && flags & 0x10 == 0 => self.enter(packet, Header::Bridged, inner, data),
+            Ok(inner) => self.enter(packet, Header::EtherType(kind), inner, data),
             Err(event) => {
-                self.event(event);
+                packet.events.push(event);
                 Step::Bad
             }
         }
     }
 
-    pub(super) fn erspan2(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn erspan2(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some((header, inner)) = data.split_first_chunk::<8>() else {
-            self.event(DecodeEvent::ERSPAN2_TRUNCATED);
+            packet.events.push(DecodeEvent::ERSPAN2_TRUNCATED);
             return Step::Bad;
         };
-        self.erspan(header[0] >> 4 == 1, inner)
+        self.erspan(packet, header[0] >> 4 == 1, inner)
     }
 
-    pub(super) fn erspan3(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn erspan3(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let Some((header, mut inner)) = data.split_first_chunk::<12>() else {
-            self.event(DecodeEvent::ERSPAN3_TRUNCATED);
+            packet.events.push(DecodeEvent::ERSPAN3_TRUNCATED);
             return Step::Bad;
         };
         // The O bit announces a platform-specific subheader.
         if header[11] & 1 != 0 {
             inner = from(inner, 8);
         }
-        self.erspan(header[0] >> 4 == 2, inner)
+        self.erspan(packet, header[0] >> 4 == 2, inner)
     }
 
-    fn erspan(&mut self, version_fits: bool, inner: &'a [u8]) -> Step<'a> {
+    fn erspan(&mut self, packet: &mut Packet<'a>, version_fits: bool, inner: &'a [u8]) -> Step<'a> {
         if version_fits {
             return Step::Next(Header::Bridged, inner);
         }
-        self.event(DecodeEvent::ERSPAN_VERSION);
+        packet.events.push(DecodeEvent::ERSPAN_VERSION);
         Step::Bad
     }
 
-    pub(super) fn teredo(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn teredo(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let mut rest = data;
         // Authentication, then origin indication; both optional.
         if be16(rest, 0) == Some(1) {
@@ -86,31 +86,31 @@ impl<'a> Walk<'a, '_> {
             return Step::Bad;
         }
         (self.teredo, self.unsure) = (true, true);
-        let step = self.ipv6(rest);
+        let step = self.ipv6(packet, rest);
         self.teredo = false;
         step
     }
 
-    pub(super) fn vxlan(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn vxlan(&self, data: &'a [u8]) -> Step<'a> {
         match data.split_first_chunk::<8>() {
             Some((header, inner)) if header[0] & 0x08 != 0 => Step::Next(Header::Ethernet, inner),
             _ => Step::Bad,
         }
     }
 
-    pub(super) fn geneve(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn geneve(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         let checked = geneve_header(data);
         match checked {
             Ok((0x6558, inner)) => Step::Next(Header::Ethernet, inner),
             Ok((kind, inner)) => Step::Next(Header::EtherType(kind), inner),
             Err(event) => {
-                self.event(event);
+                packet.events.push(event);
                 Step::Bad
             }
         }
     }
 
-    pub(super) fn gtp(&mut self, data: &'a [u8]) -> Step<'a> {
+    pub(super) fn gtp(&mut self, packet: &mut Packet<'a>, data: &'a [u8]) -> Step<'a> {
         // Message type 255 carries a packet; all else is signalling.
         let Some(&[flags, 255, ..]) = data.first_chunk::<8>() else {
             return Step::Bad;
@@ -122,11 +122,11 @@ impl<'a> Walk<'a, '_> {
             _ => return Step::Bad,
         };
         let Some(inner) = inner else {
-            self.event(DecodeEvent::GTP_LENGTH);
+            packet.events.push(DecodeEvent::GTP_LENGTH);
             return Step::Bad;
         };
         if self.gtp {
-            self.event(DecodeEvent::GTP_NESTED);
+            packet.events.push(DecodeEvent::GTP_NESTED);
         }
         (self.gtp, self.unsure) = (true, true);
         super::link::ip_version(inner).map_or(Step::Bad, |header| Step::Next(header, inner))

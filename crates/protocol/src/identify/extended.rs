@@ -24,6 +24,7 @@ pub(super) static CHECKS: &[Curse] = &[
     curse(Service::Kerberos, TransportKind::Udp, None, |p| datagram(kerberos(p))),
     curse(Service::Ike, TransportKind::Udp, None, |p| datagram(ike(p))),
     curse(Service::Quic, TransportKind::Udp, Some(ToServer), |p| datagram(quic(p))),
+    curse(Service::Modbus, TransportKind::Tcp, Some(ToServer), modbus),
     curse(Service::Redis, TransportKind::Tcp, Some(ToServer), redis),
     curse(Service::Mysql, TransportKind::Tcp, Some(ToClient), mysql),
     curse(Service::Postgres, TransportKind::Tcp, Some(ToServer), postgres),
@@ -171,6 +172,16 @@ fn quic(p: &[u8]) -> Option<bool> {
         _ => false,
     };
     Some(initial && byte(p, 5)? <= 20 && p.len() >= 1_200)
+}
+
+/// MBAP: protocol 0, a length that leaves room for unit and function, a public or user function.
+fn modbus(p: &[u8]) -> Verdict {
+    if byte(p, 2).is_some_and(|b| b != 0) || byte(p, 3).is_some_and(|b| b != 0) || byte(p, 4).is_some_and(|b| b != 0) {
+        return Verdict::No;
+    }
+    once(p, 8, || {
+        Some((2..=254).contains(&byte(p, 5)?) && matches!(byte(p, 7)? & 0x7f, 1..=24 | 43 | 65..=72 | 100..=110))
+    })
 }
 
 /// An array of bulk strings: `*2\r\n$`.

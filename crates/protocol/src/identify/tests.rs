@@ -44,7 +44,7 @@ fn the_http2_preface_outranks_the_request_line_it_looks_like() {
 fn binary_protocols_are_found_by_their_headers() {
     check(ToServer, &[0x16, 3, 1, 0], yes(Service::Ssl));
     check(ToServer, &[5, 0x64, 5], yes(Service::Dnp3));
-    check(ToServer, &[0, 1, 0, 0, 0, 6], yes(Service::Modbus));
+    check(ToServer, &[0, 1, 0, 0, 0, 6, 1, 3], Identified::NeedMore);
     check(ToClient, &[0xff, 0xfd, 1], yes(Service::Telnet));
     check(ToServer, b"\x00\x00\x00\x2f\xffSMB", yes(Service::NetbiosSsn));
     check(ToServer, b"\x81\x00\x00\x02ab\x00\x00\x00\x2f\xfeSMB", yes(Service::NetbiosSsn));
@@ -98,7 +98,8 @@ fn the_extended_checks_are_off_by_default() {
     let query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03net\x00\x00\x01\x00\x01";
     assert_eq!(Wizard::new().on_datagram(ToServer, query), Identified::No);
     assert_eq!(Wizard::extended().on_datagram(ToServer, query), yes(Service::Dns));
-    let cases: [(Direction, &[u8], Service); 9] = [
+    let cases: [(Direction, &[u8], Service); 10] = [
+        (ToServer, b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01", Service::Modbus),
         (ToServer, b"*1\r\n$4\r\nPING\r\n", Service::Redis),
         (ToClient, b"\x4a\0\0\0\x0a8.0.36\0", Service::Mysql),
         (ToServer, b"\0\0\0\x08\x04\xd2\x16\x2f", Service::Postgres),

@@ -1,12 +1,17 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+pub(crate) mod dcerpc;
 pub(crate) mod dns;
 pub(crate) mod ftp;
 pub(crate) mod ftp_data;
 pub(crate) mod http;
 pub(crate) mod imap;
 pub(crate) mod pop3;
+pub(crate) mod sip;
+pub(crate) mod smb;
 pub(crate) mod smtp;
+pub(crate) mod ssh;
+pub(crate) mod sunrpc;
 pub(crate) mod telnet;
 pub(crate) mod tls;
 
@@ -32,13 +37,18 @@ pub struct ProtocolDef {
 
 /// Every protocol that has an inspector.
 pub static PROTOCOLS: &[&ProtocolDef] = &[
+    &dcerpc::DEF,
     &dns::DEF,
     &ftp::DEF,
     &ftp_data::DEF,
     &http::DEF,
     &imap::DEF,
     &pop3::DEF,
+    &sip::DEF,
+    &smb::DEF,
     &smtp::DEF,
+    &ssh::DEF,
+    &sunrpc::DEF,
     &telnet::DEF,
     &tls::DEF,
 ];

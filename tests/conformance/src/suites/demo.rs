@@ -23,15 +23,17 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
             let (rules, report) = engine::rules(&source, &Config::default(), profile);
             let (events, error) =
                 engine::scan(&folder.join(text(&case, "pcap")), &rules, &EngineConfig::for_profile(profile));
-            let expected = bag(
-                list(&case, "alerts")
-                    .iter()
-                    .map(|alert| format!("{}:{}", number(alert, "gid"), number(alert, "sid"))),
-            );
+            let expected = bag(list(&case, "alerts")
+                .iter()
+                .map(|alert| format!("{}:{}", number(alert, "gid"), number(alert, "sid"))));
             let found = bag(events.iter().map(|event| format!("{}:{}", event.rule.gid, event.rule.sid)));
             let failure = error.or_else(|| {
                 difference(&expected, &found).map(|difference| {
-                    if report.errors() > 0 { format!("{difference} ({} rules refused)", report.errors()) } else { difference }
+                    if report.errors() > 0 {
+                        format!("{difference} ({} rules refused)", report.errors())
+                    } else {
+                        difference
+                    }
                 })
             });
             Some(Outcome { case: text(&case, "name").to_owned(), group: String::new(), failure })

@@ -42,7 +42,8 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
                 };
                 format!("{}:{} {}>{}", event.rule.gid, event.rule.sid, end(event.source), end(event.destination))
             }));
-            let group = if list(capture, "alerts").is_empty() { "captures without alerts" } else { "captures with alerts" };
+            let group =
+                if list(capture, "alerts").is_empty() { "captures without alerts" } else { "captures with alerts" };
             Outcome { case: file.to_owned(), group: group.to_owned(), failure: difference(&expected, &found) }
         })
         .collect()

@@ -4,10 +4,10 @@
 //! number of raw and defragmented units.
 
 use super::{json_lines, list, number, text};
+use crate::Options;
 use crate::compare::{bag, difference};
 use crate::engine;
 use crate::known::Outcome;
-use crate::Options;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tapir_detect::Profile;
@@ -31,7 +31,11 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
             source.push_str(&filters(text(case, "config")));
             let pcap = base.join("pcaps").join(text(case, "pcap"));
             let name = format!("{} {} {}", number(case, "case"), text(case, "area"), text(case, "what"));
-            Outcome { case: name.replace('#', "no."), group: text(case, "area").to_owned(), failure: check(case, &source, &pcap) }
+            Outcome {
+                case: name.replace('#', "no."),
+                group: text(case, "area").to_owned(),
+                failure: check(case, &source, &pcap),
+            }
         })
         .collect()
 }

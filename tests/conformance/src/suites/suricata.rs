@@ -90,7 +90,8 @@ pub(crate) fn run_invalid(options: &Options) -> Vec<Outcome> {
                     .map(|result| list(result, "refused").iter().map(|rule| number(rule, "line")).collect())
                     .unwrap_or_default()
             };
-            let must: BTreeSet<u64> = refused_by("suricata_7").intersection(&refused_by("suricata_8")).copied().collect();
+            let must: BTreeSet<u64> =
+                refused_by("suricata_7").intersection(&refused_by("suricata_8")).copied().collect();
             let ours: BTreeSet<u64> = report
                 .diagnostics
                 .iter()

@@ -129,3 +129,12 @@ fn what_is_not_ip_is_counted_as_such() {
     count(&decode(&snapped), &mut counters);
     assert_eq!(counters.value(Counter::PacketsCut), 1);
 }
+
+#[test]
+fn a_frame_too_short_for_its_link_header_is_broken() {
+    for &link in LinkType::DECODED {
+        assert!(decoded(&[], link).broken, "{link:?}");
+    }
+    assert!(decoded(&[8; 15], LinkType::LINUX_SLL).broken);
+    assert!(!decoded(&[], LinkType(105)).broken);
+}

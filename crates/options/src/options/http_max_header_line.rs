@@ -1,0 +1,47 @@
+//! `http_max_header_line`: length of the longest header line of an HTTP message.
+//!
+//! *Spec*: Snort 3 manual, `http_max_header_line`.
+
+use crate::def::{Kind, OptionDef, ParseCx, Parsed, Repeat};
+use crate::http_fact::HttpFact;
+use crate::value::Problem;
+use tapir_protocol::Service;
+
+pub(super) static DEF: OptionDef = OptionDef {
+    name: "http_max_header_line",
+    kind: Kind::NonPayload,
+    summary: "compares the length of the longest header line",
+    grammar: "INTERVAL[,request]",
+    docs: "Compares the length of the longest header line of the message; `request` asks for the request while the response is inspected.",
+    repeat: Repeat::Any,
+    services: &[Service::Http],
+    parse,
+};
+
+fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {
+    HttpFact::parse(cx, "http_max_header_line", |facts| facts.max_header_line)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{compile_one, http_facts, matches, problems, with_view};
+    use tapir_protocol::HttpFacts;
+
+    #[test]
+    fn the_number_is_compared() {
+        let view = http_facts(HttpFacts { max_header_line: 7, ..HttpFacts::default() });
+        let test = |text| with_view(&view, |ev, cursor| compile_one(text).eval(ev, cursor));
+        assert!(
+            test("http_max_header_line:7")
+                && test("http_max_header_line:>6")
+                && !test("http_max_header_line:7,request")
+        );
+        assert!(!matches("http_max_header_line:>=0;", b""), "outside HTTP");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(problems("http_max_header_line:1,sideways")[0].contains("no argument"));
+        assert_eq!(compile_one("http_max_header_line:>7,request").canonical(), "http_max_header_line:>7,request");
+    }
+}
