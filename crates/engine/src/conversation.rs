@@ -39,6 +39,8 @@ pub(crate) struct Conversation {
     /// Bytes that must be ready before the inspector is asked again, per direction.
     pub(crate) wanted: [usize; 2],
     pub(crate) ended: [bool; 2],
+    /// Established: may be idle for long.
+    pub(crate) long_lived: bool,
     pub(crate) detect: FlowState,
     pub(crate) rules: RuleSetId,
     pub(crate) packets: [u64; 2],

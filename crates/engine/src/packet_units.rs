@@ -171,8 +171,13 @@ impl Driver<'_> {
         direction: Direction,
         number: u64,
     ) {
-        if let Some(mut wizard) = conversation.wizard.take()
-            && conversation.packets.iter().sum::<u64>() == 1
+        // One try for each direction's first datagram; Snort tries the flow's first one only.
+        let first = if self.config.profile.exact_snort3 {
+            conversation.packets.iter().sum::<u64>() == 1
+        } else {
+            conversation.packets.get(direction.index()) == Some(&1)
+        };
+        if let (true, Some(wizard)) = (first, &mut conversation.wizard)
             && let Identified::Service(service) = wizard.on_datagram(direction, packet.payload)
         {
             self.set_service(conversation, service);

@@ -6,6 +6,7 @@ use crate::rules::Rules;
 use crate::worker::Worker;
 use std::path::Path;
 use std::sync::Arc;
+use tapir_packet::Frame;
 use tapir_pcap::Reader;
 use tapir_telemetry::Counters;
 
@@ -23,6 +24,13 @@ pub struct ScanReport {
 
 /// Told about progress every some thousand packets: packets and bytes so far.
 pub type Progress<'p> = &'p mut dyn FnMut(u64, u64);
+
+fn cut<'f>(frame: Frame<'f>, config: &EngineConfig) -> Frame<'f> {
+    match config.snaplen.and_then(|snaplen| frame.data.get(..snaplen)) {
+        Some(data) => Frame { data, ..frame },
+        None => frame,
+    }
+}
 
 /// Scans a capture file (`-`: standard input) and hands its events to `out`, in order.
 ///
@@ -44,6 +52,7 @@ pub fn scan_file(
             Ok(Some(frame)) => {
                 packets += 1;
                 bytes += frame.data.len() as u64;
+                let frame = cut(frame, config);
                 worker.process(&frame, packets, 0, out);
                 if packets % 8192 == 0 {
                     progress(packets, bytes);

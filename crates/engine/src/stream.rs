@@ -15,7 +15,7 @@ use tapir_options::{BitView, Net, Unit, UnitKind};
 use tapir_packet::{Packet, Timestamp};
 use tapir_protocol::{
     DetachReason, End, Expectation, Identified, InspectCx, InspectorEvent, Pdu, PduKind, PduSink, Service, Step,
-    TransportKind, inspector_for,
+    TransportKind, Wizard, inspector_for,
 };
 use tapir_telemetry::Counter;
 
@@ -232,15 +232,6 @@ impl Driver<'_> {
         }
     }
 
-    /// The server port tells what to inspect. In Snort such a flow has no service name: its rules are
-    /// found by port.
-    pub(crate) fn bind(&mut self, conversation: &mut Conversation, service: Service) {
-        self.set_service(conversation, service);
-        if self.config.profile.exact_snort3 {
-            conversation.service = None;
-        }
-    }
-
     /// One call of the inspector. True: go on with the loop.
     fn inspect(
         &mut self,
@@ -350,7 +341,7 @@ impl Driver<'_> {
             None => {
                 conversation.inspector = None;
                 conversation.service = None;
-                conversation.wizard = Some(Box::new(self.new_wizard()));
+                conversation.wizard = self.new_wizard();
                 for direction in [Direction::ToServer, Direction::ToClient] {
                     conversation.set_mode(direction, Mode::Identify);
                 }
@@ -358,12 +349,10 @@ impl Driver<'_> {
         }
     }
 
-    pub(crate) fn new_wizard(&self) -> tapir_protocol::Wizard {
-        if self.config.extended_identification {
-            tapir_protocol::Wizard::extended()
-        } else {
-            tapir_protocol::Wizard::new()
-        }
+    /// A wizard for a flow, unless identification is off.
+    pub(crate) fn new_wizard(&self) -> Option<Box<Wizard>> {
+        let make = if self.config.extended_identification { Wizard::extended } else { Wizard::new };
+        self.config.identify.then(|| Box::new(make()))
     }
 
     /// This direction falls back to plain reassembly; with both, the inspector goes.
@@ -379,7 +368,7 @@ impl Driver<'_> {
         let Some(session) = conversation.tcp.take() else { return false };
         let half = session.half(direction);
         let ready = half.ready();
-        let cut = if flush && half.gap().is_some() || flush && !ready.is_empty() {
+        let cut = if flush && (half.gap().is_some() || !ready.is_empty()) {
             Some(self.plain_cut(half.segment_ends(), ready.len()).unwrap_or(ready.len()))
         } else {
             self.plain_cut(half.segment_ends(), ready.len())

@@ -20,9 +20,9 @@ use tapir_flow::{
     DataOutcome, DefragConfig, Defragmenter, Direction, FlowId, FlowKey, FlowTable, FlowTimeout, SegmentMeta,
     TableConfig, TcpConfig, TcpSession,
 };
-use tapir_options::Net;
+use tapir_options::{BitView, Net};
 use tapir_packet::{Frame, Packet, TcpHeader, Timestamp, decode, decode_ip, protocol};
-use tapir_protocol::{End, Expectation, PduKind, TransportKind, bind_port};
+use tapir_protocol::{End, Expectation, PduKind, Service, TransportKind, bind_port};
 use tapir_telemetry::{Counter, Counters};
 
 /// Announced flows (FTP data) remembered at most.
@@ -159,6 +159,12 @@ impl Worker {
         });
     }
 
+    /// No packet arrived until `now` (live capture): flows that are idle for too long end.
+    pub fn idle(&mut self, now: Timestamp, out: &mut dyn EventSink) {
+        self.now = self.now.max(now);
+        self.expire(0, out);
+    }
+
     /// No more packets: what was acknowledged is inspected, flows end in order of creation.
     pub fn finish(&mut self, out: &mut dyn EventSink) {
         let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
@@ -193,12 +199,11 @@ impl Worker {
             self.fragment(packet, number, endpoint, out);
             return;
         }
-        match FlowKey::of(packet, endpoint) {
-            Some((key, source_is_low)) => match packet.tcp() {
+        if let Some((key, source_is_low)) = FlowKey::of(packet, endpoint) {
+            match packet.tcp() {
                 Some(tcp) => self.tcp(packet, tcp, key, source_is_low, number, endpoint, out),
                 None => self.datagram(packet, key, source_is_low, number, endpoint, out),
-            },
-            None => {}
+            }
         }
     }
 
@@ -232,7 +237,6 @@ impl Worker {
 
     fn fragment(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
         let Some(ip) = packet.inner_ip() else { return };
-        self.core.counters.bump(Counter::Fragments);
         let net = Net {
             source: ip.source,
             destination: ip.destination,
@@ -241,9 +245,26 @@ impl Worker {
             protocol: ip.protocol,
         };
         let layer = packet.ip_layers.saturating_sub(1);
-        let context = UnitContext { content_off: true, endpoint, ..UnitContext::default() };
+        // A part of a datagram has no usable transport: only `ip` rules and tests of headers apply; as in
+        // Snort their contents are searched in the first part of an IPv6 datagram only.
+        let context =
+            UnitContext { content_off: ip.is_v4() || ip.fragment.offset != 0, endpoint, ..UnitContext::default() };
         let raw = RawUnit { packet, ip_layer: layer, net, payload: packet.payload, service: None, context, number };
-        self.core.raw(&raw, None, out);
+        let flow = FlowKey::of(packet, endpoint)
+            .and_then(|(key, low)| Some((self.datagram_flow(packet, key, low, endpoint, number, out)?, low)));
+        match flow.and_then(|(id, low)| Some((self.flows.get_mut(id)?, low))) {
+            Some((conversation, low)) => {
+                let view = BitView {
+                    direction: conversation.direction(low),
+                    established: false,
+                    flowbits: &[],
+                    stream_bytes: [0; 2],
+                };
+                let summary = conversation.summary();
+                self.core.raw(&raw, Some((&mut conversation.detect, view, summary)), out);
+            }
+            None => self.core.raw(&raw, None, out),
+        }
         let mut found: Vec<u32> = Vec::new();
         let whole =
             self.fragments.push(packet, layer, &mut self.core.counters, &mut |sid| found.push(sid)).map(<[u8]>::to_vec);
@@ -328,10 +349,19 @@ impl Worker {
             }
             if closed {
                 self.flows.set_timeout(id, CLOSED_SECONDS);
+            } else if !conversation.long_lived && conversation.established() {
+                conversation.long_lived = true;
+                self.flows.set_timeout(id, FlowTimeout::TCP_ESTABLISHED.0);
             }
             self.flows.touch(id, self.now);
             return;
         }
+    }
+
+    /// The service bound to a server port: by configuration, else by default.
+    fn bound(&self, transport: TransportKind, port: u16) -> Option<Service> {
+        let configured = self.config.bindings.iter().find(|(of, at, _)| (*of, *at) == (transport, port));
+        configured.map(|(.., service)| *service).or_else(|| bind_port(transport, port))
     }
 
     fn driver<'w>(&'w mut self, out: &'w mut dyn EventSink) -> Driver<'w> {
@@ -355,12 +385,11 @@ impl Worker {
         let mut conversation = self.conversation(packet, source_is_low == sender_is_client, endpoint)?;
         conversation.tcp = Some(Box::new(session));
         let expected = self.expected(&mut conversation);
-        let bound = bind_port(TransportKind::Tcp, conversation.server.1);
+        let bound = self.bound(TransportKind::Tcp, conversation.server.1);
         let mut driver = self.driver(out);
-        match (expected, bound) {
-            (Some(service), _) => driver.set_service(&mut conversation, service),
-            (None, Some(service)) => driver.bind(&mut conversation, service),
-            (None, None) => conversation.wizard = Some(Box::new(driver.new_wizard())),
+        match expected.or(bound) {
+            Some(service) => driver.set_service(&mut conversation, service),
+            None => conversation.wizard = driver.new_wizard(),
         }
         Some(self.insert(key, conversation, FlowTimeout::TCP, number, out))
     }
@@ -406,6 +435,7 @@ impl Worker {
             mode: [Mode::Identify; 2],
             wanted: [0; 2],
             ended: [false; 2],
+            long_lived: false,
             detect: FlowState::new(number),
             rules: self.core.rules.set.id,
             packets: [0; 2],
@@ -415,7 +445,7 @@ impl Worker {
         })
     }
 
-    fn expected(&mut self, conversation: &mut Conversation) -> Option<tapir_protocol::Service> {
+    fn expected(&mut self, conversation: &mut Conversation) -> Option<Service> {
         if self.expectations.is_empty() {
             return None;
         }
@@ -478,12 +508,12 @@ impl Worker {
             protocol::ICMP | protocol::ICMPV6 => FlowTimeout::ICMP,
             _ => FlowTimeout::IP,
         };
-        if conversation.protocol == protocol::UDP {
-            let bound = bind_port(TransportKind::Udp, conversation.server.1);
+        if conversation.protocol == protocol::UDP && packet.ports().is_some() {
+            let bound = self.bound(TransportKind::Udp, conversation.server.1);
             let mut driver = self.driver(out);
             match bound {
-                Some(service) => driver.bind(&mut conversation, service),
-                None => conversation.wizard = Some(Box::new(driver.new_wizard())),
+                Some(service) => driver.set_service(&mut conversation, service),
+                None => conversation.wizard = driver.new_wizard(),
             }
         }
         Some(self.insert(key, conversation, timeout, number, out))

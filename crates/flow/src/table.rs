@@ -49,8 +49,9 @@ impl FlowTimeout {
     pub const TCP_EMBRYONIC: Self = Self(30);
     /// TCP: closed, or only one side seen.
     pub const TCP: Self = Self(180);
-    /// UDP.
-    pub const UDP: Self = Self(30);
+    /// UDP: the kernel's time for a stream of datagrams (conntrack). Snort says 30, but a flow that it
+    /// expired keeps its inspector.
+    pub const UDP: Self = Self(120);
     /// ICMP.
     pub const ICMP: Self = Self(60);
     /// Any other protocol.

@@ -122,6 +122,8 @@ pub struct FrameMeta {
     pub vlan: Option<VlanTag>,
     /// State of the checksums.
     pub checksum: ChecksumStatus,
+    /// The captured host sent it through the interface, rather than receiving it. False where the source can't tell.
+    pub outgoing: bool,
 }
 
 /// A captured frame.

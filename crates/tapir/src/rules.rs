@@ -6,7 +6,7 @@ use crate::{explain, load, settings};
 use std::io::Write;
 use std::path::PathBuf;
 use tapir_engine::{LoadReport, Rules};
-use tapir_rules::{Loaded, Rule, Severity};
+use tapir_rules::{Dialect, Loaded, Rule, Severity};
 
 /// Runs the command; the value is the exit code.
 pub fn run(command: &RulesCommand, messages: &Messages) -> Result<u8, String> {
@@ -153,6 +153,8 @@ fn convert(files: &[PathBuf], args: &RuleArgs, messages: &Messages) -> Result<u8
     Ok(u8::from(lost > 0 && args.strict))
 }
 
-fn canonical(rule: &Rule, classes: &tapir_rules::ClassTable) -> String {
+/// Folded rules are in Snort 3's form, whatever they were written in.
+fn canonical(rule: &mut Rule, classes: &tapir_rules::ClassTable) -> String {
+    rule.dialect = Dialect::Snort3;
     tapir_rules::format_rule(rule, classes)
 }

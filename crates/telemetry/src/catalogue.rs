@@ -39,6 +39,12 @@ counters! {
     // capture and pcap
     Packets = "packets", Packets, "Frames handed to the engine.";
     Bytes = "bytes", Bytes, "Captured bytes of the frames handed to the engine.";
+    KernelDrops = "kernel_drops", Packets, "Frames that the kernel could not put into a full ring.";
+    RingFreezes = "ring_freezes", Events, "Times that a full ring made the kernel stop filling it.";
+    RingForeign = "ring_foreign_frames", Packets, "Frames of interfaces no longer watched, found in the ring and left out.";
+    RingCorrupt = "ring_corrupt_blocks", Events, "Ring blocks whose frame headers did not fit the block; their rest was left out.";
+    RingLinkDown = "ring_link_down", Events, "Times that the interface of a ring went down or away.";
+    InterfaceResyncs = "interface_resyncs", Events, "Lists of interfaces fetched anew because notifications were lost.";
 
     // packet
     PacketsCut = "packets_cut", Packets, "Frames of which the capture kept only the beginning.";

@@ -253,6 +253,7 @@ impl Chooser {
     }
 }
 
+#[allow(dead_code, reason = "which tables are cut depends on the architecture")]
 impl Masks {
     /// Are there more than eight buckets?
     pub(super) fn is_wide(&self) -> bool {

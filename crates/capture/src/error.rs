@@ -1,0 +1,74 @@
+//! Why capture could not be set up.
+
+use std::io;
+
+/// An error of setting up capture.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The process lacks a capability.
+    #[error("{operation} is not permitted: the process needs the capability {capability}")]
+    MissingCapability {
+        /// What was tried.
+        operation: &'static str,
+        /// What is missing.
+        capability: &'static str,
+    },
+    /// A ring can't have this shape.
+    #[error("bad ring configuration: {0}")]
+    Config(&'static str),
+    /// The filter over the interfaces, with the user's filter, has too many instructions for the kernel.
+    #[error("filter of {instructions} instructions is longer than the kernel takes ({most})")]
+    FilterTooLong {
+        /// Instructions needed.
+        instructions: usize,
+        /// Instructions allowed.
+        most: usize,
+    },
+    /// The ring is bound to one interface, so there is no set of interfaces to change.
+    #[error("the ring is bound to one interface")]
+    Bound,
+    /// The system said no.
+    #[error("{operation} failed")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl CaptureError {
+    /// From a failed system call; missing permission becomes the name of the capability.
+    pub(crate) fn system(operation: &'static str, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::MissingCapability { operation, capability: "CAP_NET_RAW" },
+            _ => Self::System { operation, source },
+        }
+    }
+
+    /// A name for metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::MissingCapability { .. } => "missing_capability",
+            Self::Config(_) => "config",
+            Self::FilterTooLong { .. } => "filter_too_long",
+            Self::Bound => "bound",
+            Self::System { .. } => "system",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_permission_names_the_capability() {
+        let error = CaptureError::system("opening a packet socket", io::Error::from_raw_os_error(libc::EPERM));
+        assert_eq!(error.reason(), "missing_capability");
+        assert!(error.to_string().contains("CAP_NET_RAW"));
+        let error = CaptureError::system("mapping a ring", io::Error::from_raw_os_error(libc::ENOMEM));
+        assert_eq!(error.reason(), "system");
+    }
+}
