@@ -65,11 +65,9 @@ show_new() {
 }
 raised_since() { tail -n +$(($1 + 1)) "$alerts" | grep -qF "[1:$2:"; }   # LINE SID
 introduce() {  # NUMBER
-  local shown=${commands[$1]}
   say
   say "${bold}$(($1 + 1))  ${titles[$1]}${off}"
-  [ "${froms[$1]}" = pod ] && shown="(in the pod) $shown"
-  say "  ${dim}\$ $shown${off}"
+  say "  ${dim}${froms[$1]}\$ ${commands[$1]}${off}"
 }
 explain() { fold -sw 96 <<<"${meanings[$1]}" | sed 's/^/    /; s/ *$//'; }
 judge() {  # NUMBER MISSING
@@ -195,7 +193,7 @@ live() {
   say "  node  $link   $("$tapir" --version) watches here, outside the pod"
   say
   say "${bold}0  An ordinary visit${off}"
-  say "  ${dim}\$ curl http://$pod:8080/${off}"
+  say "  ${dim}visitor\$ curl http://$pod:8080/${off}"
   in_node curl -s -o /dev/null --max-time 5 "http://$pod:8080/" || fail "the workload does not answer"
   sleep 0.5
   show_new
