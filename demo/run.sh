@@ -51,6 +51,7 @@ attack() {
   titles+=("$1") sids+=("$2") froms+=("$3") commands+=("$4")
   meanings+=("$(tr -s ' \n' '  ' <<<"$5")")
 }
+# shellcheck source=/dev/null
 . "$here/attacks.sh"
 
 # --- what is shown ------------------------------------------------------------------------------
