@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub snaplen: Option<usize>,
     /// Bytes after which a plain stream (no inspector) is inspected as rebuilt data.
     pub plain_flush_bytes: usize,
+    /// Bytes of the unit before that each further unit of a plain stream repeats.
+    pub plain_overlap: usize,
 }
 
 impl EngineConfig {
@@ -68,7 +70,8 @@ impl EngineConfig {
             identify: true,
             bindings: Vec::new(),
             snaplen: exact.then_some(1518),
-            plain_flush_bytes: 192,
+            plain_flush_bytes: if exact { 192 } else { 512 },
+            plain_overlap: if exact { 0 } else { 512 },
         }
     }
 }

@@ -364,47 +364,50 @@ impl Driver<'_> {
     }
 
     /// Rebuilt data without an inspector. True: something was taken.
+    ///
+    /// Each unit repeats the last `plain_overlap` bytes of the one before, so that what stands across
+    /// the cut is found; a rule that fired on the bytes before is not raised again.
     fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: bool) -> bool {
         let Some(session) = conversation.tcp.take() else { return false };
+        let carried = conversation.carried(direction);
         let half = session.half(direction);
         let ready = half.ready();
-        let cut = if flush && (half.gap().is_some() || !ready.is_empty()) {
-            Some(self.plain_cut(half.segment_ends(), ready.len()).unwrap_or(ready.len()))
-        } else {
-            self.plain_cut(half.segment_ends(), ready.len())
-        };
+        let gap = half.gap().is_some();
+        let cut = self.plain_cut(half.segment_ends(), carried, ready.len());
+        let cut = cut.or((flush && (gap || ready.len() > carried)).then_some(ready.len()));
         let Some(cut) = cut else {
             conversation.tcp = Some(session);
             return false;
         };
-        if let Some(bytes) = ready.get(..cut).filter(|bytes| !bytes.is_empty()) {
+        if let Some(bytes) = ready.get(..cut).filter(|bytes| bytes.len() > carried) {
             let facts = self.facts(conversation, &session, direction, number);
             let mut sink = self.sink(&mut conversation.detect, facts);
-            sink.pdu(&Pdu::plain(bytes));
+            sink.pdu(&Pdu { continues_flush: carried > 0, ..Pdu::plain(bytes) });
         }
+        let last = cut >= ready.len() && (gap || flush);
+        let keep = if last { 0 } else { cut.min(self.config.plain_overlap) };
         let mut session = session;
         let half = session.half_mut(direction);
-        half.consume(cut);
-        let mut took = cut > 0;
-        if half.ready().is_empty() && half.gap().is_some() {
+        half.consume(cut.saturating_sub(keep));
+        let at_gap = half.ready().is_empty() && gap;
+        if at_gap {
             half.skip_gap();
-            took = true;
         }
         conversation.tcp = Some(session);
-        took
+        conversation.carry(direction, keep);
+        cut > carried || at_gap
     }
 
-    /// Where plain data is cut: at the end of a segment, once at least two segments and enough bytes
-    /// are there; at `pdu_bytes` in any case.
-    fn plain_cut(&self, ends: impl Iterator<Item = usize>, ready: usize) -> Option<usize> {
+    /// Where plain data is cut: at the end of a segment, once at least two new segments and enough new
+    /// bytes are there; at `pdu_bytes` in any case.
+    fn plain_cut(&self, ends: impl Iterator<Item = usize>, carried: usize, ready: usize) -> Option<usize> {
+        let largest = self.config.limits.pdu_bytes.max(self.config.plain_flush_bytes);
         let mut segments = 0;
-        for end in ends {
-            if end > ready {
-                break;
-            }
-            segments += 1;
-            if segments >= 2 && end >= self.config.plain_flush_bytes || end >= self.config.limits.pdu_bytes {
-                return Some(end.min(self.config.limits.pdu_bytes.max(self.config.plain_flush_bytes)));
+        for end in ends.take_while(|&end| end <= ready) {
+            let new = end.saturating_sub(carried);
+            segments += usize::from(new > 0);
+            if segments >= 2 && new >= self.config.plain_flush_bytes || new >= largest {
+                return Some(end.min(carried.saturating_add(largest)));
             }
         }
         None

@@ -434,6 +434,7 @@ impl Worker {
             wizard: None,
             mode: [Mode::Identify; 2],
             wanted: [0; 2],
+            carried: [0; 2],
             ended: [false; 2],
             long_lived: false,
             detect: FlowState::new(number),

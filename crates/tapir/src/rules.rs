@@ -16,9 +16,7 @@ pub fn run(command: &RulesCommand, messages: &Messages) -> Result<u8, String> {
         RulesCommand::Show { sid, rule_args } => one(sid, rule_args, messages, |rules, index| {
             rules.set.rule(index).map(|rule| format!("{}\n", rule.rule.text)).unwrap_or_default()
         }),
-        RulesCommand::Explain { sid, rule_args } => {
-            one(sid, rule_args, messages, |rules, index| explain::rule(rules, index))
-        }
+        RulesCommand::Explain { sid, rule_args } => one(sid, rule_args, messages, explain::rule),
         RulesCommand::Convert { files, rule_args } => convert(files, rule_args, messages),
     }
 }

@@ -104,7 +104,7 @@ fn finish<W: Write>(
     messages.info(&format!("{packets} packets seen, {} dropped by the kernel", drops.dropped));
     if args.output.stats {
         let mut counters = worker.counters();
-        ring.count(&mut counters);
+        ring.count(&mut counters).map_err(|error| format!("cannot read the kernel's drop counters: {error}"))?;
         stats::print(&counters, worker.rules(), messages);
     }
     match writer.failure.take() {
