@@ -27,7 +27,7 @@ HTTP_PORTS = (
     "3702,4343,4848,5250,6988,7000,7001,7144,7145,7510,7777,7779,8000,8008,8014,8028,8080,8085,8088,8090,8118"
 )
 
-# Less CPU time than this, in seconds, is the spread of the start-up: no rate is given.
+# Less CPU time than this, in seconds, or than the spread of the start-up gives no rate.
 MEASURABLE = 0.02
 
 Run = collections.namedtuple("Run", "cpu wall rss sids")
@@ -163,7 +163,7 @@ def figures(results, startup, facts):
             middle = statistics.median(cpu)
             speed[name] = size / middle
             rates = ("–", "–", "–")
-            if middle >= MEASURABLE:
+            if middle >= max(MEASURABLE, startup[name][3]):
                 rates = ("%.0f" % (size / middle / 1e6), "%.0f–%.0f" % (size / max(cpu) / 1e6, size / min(cpu) / 1e6),
                          "%.0f" % (count / middle / 1e3))
             rows.append((os.path.basename(capture).rsplit(".", 1)[0], name) + rates + (
@@ -213,7 +213,7 @@ def report(args, results, startup, facts):
         "", table(figures(results, startup, facts)), "",
         table([("start-up", "program", "CPU s", "wall s", "peak MiB")] + [
             ("rules and one frame", name, "%.2f" % cpu, "%.2f" % wall, "%.0f" % rss)
-            for name, (cpu, wall, rss) in startup.items()]),
+            for name, (cpu, wall, rss, _) in startup.items()]),
     ]
     apart = differences(results)
     if len(apart) > 1:
@@ -248,7 +248,10 @@ def main():
                     results[capture][name].append(run(words, alerts, args.core, work))
             print("bench: %s done" % os.path.basename(capture), file=sys.stderr)
         middle = lambda runs, field: statistics.median(getattr(one, field) for one in runs)
-        startup = {name: tuple(middle(runs, field) for field in ("cpu", "wall", "rss")) for name, runs in results.pop(frame).items()}
+        startup = {}
+        for name, runs in results.pop(frame).items():
+            cpu = [one.cpu for one in runs]
+            startup[name] = tuple(middle(runs, field) for field in ("cpu", "wall", "rss")) + (max(cpu) - min(cpu),)
         facts = {capture: (os.path.getsize(capture), packets(capture)) for capture in args.captures}
         text = report(args, results, startup, facts)
     print(text)

@@ -4,6 +4,8 @@
 //! *How it fits*: `starter/*.toml` hold the conversations by sid, `starter/traffic.rs` turns one into
 //! frames. A rule without both kinds fails the test, and so do conversations without a rule.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
 #[path = "starter/cases.rs"]
 mod cases;
 #[path = "starter/traffic.rs"]
@@ -28,7 +30,11 @@ const SHORT_PATTERNS: &[u32] = &[
 ];
 
 fn rules() -> Arc<Rules> {
-    let (rules, report) = Rules::load(&RuleSources::default(), Profile::TAPIR);
+    rules_for(Profile::TAPIR)
+}
+
+fn rules_for(profile: Profile) -> Arc<Rules> {
+    let (rules, report) = Rules::load(&RuleSources::default(), profile);
     assert_eq!(report.diagnostics.len(), 0, "the starter rules load without a finding");
     assert_eq!(report.evaluable, report.parsed);
     Arc::new(rules)
@@ -40,11 +46,15 @@ fn sids(rules: &Rules) -> BTreeSet<u32> {
 
 /// The sids that the frames raise.
 fn raised(rules: &Arc<Rules>, frames: &[Vec<u8>]) -> BTreeSet<u32> {
+    raised_with(rules, EngineConfig::default(), frames)
+}
+
+fn raised_with(rules: &Arc<Rules>, config: EngineConfig, frames: &[Vec<u8>]) -> BTreeSet<u32> {
     let mut raised = BTreeSet::new();
     let mut sink = |event: SecurityEvent| {
         raised.insert(event.rule.sid);
     };
-    let mut worker = Worker::new(EngineConfig::default(), Arc::clone(rules), "starter".into());
+    let mut worker = Worker::new(config, Arc::clone(rules), "starter".into());
     for (index, data) in frames.iter().enumerate() {
         let index = u32::try_from(index).unwrap();
         let frame = Frame {
@@ -85,6 +95,22 @@ fn what_must_raise_a_rule_does_however_it_is_cut() {
                 if !raised.contains(sid) {
                     wrong.push(format!("{sid} is not raised ({cut:?}; raised: {raised:?}) by {talk:?}"));
                 }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The file is also for Snort 3: with its blind spots and limits the rules must still work.
+#[test]
+fn what_must_raise_a_rule_does_so_under_the_limits_of_snort() {
+    let (rules, mut wrong) = (rules_for(Profile::SNORT3), Vec::new());
+    for (sid, case) in &Cases::read().by_sid {
+        for talk in case.fires.iter().filter(|talk| !talk.beyond_snort) {
+            let config = EngineConfig::for_profile(Profile::SNORT3);
+            let raised = raised_with(&rules, config, &talk.frames(Cut::Whole));
+            if !raised.contains(sid) {
+                wrong.push(format!("{sid} is not raised (raised: {raised:?}) by {talk:?}"));
             }
         }
     }

@@ -54,6 +54,8 @@ pub(crate) struct Talk {
     port: Option<u16>,
     /// DNS: how many queries.
     repeat: Option<u16>,
+    /// Snort does not recognise the service there (it does by port only), Tapir does.
+    pub(crate) beyond_snort: bool,
 }
 
 impl Talk {
