@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tapir_engine::{ChecksumMode, EngineConfig, Rules, ScanReport, scan_file};
 use tapir_event::SecurityEvent;
-use tapir_telemetry::Counters;
+use tapir_telemetry::{Counter, Counters};
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
@@ -103,6 +103,15 @@ impl Job<'_> {
                 total.packets += report.packets;
                 total.bytes += report.bytes;
                 total.counters.merge(&report.counters);
+                let undecoded = report.counters.value(Counter::PacketsUndecodedLink);
+                if undecoded > 0 {
+                    total.failed += 1;
+                    self.messages.error(&format!(
+                        "{}: {undecoded} of {} packets have a link type that is not decoded and were not inspected",
+                        path.display(),
+                        report.packets
+                    ));
+                }
                 if let Some(error) = report.error {
                     total.failed += 1;
                     self.messages.error(&format!(
