@@ -16,6 +16,10 @@ use tapir_telemetry::{Counter, Counters};
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
+    if args.inputs.is_empty() {
+        messages.error(&no_input(args));
+        return Ok(2);
+    }
     let mut settings = settings::resolve(&args.rule_args, &[], Some(&args.output))?;
     if args.verify_checksums {
         settings.engine.checksums = ChecksumMode::Verify;
@@ -60,6 +64,17 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
         return Ok(1);
     }
     Ok(if args.output.exit_code && writer.alerts > 0 { 3 } else { 0 })
+}
+
+/// `--rules` takes every file that follows it: the commonest slip is a capture behind it.
+fn no_input(args: &ScanArgs) -> String {
+    match args.rule_args.rules.last() {
+        Some(last) if args.rule_args.rules.len() > 1 => format!(
+            "no capture given: --rules takes all files behind it, also {}; name captures first, or put -- before them",
+            last.display()
+        ),
+        _ => "no capture given; name capture files, directories, or - for standard input".to_owned(),
+    }
 }
 
 #[derive(Default)]
