@@ -21,11 +21,8 @@ use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The registry entry.
-pub(super) static DEF: ProtocolDef = ProtocolDef {
-    service: Service::Iec104,
-    transports: &[TransportKind::Tcp],
-    new: |_, _| Box::new(Iec104Inspector),
-};
+pub(super) static DEF: ProtocolDef =
+    ProtocolDef { service: Service::Iec104, transports: &[TransportKind::Tcp], new: |_, _| Box::new(Iec104Inspector) };
 
 const START: u8 = 0x68;
 /// Start and length byte: what the length doesn't count.

@@ -24,11 +24,8 @@ use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The registry entry.
-pub(super) static DEF: ProtocolDef = ProtocolDef {
-    service: Service::Modbus,
-    transports: &[TransportKind::Tcp],
-    new: |_, _| Box::new(ModbusInspector),
-};
+pub(super) static DEF: ProtocolDef =
+    ProtocolDef { service: Service::Modbus, transports: &[TransportKind::Tcp], new: |_, _| Box::new(ModbusInspector) };
 
 /// Transaction, protocol, length: what the length field doesn't count.
 const UNCOUNTED: usize = 6;
