@@ -192,10 +192,6 @@ impl Detector {
         let flow_facts = unit.flow.map(|flow| (flow.direction, flow.established));
         let bits = UnitBits::of(flow_facts, unit.kind == UnitKind::Stream, context.content_off);
         let ports = unit.net.source_port.zip(unit.net.destination_port);
-        let mut same = if context.content_off { 0 } else { same_as_payload(unit) };
-        if blind_to_raw(set, unit) {
-            same &= !bit(BufferId::RawData);
-        }
         let mut groups: [Option<&Group>; 3] = [None; 3];
         let mut count = 0;
         set.groups.select(carrier, unit.service, direction, ports, &mut |group| {
@@ -204,6 +200,11 @@ impl Detector {
                 count += 1;
             }
         });
+        let wanted = groups.iter().flatten().fold(0, |mask, group| mask | group.wanted());
+        let mut same = if context.content_off { 0 } else { same_as_payload(unit, wanted) };
+        if blind_to_raw(set, unit) {
+            same &= !bit(BufferId::RawData);
+        }
         for group in groups.iter().flatten() {
             let admitted = |rule: &&u32| set.quick(**rule).is_some_and(|quick| quick.admits(bits));
             self.candidates.extend(group.always.iter().filter(admitted));
@@ -286,12 +287,18 @@ fn blind_to_raw(set: &RuleSet, unit: &Unit<'_>) -> bool {
 /// Marks a candidate whose section has not come yet.
 const WAITING: u32 = 1 << 31;
 
-/// Body-like buffers that are the very bytes of the payload.
-fn same_as_payload(unit: &Unit<'_>) -> u64 {
+/// Body-like buffers, of those wanted, that are the very bytes of the payload.
+fn same_as_payload(unit: &Unit<'_>, wanted: u64) -> u64 {
     let mut mask = 0;
+    if wanted & BODY_LIKE == 0 {
+        return mask;
+    }
     for buffer in
         [BufferId::FileData, BufferId::HttpClientBody, BufferId::RawData, BufferId::DceStubData, BufferId::SipBody]
     {
+        if wanted & bit(buffer) == 0 {
+            continue;
+        }
         let bytes = match buffer {
             BufferId::RawData => Some(unit.raw),
             _ => unit.view.searchable(buffer, unit.arena),
