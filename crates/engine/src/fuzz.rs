@@ -15,10 +15,19 @@ const HEAD: usize = 3;
 pub fn fuzz_frames(data: &[u8]) {
     static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
     let rules = RULES.get_or_init(|| Arc::new(Rules::load(&RuleSources::default(), Profile::TAPIR).0));
-    let config =
-        EngineConfig { builtin_events: true, evidence: true, max_flows: 16, max_queued_bytes: 4096, ..Default::default() };
+    let config = EngineConfig {
+        builtin_events: true,
+        evidence: true,
+        max_flows: 16,
+        max_queued_bytes: 4096,
+        ..Default::default()
+    };
     let mut worker = Worker::new(config, Arc::clone(rules), "fuzz".into());
-    let mut out = |event: SecurityEvent| drop(tapir_event::Format::Eve.line(&event));
+    let mut out = |event: SecurityEvent| {
+        let (gid, sid) = (event.rule.gid, event.rule.sid);
+        assert!(gid == 1 || crate::builtin::meaning(gid, sid).is_some(), "{gid}:{sid} is not in the list of events");
+        drop(tapir_event::Format::Eve.line(&event));
+    };
     let (mut rest, mut seconds, mut number) = (data, 0, 0);
     while let Some((&[wait, high, low], behind)) = rest.split_first_chunk::<HEAD>() {
         let (bytes, behind) =

@@ -20,6 +20,7 @@ mod scan;
 mod stream;
 mod worker;
 
+pub use builtin::{builtin_events, generator};
 pub use config::{ChecksumMode, EngineConfig};
 #[doc(hidden)]
 pub use fuzz::fuzz_frames;

@@ -242,7 +242,8 @@ impl Worker {
         let layer = packet.ip_layers.saturating_sub(1);
         // A part of a datagram has no usable transport: only `ip` rules and tests of headers apply; as in
         // Snort their contents are searched in the first part of an IPv6 datagram only.
-        let context = UnitContext { content_off: ip.is_v4() || ip.fragment.offset != 0, endpoint, ..UnitContext::default() };
+        let context =
+            UnitContext { content_off: ip.is_v4() || ip.fragment.offset != 0, endpoint, ..UnitContext::default() };
         let raw = RawUnit { packet, ip_layer: layer, net, payload: packet.payload, service: None, context, number };
         let flow = FlowKey::of(packet, endpoint)
             .and_then(|(key, low)| Some((self.datagram_flow(packet, key, low, endpoint, number, out)?, low)));
