@@ -66,6 +66,12 @@ impl DetectRule {
         }
     }
 
+    /// It names a builtin event (gid of a decoder or inspector, nothing to test): raised by those,
+    /// never evaluated.
+    pub fn is_builtin(&self) -> bool {
+        self.rule.info.gid >= 100 && self.rule.options.is_empty()
+    }
+
     /// The bytes of its fast pattern and the buffer that is searched for them.
     pub fn fast_pattern(&self) -> Option<(&[u8], BufferId)> {
         self.pattern.as_ref().map(|chosen| (chosen.bytes.as_slice(), chosen.buffer))
@@ -125,6 +131,7 @@ impl RuleSet {
         let entries: Vec<Entry<'_>> = rules
             .iter()
             .enumerate()
+            .filter(|(_, rule)| !rule.is_builtin())
             .map(|(index, rule)| Entry {
                 index: u32::try_from(index).unwrap_or(u32::MAX),
                 rule: &rule.rule,

@@ -38,11 +38,17 @@ pub struct EngineConfig {
     pub limits: tapir_protocol::Limits,
     /// Identify more services by content than Snort's wizard does.
     pub extended_identification: bool,
+    /// Recognise services by content. Off: only bound ports have an inspector.
+    pub identify: bool,
+    /// Services bound to server ports, before the built-in ones.
+    pub bindings: Vec<(tapir_protocol::TransportKind, u16, tapir_protocol::Service)>,
     /// Bytes of a frame that are looked at; `None` = all. Snort 3 keeps 1,518 unless told otherwise,
     /// and its recorded answers show it.
     pub snaplen: Option<usize>,
     /// Bytes after which a plain stream (no inspector) is inspected as rebuilt data.
     pub plain_flush_bytes: usize,
+    /// Bytes of the unit before that each further unit of a plain stream repeats.
+    pub plain_overlap: usize,
 }
 
 impl EngineConfig {
@@ -61,8 +67,11 @@ impl EngineConfig {
             evidence: false,
             limits: tapir_protocol::Limits::default(),
             extended_identification: !exact,
+            identify: true,
+            bindings: Vec::new(),
             snaplen: exact.then_some(1518),
-            plain_flush_bytes: 192,
+            plain_flush_bytes: if exact { 192 } else { 512 },
+            plain_overlap: if exact { 0 } else { 512 },
         }
     }
 }

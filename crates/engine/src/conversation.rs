@@ -38,6 +38,7 @@ pub(crate) struct Conversation {
     pub(crate) mode: [Mode; 2],
     /// Bytes that must be ready before the inspector is asked again, per direction.
     pub(crate) wanted: [usize; 2],
+    pub(crate) carried: [usize; 2],
     pub(crate) ended: [bool; 2],
     /// Established: may be idle for long.
     pub(crate) long_lived: bool,
@@ -86,10 +87,28 @@ impl Conversation {
     }
 
     pub(crate) fn set_mode(&mut self, direction: Direction, mode: Mode) {
+        // Bytes kept as overlap were inspected; the next owner starts behind them.
+        let carried = self.carried(direction);
+        if let (true, Some(session)) = (carried > 0, &mut self.tcp) {
+            session.half_mut(direction).consume(carried);
+        }
+        self.carry(direction, 0);
         if let Some(slot) = self.mode.get_mut(direction.index()) {
             *slot = mode;
         }
         self.want(direction, 0);
+    }
+
+    /// Ready bytes that were part of the last plain unit already.
+    #[inline]
+    pub(crate) fn carried(&self, direction: Direction) -> usize {
+        self.carried.get(direction.index()).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn carry(&mut self, direction: Direction, bytes: usize) {
+        if let Some(slot) = self.carried.get_mut(direction.index()) {
+            *slot = bytes;
+        }
     }
 
     pub(crate) fn want(&mut self, direction: Direction, bytes: usize) {

@@ -111,7 +111,7 @@ impl Rules {
             .rules
             .iter()
             .zip(&summaries)
-            .filter(|(rule, _)| rule.rule.info.gid != 1 && rule.rule.options.is_empty())
+            .filter(|(rule, _)| rule.is_builtin())
             .map(|(rule, summary)| ((rule.rule.info.gid, rule.rule.info.sid), Arc::clone(summary)))
             .collect();
         let report = LoadReport {

@@ -15,7 +15,7 @@ use tapir_options::{BitView, Net, Unit, UnitKind};
 use tapir_packet::{Packet, Timestamp};
 use tapir_protocol::{
     DetachReason, End, Expectation, Identified, InspectCx, InspectorEvent, Pdu, PduKind, PduSink, Service, Step,
-    TransportKind, inspector_for,
+    TransportKind, Wizard, inspector_for,
 };
 use tapir_telemetry::Counter;
 
@@ -232,15 +232,6 @@ impl Driver<'_> {
         }
     }
 
-    /// The server port tells what to inspect. In Snort such a flow has no service name: its rules are
-    /// found by port.
-    pub(crate) fn bind(&mut self, conversation: &mut Conversation, service: Service) {
-        self.set_service(conversation, service);
-        if self.config.profile.exact_snort3 {
-            conversation.service = None;
-        }
-    }
-
     /// One call of the inspector. True: go on with the loop.
     fn inspect(
         &mut self,
@@ -350,7 +341,7 @@ impl Driver<'_> {
             None => {
                 conversation.inspector = None;
                 conversation.service = None;
-                conversation.wizard = Some(Box::new(self.new_wizard()));
+                conversation.wizard = self.new_wizard();
                 for direction in [Direction::ToServer, Direction::ToClient] {
                     conversation.set_mode(direction, Mode::Identify);
                 }
@@ -358,12 +349,10 @@ impl Driver<'_> {
         }
     }
 
-    pub(crate) fn new_wizard(&self) -> tapir_protocol::Wizard {
-        if self.config.extended_identification {
-            tapir_protocol::Wizard::extended()
-        } else {
-            tapir_protocol::Wizard::new()
-        }
+    /// A wizard for a flow, unless identification is off.
+    pub(crate) fn new_wizard(&self) -> Option<Box<Wizard>> {
+        let make = if self.config.extended_identification { Wizard::extended } else { Wizard::new };
+        self.config.identify.then(|| Box::new(make()))
     }
 
     /// This direction falls back to plain reassembly; with both, the inspector goes.
@@ -375,47 +364,50 @@ impl Driver<'_> {
     }
 
     /// Rebuilt data without an inspector. True: something was taken.
+    ///
+    /// Each unit repeats the last `plain_overlap` bytes of the one before, so that what stands across
+    /// the cut is found; a rule that fired on the bytes before is not raised again.
     fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: bool) -> bool {
         let Some(session) = conversation.tcp.take() else { return false };
+        let carried = conversation.carried(direction);
         let half = session.half(direction);
         let ready = half.ready();
-        let cut = if flush && half.gap().is_some() || flush && !ready.is_empty() {
-            Some(self.plain_cut(half.segment_ends(), ready.len()).unwrap_or(ready.len()))
-        } else {
-            self.plain_cut(half.segment_ends(), ready.len())
-        };
+        let gap = half.gap().is_some();
+        let cut = self.plain_cut(half.segment_ends(), carried, ready.len());
+        let cut = cut.or((flush && (gap || ready.len() > carried)).then_some(ready.len()));
         let Some(cut) = cut else {
             conversation.tcp = Some(session);
             return false;
         };
-        if let Some(bytes) = ready.get(..cut).filter(|bytes| !bytes.is_empty()) {
+        if let Some(bytes) = ready.get(..cut).filter(|bytes| bytes.len() > carried) {
             let facts = self.facts(conversation, &session, direction, number);
             let mut sink = self.sink(&mut conversation.detect, facts);
-            sink.pdu(&Pdu::plain(bytes));
+            sink.pdu(&Pdu { continues_flush: carried > 0, ..Pdu::plain(bytes) });
         }
+        let last = cut >= ready.len() && (gap || flush);
+        let keep = if last { 0 } else { cut.min(self.config.plain_overlap) };
         let mut session = session;
         let half = session.half_mut(direction);
-        half.consume(cut);
-        let mut took = cut > 0;
-        if half.ready().is_empty() && half.gap().is_some() {
+        half.consume(cut.saturating_sub(keep));
+        let at_gap = half.ready().is_empty() && gap;
+        if at_gap {
             half.skip_gap();
-            took = true;
         }
         conversation.tcp = Some(session);
-        took
+        conversation.carry(direction, keep);
+        cut > carried || at_gap
     }
 
-    /// Where plain data is cut: at the end of a segment, once at least two segments and enough bytes
-    /// are there; at `pdu_bytes` in any case.
-    fn plain_cut(&self, ends: impl Iterator<Item = usize>, ready: usize) -> Option<usize> {
+    /// Where plain data is cut: at the end of a segment, once at least two new segments and enough new
+    /// bytes are there; at `pdu_bytes` in any case.
+    fn plain_cut(&self, ends: impl Iterator<Item = usize>, carried: usize, ready: usize) -> Option<usize> {
+        let largest = self.config.limits.pdu_bytes.max(self.config.plain_flush_bytes);
         let mut segments = 0;
-        for end in ends {
-            if end > ready {
-                break;
-            }
-            segments += 1;
-            if segments >= 2 && end >= self.config.plain_flush_bytes || end >= self.config.limits.pdu_bytes {
-                return Some(end.min(self.config.limits.pdu_bytes.max(self.config.plain_flush_bytes)));
+        for end in ends.take_while(|&end| end <= ready) {
+            let new = end.saturating_sub(carried);
+            segments += usize::from(new > 0);
+            if segments >= 2 && new >= self.config.plain_flush_bytes || new >= largest {
+                return Some(end.min(carried.saturating_add(largest)));
             }
         }
         None

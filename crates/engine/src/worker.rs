@@ -22,7 +22,7 @@ use tapir_flow::{
 };
 use tapir_options::{BitView, Net};
 use tapir_packet::{Frame, Packet, TcpHeader, Timestamp, decode, decode_ip, protocol};
-use tapir_protocol::{End, Expectation, PduKind, TransportKind, bind_port};
+use tapir_protocol::{End, Expectation, PduKind, Service, TransportKind, bind_port};
 use tapir_telemetry::{Counter, Counters};
 
 /// Announced flows (FTP data) remembered at most.
@@ -159,6 +159,12 @@ impl Worker {
         });
     }
 
+    /// No packet arrived until `now` (live capture): flows that are idle for too long end.
+    pub fn idle(&mut self, now: Timestamp, out: &mut dyn EventSink) {
+        self.now = self.now.max(now);
+        self.expire(0, out);
+    }
+
     /// No more packets: what was acknowledged is inspected, flows end in order of creation.
     pub fn finish(&mut self, out: &mut dyn EventSink) {
         let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
@@ -193,12 +199,11 @@ impl Worker {
             self.fragment(packet, number, endpoint, out);
             return;
         }
-        match FlowKey::of(packet, endpoint) {
-            Some((key, source_is_low)) => match packet.tcp() {
+        if let Some((key, source_is_low)) = FlowKey::of(packet, endpoint) {
+            match packet.tcp() {
                 Some(tcp) => self.tcp(packet, tcp, key, source_is_low, number, endpoint, out),
                 None => self.datagram(packet, key, source_is_low, number, endpoint, out),
-            },
-            None => {}
+            }
         }
     }
 
@@ -353,6 +358,12 @@ impl Worker {
         }
     }
 
+    /// The service bound to a server port: by configuration, else by default.
+    fn bound(&self, transport: TransportKind, port: u16) -> Option<Service> {
+        let configured = self.config.bindings.iter().find(|(of, at, _)| (*of, *at) == (transport, port));
+        configured.map(|(.., service)| *service).or_else(|| bind_port(transport, port))
+    }
+
     fn driver<'w>(&'w mut self, out: &'w mut dyn EventSink) -> Driver<'w> {
         Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out }
     }
@@ -374,12 +385,11 @@ impl Worker {
         let mut conversation = self.conversation(packet, source_is_low == sender_is_client, endpoint)?;
         conversation.tcp = Some(Box::new(session));
         let expected = self.expected(&mut conversation);
-        let bound = bind_port(TransportKind::Tcp, conversation.server.1);
+        let bound = self.bound(TransportKind::Tcp, conversation.server.1);
         let mut driver = self.driver(out);
-        match (expected, bound) {
-            (Some(service), _) => driver.set_service(&mut conversation, service),
-            (None, Some(service)) => driver.bind(&mut conversation, service),
-            (None, None) => conversation.wizard = Some(Box::new(driver.new_wizard())),
+        match expected.or(bound) {
+            Some(service) => driver.set_service(&mut conversation, service),
+            None => conversation.wizard = driver.new_wizard(),
         }
         Some(self.insert(key, conversation, FlowTimeout::TCP, number, out))
     }
@@ -424,6 +434,7 @@ impl Worker {
             wizard: None,
             mode: [Mode::Identify; 2],
             wanted: [0; 2],
+            carried: [0; 2],
             ended: [false; 2],
             long_lived: false,
             detect: FlowState::new(number),
@@ -435,7 +446,7 @@ impl Worker {
         })
     }
 
-    fn expected(&mut self, conversation: &mut Conversation) -> Option<tapir_protocol::Service> {
+    fn expected(&mut self, conversation: &mut Conversation) -> Option<Service> {
         if self.expectations.is_empty() {
             return None;
         }
@@ -499,11 +510,11 @@ impl Worker {
             _ => FlowTimeout::IP,
         };
         if conversation.protocol == protocol::UDP && packet.ports().is_some() {
-            let bound = bind_port(TransportKind::Udp, conversation.server.1);
+            let bound = self.bound(TransportKind::Udp, conversation.server.1);
             let mut driver = self.driver(out);
             match bound {
-                Some(service) => driver.bind(&mut conversation, service),
-                None => conversation.wizard = Some(Box::new(driver.new_wizard())),
+                Some(service) => driver.set_service(&mut conversation, service),
+                None => conversation.wizard = driver.new_wizard(),
             }
         }
         Some(self.insert(key, conversation, timeout, number, out))

@@ -19,6 +19,8 @@ pub(crate) fn of(
     let service_header = !matches!(word, "tcp" | "udp" | "icmp" | "ip");
     match Service::from_name(word) {
         _ if !service_header => {}
+        // A rule without a header speaks of a builtin event.
+        _ if word.is_empty() => return Ok((services, false)),
         Some(Service::File) => services.extend_from_slice(BufferId::FileData.services()),
         Some(service) => services.push(service),
         None => {

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Config {
     /// Surface form of all rules; `None` detects it per file and, in mixed files, per rule.
     pub dialect: Option<Dialect>,
+    /// A Snort 3 rule without `sid` is an error. If false it gets sid 0, as in Snort itself.
+    pub require_sid: bool,
     /// Address variables: name → text.
     pub address_vars: BTreeMap<String, String>,
     /// Port variables: name → text.
@@ -36,6 +38,7 @@ impl Default for Config {
         address_vars.insert("EXTERNAL_NET".to_owned(), "any".to_owned());
         Self {
             dialect: None,
+            require_sid: true,
             address_vars,
             port_vars: PORT_VARS.iter().map(owned).collect(),
             pinned: BTreeSet::new(),

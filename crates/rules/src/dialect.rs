@@ -91,7 +91,8 @@ impl Hints {
         hints.suricata |= SURICATA_PROTOCOLS.contains(&protocol) || protocol.contains(':') || rest.contains(&"=>");
         hints.snort3 |= !protocol.is_empty() && rest.is_empty();
         let mut seen_content = false;
-        for (name, value) in options(body) {
+        let legal = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        for (name, value) in options(body).filter(|(name, _)| legal(name)) {
             hints.option(name, value, seen_content);
             seen_content |= matches!(name, "content" | "pcre" | "uricontent");
         }
@@ -108,6 +109,12 @@ impl Hints {
                 self.snort2 |= value.split(',').any(|entry| entry.trim_start().starts_with("service "));
                 self.suricata |= value.contains("created_at ");
             }
+            // Words that Snort 3 writes in another way.
+            "tag" | "sd_pattern" => {
+                self.snort2 |= value.split(',').any(|arg| arg.trim().parse::<u32>().is_ok());
+            }
+            "stream_size" => self.snort2 |= value.contains(",>,") || value.contains(",<,") || value.contains(",=,"),
+            "dce_iface" => self.snort2 |= !value.starts_with("uuid"),
             "http_header" => self.snort3 |= !value.is_empty() || !seen_content,
             "http_uri" | "http_raw_uri" | "http_client_body" | "http_cookie" | "http_method" => {
                 self.snort3 |= !seen_content;

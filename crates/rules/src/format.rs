@@ -81,7 +81,9 @@ fn push_info(text: &mut String, rule: &Rule, classes: &ClassTable) {
     if info.gid != 1 {
         push(text, format_args!("gid:{};", info.gid));
     }
-    push(text, format_args!("sid:{};", info.sid));
+    if info.sid != 0 {
+        push(text, format_args!("sid:{};", info.sid));
+    }
     if info.rev != 0 {
         push(text, format_args!("rev:{};", info.rev));
     }

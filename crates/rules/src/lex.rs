@@ -62,11 +62,13 @@ struct Lexer<'a> {
     at: usize,
     end: usize,
     problems: Vec<Diagnostic>,
+    /// Something wasn't closed and took the rest with it: what follows from that isn't reported.
+    lost: bool,
 }
 
 impl<'a> Lexer<'a> {
     fn new(text: &'a str, source: SourceId, at: usize, end: usize) -> Self {
-        Self { text, source, at, end: end.min(text.len()), problems: Vec::new() }
+        Self { text, source, at, end: end.min(text.len()), problems: Vec::new(), lost: false }
     }
 
     fn byte_at(&self, at: usize) -> Option<u8> {
@@ -114,19 +116,25 @@ impl<'a> Lexer<'a> {
         help: &str,
     ) {
         // A rule of nothing but mistakes shall not cost more than its text.
-        if self.problems.len() < MAX_PROBLEMS {
+        if self.problems.len() < MAX_PROBLEMS && !self.lost {
             let mut problem = Diagnostic::new(severity, code, self.span(place.0, place.1), message);
             problem.help = (!help.is_empty()).then(|| help.to_owned());
             self.problems.push(problem);
         }
     }
 
-    /// Length of a line continuation at `at`: `\` before a line end; 0 if there is none.
+    /// Length of a line continuation at `at`: `\` before a line end, blanks between them being
+    /// forgiven; 0 if there is none.
     fn continuation(&self, at: usize) -> usize {
-        let byte = |ahead: usize| self.byte_at(at.saturating_add(ahead));
-        match (byte(0), byte(1), byte(2)) {
-            (Some(b'\\'), Some(b'\n'), _) => 2,
-            (Some(b'\\'), Some(b'\r'), Some(b'\n')) => 3,
+        if self.byte_at(at) != Some(b'\\') {
+            return 0;
+        }
+        let mut end = at.saturating_add(1);
+        while self.byte_at(end).is_some_and(|byte| b" \t\r".contains(&byte)) {
+            end = end.saturating_add(1);
+        }
+        match self.byte_at(end) {
+            Some(b'\n') => end.saturating_add(1).saturating_sub(at),
             _ => 0,
         }
     }
@@ -161,8 +169,22 @@ impl<'a> Lexer<'a> {
 
     fn is_continued(&self, from: usize, end: usize) -> bool {
         let line = self.text.as_bytes().get(from..end).unwrap_or(&[]);
-        line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\")
+        line.trim_ascii_end().ends_with(b"\\")
     }
+}
+
+/// The text without line continuations and line ends.
+fn clean(raw: &str) -> String {
+    let Some((first, rest)) = raw.split_once('\n') else { return raw.to_owned() };
+    let mut text = String::with_capacity(raw.len());
+    let mut line = first;
+    for next in rest.split('\n') {
+        let joined = line.trim_end_matches([' ', '\t', '\r']).strip_suffix('\\');
+        text.push_str(joined.unwrap_or_else(|| line.strip_suffix('\r').unwrap_or(line)));
+        line = next;
+    }
+    text.push_str(line);
+    text
 }
 
 /// Diagnostics kept per rule.

@@ -204,7 +204,7 @@ impl<'a> Loader<'a> {
     fn rule(&mut self, raw: crate::lex::RawRule) {
         let (enabled, span) = (raw.enabled, raw.span);
         let mut found = Vec::new();
-        let mut built = rule::build(raw, &mut self.variables, &mut found);
+        let mut built = rule::build(raw, self.config.require_sid, &mut self.variables, &mut found);
         if let Some(at) = self.loaded.sources.invalid_in(span) {
             let place = Span { source: span.source, start: at, end: at.saturating_add(1) };
             let problem = Diagnostic::new(Severity::Error, "R0402", place, "byte is not UTF-8 text");
@@ -225,7 +225,7 @@ impl<'a> Loader<'a> {
             Some(Built::Stub(stub)) if enabled => self.stub(stub),
             Some(Built::Stub(_)) => {}
             Some(Built::Rule(mut rule, priority)) => {
-                rule.line = self.loaded.sources.position(span.source, span.start).0;
+                rule.line = self.loaded.sources.line(span.source, span.start);
                 self.loaded.counts.parsed = self.loaded.counts.parsed.saturating_add(1);
                 self.keep(*rule, priority);
             }
@@ -260,7 +260,7 @@ impl<'a> Loader<'a> {
         for (rule, priority) in self.loaded.rules.iter_mut().zip(&self.priorities) {
             let class = rule.info.classtype.as_deref().and_then(|name| self.loaded.classifications.class(name));
             rule.info.priority = priority.effective(rule.dialect, class.map(|class| class.priority));
-            rule::check_tables(rule, &self.loaded.classifications, &self.loaded.references, &mut found);
+            rule::check_tables(rule, *priority, &self.loaded.classifications, &self.loaded.references, &mut found);
         }
         for diagnostic in found {
             self.report(diagnostic);

@@ -49,6 +49,8 @@ pub(crate) struct PrioritySource {
     pub explicit: Option<u32>,
     /// `classtype` stands behind `priority`.
     pub class_last: bool,
+    /// Where the class is named.
+    pub class_span: Option<Span>,
 }
 
 impl PrioritySource {
@@ -66,10 +68,14 @@ impl PrioritySource {
 }
 
 /// Judges a raw rule. `None` if it can't be used; why is in `diagnostics`.
-pub(crate) fn build(raw: RawRule, variables: &mut Variables, diagnostics: &mut Vec<Diagnostic>) -> Option<Built> {
+pub(crate) fn build(
+    raw: RawRule,
+    require_sid: bool,
+    variables: &mut Variables,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Built> {
     let first = diagnostics.len();
-    let built = build_rule(raw, variables, diagnostics);
-    let (identity, built) = built;
+    let (identity, built) = build_rule(raw, require_sid, variables, diagnostics);
     let found = diagnostics.get_mut(first..).unwrap_or_default();
     let failed = found.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     for diagnostic in found {
@@ -80,9 +86,14 @@ pub(crate) fn build(raw: RawRule, variables: &mut Variables, diagnostics: &mut V
 
 type Identified = (Option<(u32, u32)>, Option<Built>);
 
-fn build_rule(mut raw: RawRule, variables: &mut Variables, diagnostics: &mut Vec<Diagnostic>) -> Identified {
+fn build_rule(
+    mut raw: RawRule,
+    require_sid: bool,
+    variables: &mut Variables,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Identified {
     diagnostics.append(&mut raw.problems);
-    let identity = Identity::take(&mut raw, diagnostics);
+    let identity = Identity::take(&mut raw, require_sid, diagnostics);
     let id = (identity.info.sid > 0).then_some((identity.info.gid, identity.info.sid));
     let Some(action) = action(&raw, diagnostics) else { return (id, None) };
     if let Some(enable) = identity.enable {
@@ -216,24 +227,26 @@ pub(crate) fn is_builtin(gid: u32) -> bool {
 /// Says what is odd about classes and references, once all tables are known.
 pub(crate) fn check_tables(
     rule: &Rule,
+    priority: PrioritySource,
     classes: &ClassTable,
     references: &ReferenceTable,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut warn = |code, message: String, help: Option<String>| {
-        let mut diagnostic = Diagnostic::new(Severity::Warning, code, rule.span, message);
+    let mut warn = |code, span: Span, message: String, help: Option<String>| {
+        let mut diagnostic = Diagnostic::new(Severity::Warning, code, span, message);
         diagnostic.rule = Some((rule.info.gid, rule.info.sid));
         diagnostic.help = help;
         diagnostics.push(diagnostic);
     };
     if let Some(name) = rule.info.classtype.as_deref().filter(|name| classes.class(name).is_none()) {
         let help = suggest::did_you_mean(name, classes.iter().map(|class| class.name.as_str()));
-        warn("R0311", format!("unknown classtype `{name}`: the rule gets no class"), help);
+        let span = priority.class_span.unwrap_or(rule.span);
+        warn("R0311", span, format!("unknown classtype `{name}`: the rule gets no class"), help);
     }
     for reference in &rule.info.references {
         if references.prefix(&reference.scheme).is_none() {
             let help = Some(format!("define it: config reference: {} https://…", reference.scheme));
-            warn("R0312", format!("unknown reference scheme `{}`", reference.scheme), help);
+            warn("R0312", rule.span, format!("unknown reference scheme `{}`", reference.scheme), help);
         }
     }
 }

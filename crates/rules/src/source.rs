@@ -59,6 +59,11 @@ impl SourceMap {
         self.sources.is_empty()
     }
 
+    /// Line of an offset, from 1. Cheap, unlike the column.
+    pub fn line(&self, id: SourceId, at: u32) -> u32 {
+        self.source(id).map_or(1, |source| offset(source.lines.partition_point(|&start| start <= at)))
+    }
+
     /// Line and column (in characters) of an offset, both from 1.
     pub fn position(&self, id: SourceId, at: u32) -> (u32, u32) {
         let Some(source) = self.source(id) else { return (1, 1) };
@@ -72,7 +77,7 @@ impl SourceMap {
 
     /// `name:line` of a span's start.
     pub fn place(&self, span: Span) -> String {
-        format!("{}:{}", self.name(span.source), self.position(span.source, span.start).0)
+        format!("{}:{}", self.name(span.source), self.line(span.source, span.start))
     }
 
     /// The text of a source, shared.

@@ -1,6 +1,8 @@
 //! Published rule sets, if `../shared` (or `$TAPIR_SHARED`) is there: counts, no errors, and the
 //! fixed point of printing.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use tapir_rules::{Config, Dialect, Loaded, Rule, Severity, format_rule, load_files, load_str, render};
 
@@ -85,8 +87,9 @@ fn the_other_sets_load_without_an_error() {
 fn the_snort_2_configuration_defines_variables_and_classes() {
     let Some(loaded) = load("snort2.9-community/snort.conf", &Config::default()) else { return };
     println!("snort.conf: {:?}", loaded.counts);
-    for found in loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error) {
-        println!("{}", render(found, &loaded.sources, false));
-    }
+    // Its includes are not there, its preprocessor lines are noticed.
+    let others = loaded.diagnostics.iter().filter(|found| !matches!(found.code, "R0401" | "R0411"));
+    let others: Vec<_> = others.map(|found| render(found, &loaded.sources, false)).collect();
+    assert_eq!(others, [] as [String; 0]);
     assert!(loaded.rules.is_empty());
 }

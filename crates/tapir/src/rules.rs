@@ -6,7 +6,7 @@ use crate::{explain, load, settings};
 use std::io::Write;
 use std::path::PathBuf;
 use tapir_engine::{LoadReport, Rules};
-use tapir_rules::{Loaded, Rule, Severity};
+use tapir_rules::{Dialect, Loaded, Rule, Severity};
 
 /// Runs the command; the value is the exit code.
 pub fn run(command: &RulesCommand, messages: &Messages) -> Result<u8, String> {
@@ -16,9 +16,7 @@ pub fn run(command: &RulesCommand, messages: &Messages) -> Result<u8, String> {
         RulesCommand::Show { sid, rule_args } => one(sid, rule_args, messages, |rules, index| {
             rules.set.rule(index).map(|rule| format!("{}\n", rule.rule.text)).unwrap_or_default()
         }),
-        RulesCommand::Explain { sid, rule_args } => {
-            one(sid, rule_args, messages, |rules, index| explain::rule(rules, index))
-        }
+        RulesCommand::Explain { sid, rule_args } => one(sid, rule_args, messages, explain::rule),
         RulesCommand::Convert { files, rule_args } => convert(files, rule_args, messages),
     }
 }
@@ -153,6 +151,8 @@ fn convert(files: &[PathBuf], args: &RuleArgs, messages: &Messages) -> Result<u8
     Ok(u8::from(lost > 0 && args.strict))
 }
 
-fn canonical(rule: &Rule, classes: &tapir_rules::ClassTable) -> String {
+/// Folded rules are in Snort 3's form, whatever they were written in.
+fn canonical(rule: &mut Rule, classes: &tapir_rules::ClassTable) -> String {
+    rule.dialect = Dialect::Snort3;
     tapir_rules::format_rule(rule, classes)
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tapir_detect::Profile;
 use tapir_engine::{Enable, EngineConfig, RuleSources};
+use tapir_protocol::{Service, TransportKind};
 use tapir_rules::Dialect;
 
 /// `tapir.toml`. Unknown keys are refused.
@@ -18,6 +19,9 @@ struct File {
     enable: Option<Vec<String>>,
     #[serde(default)]
     variables: BTreeMap<String, String>,
+    identify_services: Option<bool>,
+    #[serde(default)]
+    bindings: BTreeMap<String, String>,
     #[serde(default)]
     stream: Stream,
     #[serde(default)]
@@ -138,9 +142,27 @@ fn engine(mut profile: Profile, file: &File, output: Option<&OutputArgs>) -> Res
     engine.limits.http_response_depth = file.http.response_depth.or(engine.limits.http_response_depth);
     engine.limits.unzip = file.http.unzip.unwrap_or(engine.limits.unzip);
     engine.limits.inflate_bytes = file.http.inflate_bytes.unwrap_or(engine.limits.inflate_bytes);
+    engine.identify = file.identify_services.unwrap_or(engine.identify);
+    for (place, name) in &file.bindings {
+        engine.bindings.push(binding(place, name)?);
+    }
     if let Some(output) = output {
         engine.evidence = output.evidence;
         engine.builtin_events = output.builtin_events;
     }
     Ok(engine)
+}
+
+/// `tcp:8888 = "http"` of the `[bindings]` table.
+fn binding(place: &str, name: &str) -> Result<(TransportKind, u16, Service), String> {
+    let wrong = || format!("bindings: \"{place}\" = \"{name}\": write e.g. \"tcp:8888\" = \"http\"");
+    let (transport, port) = place.split_once(':').ok_or_else(wrong)?;
+    let transport = match transport {
+        "tcp" => TransportKind::Tcp,
+        "udp" => TransportKind::Udp,
+        _ => return Err(wrong()),
+    };
+    let port = port.parse().map_err(|_| wrong())?;
+    let service = Service::from_name(name).ok_or_else(|| format!("bindings: unknown service '{name}'"))?;
+    Ok((transport, port, service))
 }

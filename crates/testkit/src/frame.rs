@@ -36,7 +36,7 @@ pub fn ipv4_fragment(
     more: bool,
 ) -> Vec<u8> {
     let length = u16::try_from(20 + payload.len()).unwrap_or(u16::MAX);
-    let field = offset / 8 | if more { 0x2000 } else { 0 };
+    let field = (offset / 8) | if more { 0x2000 } else { 0 };
     let mut header = vec![0x45, 0];
     header.extend(length.to_be_bytes());
     header.extend(id.to_be_bytes());
@@ -55,7 +55,7 @@ fn checksum(bytes: &[u8]) -> u16 {
     for pair in bytes.chunks(2) {
         let high = u32::from(pair.first().copied().unwrap_or(0));
         let low = u32::from(pair.get(1).copied().unwrap_or(0));
-        sum += high << 8 | low;
+        sum += (high << 8) | low;
     }
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

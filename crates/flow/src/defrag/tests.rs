@@ -151,13 +151,13 @@ fn datagrams_with_other_ids_are_kept_apart() {
 }
 
 #[test]
-fn a_repeated_fragment_is_no_anomaly() {
+fn a_repeated_fragment_is_an_event_but_no_conflict() {
     let mut setup = Setup::policy(FragmentPolicy::Linux);
     for _ in 0..2 {
         assert_eq!(setup.push(&Piece(0, true, b"12345678")), None);
     }
     assert!(setup.push(&Piece(8, false, b"tail")).is_some());
-    assert_eq!(setup.events, [0u32; 0]);
+    assert_eq!(setup.events, [event::FULL_OVERLAP]);
     assert_eq!(setup.count(Counter::FragmentOverlaps), 0);
 }
 
@@ -189,15 +189,21 @@ fn two_different_ends_drop_the_datagram() {
 }
 
 #[test]
-fn data_beyond_the_end_is_dropped_in_either_order() {
+fn data_beyond_a_known_end_is_dropped() {
     let mut setup = Setup::policy(FragmentPolicy::Linux);
     setup.push(&Piece(8, false, b"tail"));
     setup.push(&Piece(16, true, b"12345678"));
     assert_eq!(setup.events, [event::BEYOND_END]);
     assert_eq!(&setup.push(&Piece(0, true, b"12345678")).unwrap()[20..], b"12345678tail");
+}
+
+#[test]
+fn an_end_before_known_data_drops_the_datagram() {
+    let mut setup = Setup::policy(FragmentPolicy::Linux);
     setup.push(&Piece(16, true, b"12345678"));
     setup.push(&Piece(8, false, b"tail"));
-    assert_eq!(setup.events, [event::BEYOND_END; 2]);
+    assert_eq!(setup.events, [event::TEARDROP]);
+    assert!(setup.defragmenter.is_empty());
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn a_datagram_beyond_the_maximum_length_is_dropped() {
 }
 
 #[test]
-fn covering_a_whole_fragment_with_other_bytes_is_an_event() {
+fn covering_a_whole_fragment_is_an_event() {
     let mut setup = Setup::policy(FragmentPolicy::Linux);
     setup.push(&Piece(8, true, b"AAAAAAAA"));
     setup.push(&Piece(0, true, &[b'B'; 24]));

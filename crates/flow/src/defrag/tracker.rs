@@ -49,15 +49,13 @@ impl Tracker {
     ) -> Added {
         let span = Span::at(u64::from(part.offset), part.data.len());
         self.check_options(part, events);
-        if !part.more && self.total.is_some_and(|total| total != span.end) {
+        let other_end = self.total.is_some_and(|total| total != span.end)
+            || self.pieces.last_end().is_some_and(|end| end > span.end);
+        if !part.more && other_end {
             events(event::TEARDROP);
             return Added::Conflict;
         }
-        let beyond = match part.more {
-            true => self.total.is_some_and(|total| span.end > total),
-            false => self.pieces.last_end().is_some_and(|end| end > span.end),
-        };
-        if beyond {
+        if part.more && self.total.is_some_and(|total| span.end > total) {
             events(event::BEYOND_END);
             counters.bump(Counter::FragmentsInvalid);
             return Added::Waiting;
@@ -130,10 +128,11 @@ impl Tracker {
         for (old, piece) in self.pieces.overlapping(span) {
             let common = old.intersect(span);
             covered += common.len();
-            if part(&piece.data, old, common) != part(data, span, common) {
-                differs = true;
-                full |= common == old;
-            }
+            differs |= part(&piece.data, old, common) != part(data, span, common);
+            full |= common == old;
+        }
+        if full {
+            events(event::FULL_OVERLAP);
         }
         if covered == span.len() && !differs {
             return true;
@@ -141,9 +140,6 @@ impl Tracker {
         if differs {
             counters.bump(Counter::FragmentOverlaps);
             self.overlaps = self.overlaps.saturating_add(1);
-            if full {
-                events(event::FULL_OVERLAP);
-            }
             if config.max_overlaps != 0 && self.overlaps > config.max_overlaps {
                 events(event::OVERLAP_LIMIT);
                 counters.bump(Counter::FragmentPiecesFull);

@@ -34,6 +34,8 @@ pub struct Half {
     /// Offset behind the last byte, by a FIN.
     pub(super) fin: Option<u64>,
     pub(super) ended: Option<FlowEnd>,
+    /// An acknowledgement far from any window: if the sender goes on there, much was not captured.
+    pub(super) far: Option<u32>,
     pub(super) discard: bool,
     pub(super) overlaps: u32,
     /// Times that the origin was moved back.
@@ -133,7 +135,7 @@ impl Half {
 
     /// Stops (or resumes) keeping bytes; sequence numbers are followed all the same.
     pub fn set_discard(&mut self, on: bool) {
-        if on && !self.discard {
+        if on != self.discard {
             self.drop_data();
         }
         self.discard = on;
@@ -243,15 +245,12 @@ impl Half {
             return false;
         }
         self.acked = to;
-        if self.discard {
-            self.start = self.start.max(to);
-        }
         true
     }
 
     /// Drops all bytes; what follows is followed by numbers.
     pub(super) fn drop_data(&mut self) {
-        let end = self.end().max(self.expected());
+        let end = self.end().max(self.highest);
         self.placed = VecDeque::new();
         self.queued.clear();
         self.buffer = Vec::new();
@@ -282,6 +281,17 @@ impl Half {
         self.highest.max(self.acked)
     }
 
+    /// Goes on at `seq`, where both sides are: everything up to there was missed. The distance is
+    /// known modulo 2^32 only.
+    pub(super) fn jump(&mut self, seq: u32) {
+        #[allow(clippy::cast_possible_truncation, reason = "sequence numbers are the low 32 bits")]
+        let expected = self.origin.unwrap_or(seq).wrapping_add(self.expected() as u32);
+        self.acked = self.expected().saturating_add(u64::from(seq.wrapping_sub(expected)));
+        self.edge = None;
+        self.fin = None;
+        self.far = None;
+    }
+
     /// Nothing is known of this direction but where it starts.
     pub(super) fn is_pristine(&self) -> bool {
         self.highest == 0 && self.acked == 0 && self.start == 0 && self.fin.is_none()
@@ -306,7 +316,7 @@ impl Half {
             bytes += piece.data.len();
         }
         assert_eq!(bytes, self.queued.bytes());
-        assert!(self.end() <= self.highest.max(self.acked));
+        assert!(self.end() <= self.highest);
     }
 
     /// Empties the buffer, which holds nothing unconsumed.

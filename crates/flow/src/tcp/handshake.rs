@@ -26,7 +26,9 @@ impl TcpSession {
         if segment.has(TcpHeader::SYN) {
             return self.restarts(segment);
         }
-        self.closed() && self.is_elsewhere(segment)
+        let continues = segment.config.midstream && !segment.payload.is_empty();
+        // Who goes on sending after a reset of its own never sent that: it was forged.
+        continues && self.closed() && (self.both(segment.dir)[0].reset_sent || self.is_elsewhere(segment))
     }
 
     fn restarts(&self, segment: &Segment<'_, '_>) -> bool {
@@ -47,9 +49,6 @@ impl TcpSession {
     }
 
     fn is_elsewhere(&self, segment: &Segment<'_, '_>) -> bool {
-        if segment.payload.is_empty() || !segment.config.midstream {
-            return false;
-        }
         let half = self.half(segment.dir);
         let offset = half.offset(segment.tcp.seq).unwrap_or(0);
         let expected = i64::try_from(half.expected()).unwrap_or(i64::MAX);
@@ -63,21 +62,22 @@ impl TcpSession {
         let seq = segment.tcp.seq;
         let first_byte = seq.wrapping_add(1);
         let [mine, theirs] = self.both(dir);
-        let (acked, other_syn) = (mine.syn_acked, theirs.syn.is_some());
+        let acked = mine.syn_acked;
+        let both_open = mine.syn.is_none() && theirs.syn.is_some() && !theirs.answers;
         let half = self.half_mut(dir);
         let fresh = half.origin.is_none() || (half.is_pristine() && !acked);
         if half.origin != Some(first_byte) && !fresh {
             if !ack {
                 self.pending_syn = Some((dir, seq));
+                (segment.events)(event::SYN_ON_ESTABLISHED);
             }
-            (segment.events)(event::SYN_ON_ESTABLISHED);
             segment.counters.bump(Counter::TcpSynIgnored);
             segment.ignore(IgnoredData::Syn);
             return false;
         }
         half.origin = Some(first_byte);
         half.exact = true;
-        if other_syn && !ack && !self.established {
+        if both_open && !ack && !self.established {
             (segment.events)(event::FOUR_WAY_HANDSHAKE);
         }
         if ack && !self.established {
@@ -87,6 +87,7 @@ impl TcpSession {
             let found = options::parse(segment.tcp.options);
             let peer = self.peer(dir);
             peer.syn = Some(seq);
+            peer.answers = ack;
             peer.scale = found.scale;
             peer.timestamps = found.timestamp.is_some();
             peer.recent = found.timestamp.map(|value| (value, segment.meta.time));
@@ -108,6 +109,7 @@ impl TcpSession {
     /// Takes in a reset, if its receiver would.
     pub(super) fn on_reset(&mut self, segment: &mut Segment<'_, '_>) {
         if !segment.payload.is_empty() {
+            (segment.events)(event::DATA_AFTER_RESET_RECEIVED);
             segment.counters.bump(Counter::TcpDataAfterEnd);
             segment.ignore(IgnoredData::AfterEnd);
         }
@@ -133,13 +135,14 @@ impl TcpSession {
         }
     }
 
-    /// Data of a session that was reset.
+    /// Data of a session that was reset: what was under way to the side that sent the reset.
     pub(super) fn after_reset(&mut self, segment: &mut Segment<'_, '_>) {
         if segment.payload.is_empty() {
             return;
         }
-        let own = self.peer(segment.dir).reset_sent;
-        (segment.events)(if own { event::DATA_AFTER_RESET_SENT } else { event::DATA_AFTER_RESET_RECEIVED });
+        if self.peer(segment.dir).reset_sent {
+            (segment.events)(event::DATA_AFTER_RESET_SENT);
+        }
         segment.counters.bump(Counter::TcpDataAfterEnd);
         segment.ignore(IgnoredData::AfterEnd);
     }
@@ -155,7 +158,9 @@ impl TcpSession {
         };
         let edge = half.edge.unwrap_or(half.expected().saturating_add(UNKNOWN_WINDOW));
         let upper = edge.max(half.expected().saturating_add(1));
-        u64::try_from(offset).is_ok_and(|offset| (half.acked..=upper).contains(&offset))
+        // A FIN takes a number, too.
+        let lower = half.acked.saturating_add(u64::from(half.ended.is_some()));
+        u64::try_from(offset).is_ok_and(|offset| (lower..=upper).contains(&offset))
     }
 
     /// Linux answers a reset in the window with a challenge, unless it is exactly what it expects:

@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) seen: bool,
     /// Sequence number of its SYN.
     pub(super) syn: Option<u32>,
+    /// Its SYN acknowledged the other side's.
+    pub(super) answers: bool,
     /// Its SYN was acknowledged.
     pub(super) syn_acked: bool,
     /// Window scale that its SYN offered.
@@ -95,6 +97,8 @@ impl Segment<'_, '_> {
 
 /// Sequence numbers further than this from what is expected belong to no window (RFC 7323 §2.3).
 const MAX_WINDOW: u64 = 1 << 30;
+/// What both sides say may differ by this much (the largest unscaled window, some times over).
+const MAX_DISAGREEMENT: u32 = 1 << 20;
 /// How far before its first segment a midstream direction may turn out to start, and how often.
 const MAX_REBASE: u32 = 1 << 16;
 const MAX_REBASES: u8 = 8;
@@ -228,7 +232,7 @@ impl TcpSession {
         if segment.has(TcpHeader::URG) {
             segment.counters.bump(Counter::TcpUrgent);
         }
-        if segment.tcp.flags == 0 && !segment.payload.is_empty() {
+        if segment.tcp.flags == 0 && !segment.payload.is_empty() && self.established {
             (segment.events)(event::DATA_WITHOUT_FLAGS);
         }
         if self.reset {
@@ -244,12 +248,16 @@ impl TcpSession {
         }
         let half = self.half_mut(segment.dir);
         half.origin.get_or_insert(segment.tcp.seq);
-        let offset = half.offset(segment.tcp.seq).unwrap_or(0);
-        let expected = i64::try_from(half.expected()).unwrap_or(i64::MAX);
-        if offset.abs_diff(expected) > MAX_WINDOW {
-            segment.counters.bump(Counter::TcpImplausible);
-            segment.ignore(IgnoredData::Implausible);
-            return false;
+        let mut offset = half.offset(segment.tcp.seq).unwrap_or(0);
+        if is_far(half, offset) {
+            let apart = half.far.map(|far| far.wrapping_sub(segment.tcp.seq).cast_signed().unsigned_abs());
+            if apart.is_none_or(|apart| apart > MAX_DISAGREEMENT) {
+                segment.counters.bump(Counter::TcpImplausible);
+                segment.ignore(IgnoredData::Implausible);
+                return false;
+            }
+            half.jump(segment.tcp.seq);
+            offset = half.offset(segment.tcp.seq).unwrap_or(0);
         }
         self.check_timestamp(segment, offset)
     }
@@ -280,7 +288,9 @@ impl TcpSession {
             return true;
         }
         let Some(value) = options::timestamp(segment.tcp.options) else {
-            (segment.events)(event::NO_TIMESTAMP);
+            if !segment.payload.is_empty() {
+                (segment.events)(event::NO_TIMESTAMP);
+            }
             return true;
         };
         let acked = i64::try_from(self.half(segment.dir).acked).unwrap_or(i64::MAX);
@@ -290,7 +300,10 @@ impl TcpSession {
             let old = value.wrapping_sub(recent).cast_signed() < 0;
             // What the receiver has acknowledged it took, whatever the timestamp.
             if old && offset >= acked && now.nanos_since(since) < PAWS_IDLE_NANOS {
-                (segment.events)(event::BAD_TIMESTAMP);
+                // Of acknowledgements alone the newer one was seen already: only their order differs.
+                if !segment.payload.is_empty() {
+                    (segment.events)(event::BAD_TIMESTAMP);
+                }
                 segment.counters.bump(Counter::TcpPaws);
                 segment.ignore(IgnoredData::Paws);
                 return false;
@@ -314,13 +327,13 @@ impl TcpSession {
         if half.origin.is_none() {
             half.origin = Some(segment.tcp.ack);
         }
-        let Some(offset) = half.offset(segment.tcp.ack).and_then(|offset| u64::try_from(offset).ok()) else {
-            return;
-        };
-        if offset > half.expected().saturating_add(MAX_WINDOW) {
+        let offset = half.offset(segment.tcp.ack).unwrap_or(0);
+        if is_far(half, offset) {
+            half.far = Some(segment.tcp.ack);
             segment.counters.bump(Counter::TcpImplausible);
             return;
         }
+        let Ok(offset) = u64::try_from(offset) else { return };
         let open = half.ended.is_none();
         let to = end_by_fin(half, offset, segment.events);
         let moved = half.acknowledge(to);
@@ -361,9 +374,6 @@ impl TcpSession {
             return;
         }
         let syn = segment.has(TcpHeader::SYN);
-        if syn {
-            (segment.events)(event::DATA_ON_SYN);
-        }
         self.count_small(segment);
         let zero_window = self.peer(segment.dir.reverse()).zero_window;
         let half = self.half_mut(segment.dir);
@@ -402,7 +412,12 @@ impl TcpSession {
         }
         if segment.outcome.data == DataOutcome::Retransmission {
             segment.counters.bump(Counter::TcpRetransmissions);
-        } else if segment.config.overlap_limit != 0 && overlaps > segment.config.overlap_limit {
+            return;
+        }
+        if syn {
+            (segment.events)(event::DATA_ON_SYN);
+        }
+        if segment.config.overlap_limit != 0 && overlaps > segment.config.overlap_limit {
             (segment.events)(event::OVERLAP_LIMIT);
         }
     }
@@ -432,7 +447,8 @@ impl TcpSession {
         let offset = half.offset(segment.tcp.seq).unwrap_or(0);
         let end = offset.saturating_add(i64::try_from(segment.payload.len()).unwrap_or(i64::MAX));
         let Ok(end) = u64::try_from(end) else { return };
-        if half.ended.is_some() {
+        // The receiver has acknowledged data behind it: an old one, of a retransmission cut short.
+        if half.ended.is_some() || end.saturating_add(1) < half.acked {
             return;
         }
         match half.fin {
@@ -483,6 +499,12 @@ impl TcpSession {
             }
         }
     }
+}
+
+/// Not near what is expected, so of another connection, or far ahead after a loss in capture.
+#[inline]
+fn is_far(half: &Half, offset: i64) -> bool {
+    offset.abs_diff(i64::try_from(half.expected()).unwrap_or(i64::MAX)) > MAX_WINDOW
 }
 
 /// The offset of the payload; a midstream direction may turn out to start earlier.
@@ -543,10 +565,11 @@ fn end_by_fin(half: &mut Half, offset: u64, events: &mut dyn FnMut(u32)) -> u64 
         return offset;
     }
     if offset > fin.saturating_add(1) {
-        if half.ended.is_none() || half.highest <= fin {
+        // In a direction whose start is a guess that may be a FIN from before it.
+        if half.exact {
             events(event::BAD_ACK);
         }
-        if half.highest > fin && half.ended.is_none() {
+        if half.ended.is_none() {
             // The data went on and was acknowledged: the receiver never took that FIN.
             half.fin = None;
             return offset;

@@ -1,5 +1,6 @@
 //! Tests of sessions as the engine uses them.
 
+mod allocation;
 mod ends;
 mod model;
 mod overlaps;
@@ -177,6 +178,17 @@ fn a_discarded_direction_keeps_counting_but_no_bytes() {
     c.data(ToServer, 5010, b"again");
     c.ack(ToClient, 5015);
     assert_eq!(c.take(ToServer), b"again");
+}
+
+#[test]
+fn a_discarded_direction_ends_where_its_fin_says_even_if_the_acknowledgement_came_first() {
+    let mut c = open();
+    c.session.half_mut(ToServer).set_discard(true);
+    c.ack(ToClient, 4);
+    let fin = header(Tcp::FIN | Tcp::ACK, c.seq(ToServer, 0), c.seq(ToClient, 0));
+    assert_eq!(c.send(ToServer, fin, b"abc").ended, [Some(FlowEnd::Fin), None]);
+    c.session.half(ToServer).check_invariants();
+    assert_eq!(c.session.bytes_by_sequence(), [3, 0]);
 }
 
 #[test]

@@ -64,7 +64,8 @@ fn token(lexer: &mut Lexer<'_>) -> Token {
         let end = lexer.at;
         lexer.error("R0106", (start, end), "`[` is not closed", "add the missing `]`");
     }
-    let text = lexer.slice(start, lexer.at).replace("\\\r\n", "   ").replace("\\\n", "  ");
+    // No list has a backslash but for continuations; blanks keep the offsets.
+    let text = lexer.slice(start, lexer.at).replace(['\\', '\r', '\n'], " ");
     let blank_in_negated_list = blank && text.starts_with('!');
     Token { text, start, end: lexer.at, blank_in_negated_list }
 }
@@ -83,7 +84,9 @@ pub(crate) fn looks_like_rule(line: &[u8]) -> bool {
         Some(b'(') => true,
         Some(b' ' | b'\t') => {
             let rest = rest.trim_ascii_start();
-            rest.starts_with(b"any ") || rest.first().is_some_and(|byte| b"($![0123456789".contains(byte))
+            let word = rest.split(|&byte| byte == b' ').next().unwrap_or(&[]);
+            // IPv6 addresses may begin with a letter.
+            word == b"any" || rest.first().is_some_and(|byte| b"($![0123456789".contains(byte)) || word.contains(&b':')
         }
         _ => false,
     }
@@ -129,7 +132,14 @@ mod tests {
 
     #[test]
     fn rule_lines_are_told_from_prose() {
-        for rule in ["alert tcp any any -> any any (", "alert ( gid:1;)", "file_id (msg", "drop http (", "pass ip $X"] {
+        for rule in [
+            "alert tcp any any -> any any (",
+            "alert ( gid:1;)",
+            "file_id (msg",
+            "drop http (",
+            "pass ip $X",
+            "log ip fe80::1 any",
+        ] {
             assert!(looks_like_rule(rule.as_bytes()), "{rule}");
         }
         for prose in ["alert me when it is there", "alert;", "drop , x", "alerting tcp any any", "", "log this"] {

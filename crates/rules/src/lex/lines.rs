@@ -3,7 +3,7 @@
 //! Quotes don't protect a semicolon in Suricata, whose rules may have an odd number of them. In
 //! 2.9 text we let quotes protect (but in `pcre`): no rule that 2.9 accepts reads differently.
 
-use super::{Lexer, MAX_OPTIONS, RawRule, tokens};
+use super::{Lexer, MAX_OPTIONS, RawRule, clean, tokens};
 use crate::{Dialect, OptionNode, Severity};
 
 /// Reads the rule after its action; `lexer.end` is the end of the logical line.
@@ -52,7 +52,7 @@ fn option(lexer: &mut Lexer<'_>, rule: &mut RawRule) -> bool {
     while lexer.peek().is_some_and(|byte| byte != b':' && byte != b';') {
         lexer.bump();
     }
-    let name = super::stream::clean(lexer.slice(start, lexer.at).trim_end());
+    let name = clean(lexer.slice(start, lexer.at).trim_end());
     let name_span = lexer.span(start, start.saturating_add(name.len()));
     let mut node = OptionNode { name, name_span, value: None, value_span: name_span };
     if lexer.peek() == Some(b':') {
@@ -62,7 +62,7 @@ fn option(lexer: &mut Lexer<'_>, rule: &mut RawRule) -> bool {
         skip_value(lexer, rule.dialect, &node.name);
         let raw = lexer.slice(value_start, lexer.at).trim_end();
         node.value_span = lexer.span(value_start, value_start.saturating_add(raw.len()));
-        node.value = Some(super::stream::clean(raw));
+        node.value = Some(clean(raw));
     }
     if lexer.peek().is_none() {
         let severity = if rule.dialect == Dialect::Suricata { Severity::Error } else { Severity::Warning };

@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
         let rest_start = start.saturating_add(word.len());
         let raw = self.text.get(rest_start..end).unwrap_or("");
         let rest_start = rest_start.saturating_add(raw.len().saturating_sub(raw.trim_start().len()));
-        let rest = raw.replace("\\\r\n", "").replace("\\\n", "");
+        let rest = super::clean(raw);
         self.at = end;
         let span = lexer.span(start, start.saturating_add(word.len()).saturating_add(raw.trim_end().len()));
         Statement::Directive {

@@ -1,6 +1,6 @@
 //! Rules of Snort 3: a stream of tokens in which line ends mean nothing.
 
-use super::{Lexer, MAX_OPTIONS, RawRule, tokens};
+use super::{Lexer, MAX_OPTIONS, RawRule, clean, tokens};
 use crate::OptionNode;
 
 /// Reads the rule after its action, up to its `)`. `lexer.end` is the next line that begins like a
@@ -94,6 +94,7 @@ fn text_value(lexer: &mut Lexer<'_>) -> (String, usize) {
     let raw = lexer.slice(start, lexer.at).trim_end();
     if !found {
         lexer.error("R0104", (start, start.saturating_add(1)), "`;` is missing after this value", "");
+        lexer.lost = true;
     }
     lexer.bump();
     (clean(raw), start.saturating_add(raw.len()))
@@ -116,6 +117,7 @@ fn arguments(lexer: &mut Lexer<'_>, name: &str) -> (String, usize) {
             None => {
                 let message = format!("the arguments of `{name}` do not end");
                 lexer.error("R0104", (start, start.saturating_add(1)), message, "");
+                lexer.lost = true;
                 return (value, end);
             }
             Some(b',') => {
@@ -187,10 +189,11 @@ fn string_or_word(lexer: &mut Lexer<'_>) {
     lexer.bump();
     if !lexer.skip_past(b'"') {
         lexer.error("R0110", (quote, quote.saturating_add(1)), "the string is not closed", "add the missing `\"`");
+        lexer.lost = true;
         return;
     }
     let text = lexer.slice(start, lexer.at);
-    let broken = text.split('\n').rev().skip(1).any(|line| !line.strip_suffix('\r').unwrap_or(line).ends_with('\\'));
+    let broken = text.split('\n').rev().skip(1).any(|line| !line.trim_end().ends_with('\\'));
     if broken {
         let end = lexer.at;
         lexer.warn("R0113", (start, end), "line end inside of a string is dropped", "");
@@ -208,14 +211,6 @@ pub(super) fn check_name(lexer: &mut Lexer<'_>, node: &OptionNode) {
     let help = "a `;` inside of text must be written `\\;` or `|3B|`";
     let end = end.max(start.saturating_add(1));
     lexer.error("R0107", (start, end), format!("`{shown}` is no option name"), help);
-}
-
-/// The text without line continuations and line ends.
-pub(super) fn clean(raw: &str) -> String {
-    if !raw.contains('\n') {
-        return raw.to_owned();
-    }
-    raw.replace("\\\r\n", "").replace("\\\n", "").replace(['\r', '\n'], "")
 }
 
 impl Lexer<'_> {
@@ -272,6 +267,7 @@ impl Lexer<'_> {
                 (Some(b'/'), Some(b'*')) => {
                     if !self.skip_block_comment() {
                         self.error("R0112", (at, at.saturating_add(2)), "the comment is not closed", "add `*/`");
+                        self.lost = true;
                         return;
                     }
                 }

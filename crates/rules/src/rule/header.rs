@@ -153,9 +153,16 @@ fn span(raw: &RawRule, token: &Token) -> Span {
     Span { source: raw.span.source, start: offset(token.start), end: offset(token.end) }
 }
 
-/// The list as printed: without blanks.
+/// The list as printed: without blanks. Between ports a blank separates like a comma.
 fn text(token: &Token) -> String {
-    token.text.chars().filter(|c| !c.is_whitespace()).collect()
+    token.text.split_whitespace().fold(String::with_capacity(token.text.len()), |mut text, part| {
+        let joined = text.is_empty() || text.ends_with([',', '[', '!']) || part.starts_with([',', ']']);
+        if !joined {
+            text.push(',');
+        }
+        text.push_str(part);
+        text
+    })
 }
 
 const ARROWS: &[&str] = &["->", "<>", "<-", "=>"];

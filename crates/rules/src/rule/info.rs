@@ -5,7 +5,7 @@
 use super::{Enable, PrioritySource, error};
 use crate::lex::RawRule;
 use crate::value::{integer_in, unescape_text, unquote};
-use crate::{Diagnostic, Dialect, OptionNode, Reference, RuleInfo};
+use crate::{Diagnostic, Dialect, OptionNode, Reference, RuleInfo, Severity};
 
 /// What was taken out of a rule's options.
 pub(super) struct Identity {
@@ -16,7 +16,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Takes the describing options out of the rule.
-    pub fn take(raw: &mut RawRule, diagnostics: &mut Vec<Diagnostic>) -> Self {
+    pub fn take(raw: &mut RawRule, require_sid: bool, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut identity = Self {
             info: RuleInfo { gid: 1, ..RuleInfo::default() },
             priority: PrioritySource::default(),
@@ -26,11 +26,10 @@ impl Identity {
         let mut seen = [false; ONCE.len()];
         let nodes = std::mem::take(&mut raw.options);
         for node in nodes {
-            if let Some(slot) = ONCE.iter().position(|name| *name == node.name).and_then(|at| seen.get_mut(at)) {
-                if std::mem::replace(slot, true) {
-                    let message = format!("`{}` may be given once only", node.name);
-                    diagnostics.push(error("R0306", node.name_span, message));
-                }
+            let slot = ONCE.iter().position(|name| *name == node.name).and_then(|at| seen.get_mut(at));
+            if slot.is_some_and(|slot| std::mem::replace(slot, true)) {
+                let message = format!("`{}` may be given once only", node.name);
+                diagnostics.push(error("R0306", node.name_span, message));
             }
             match identity.read(&node, dialect) {
                 Ok(true) => {}
@@ -38,8 +37,13 @@ impl Identity {
                 Err(message) => diagnostics.push(error("R0302", node.value_span, message)),
             }
         }
-        if identity.info.sid == 0 && !diagnostics.iter().any(|diagnostic| diagnostic.code == "R0302") {
-            let problem = error("R0301", raw.action_span, "rule has no `sid`");
+        // In broken syntax the sid may only not have been found.
+        let broken = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        if identity.info.sid == 0 && !broken {
+            let mut problem = error("R0301", raw.action_span, "rule has no `sid`");
+            if !require_sid && dialect == Dialect::Snort3 {
+                problem.severity = Severity::Warning;
+            }
             diagnostics.push(problem.help("every rule needs `sid:NUMBER;`, local rules from 1000000 on"));
         }
         identity
@@ -65,6 +69,7 @@ impl Identity {
                 }
                 self.info.classtype = Some(value.to_owned());
                 self.priority.class_last = true;
+                self.priority.class_span = Some(node.value_span);
             }
             "reference" => self.info.references.push(reference(value)?),
             "metadata" => self.info.metadata.extend(metadata(value)),

@@ -41,8 +41,7 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
 }
 
 fn check(case: &Value, source: &str, pcap: &std::path::Path) -> Option<String> {
-    let mut config = Config::default();
-    config.dialect = Some(tapir_rules::Dialect::Snort3);
+    let config = Config { dialect: Some(tapir_rules::Dialect::Snort3), ..Config::default() };
     let (rules, report) = engine::rules(source.as_bytes(), &config, Profile::SNORT3);
     if case.get("refused").is_some_and(|refused| !refused.is_null()) {
         return (report.errors() == 0).then(|| "not refused".to_owned());

@@ -63,6 +63,18 @@ fn a_fin_that_was_never_taken_does_not_end_the_data() {
 }
 
 #[test]
+fn an_acknowledgement_far_beyond_a_fin_says_that_it_was_an_old_one() {
+    let mut c = Connection::midstream(TcpConfig::default());
+    fin(&mut c, ToServer, 0, b"");
+    assert_eq!(c.ack(ToClient, 1200).ended, [None, None]);
+    fin(&mut c, ToServer, 0, b"");
+    assert_eq!(c.ack(ToClient, 1200).ended, [None, None]);
+    fin(&mut c, ToServer, 1200, b"");
+    assert_eq!(c.ack(ToClient, 1201).ended, [Some(FlowEnd::Fin), None]);
+    assert_eq!(c.events, [0u32; 0]);
+}
+
+#[test]
 fn a_fin_too_far_ahead_gives_way_to_one_that_fits() {
     let mut c = open();
     fin(&mut c, ToServer, 5000, b"");
@@ -147,16 +159,47 @@ fn a_reset_may_follow_a_fin() {
     let mut c = open();
     fin(&mut c, ToServer, 0, b"ab");
     c.ack(ToClient, 3);
+    assert_eq!(reset(&mut c, ToServer, 2).ended, [None, None], "the FIN has a number, too");
+    assert_eq!(c.events, [15]);
     assert_eq!(reset(&mut c, ToServer, 3).ended, [None, Some(FlowEnd::Reset)]);
     assert!(c.session.closed());
 }
 
 #[test]
-fn data_after_a_reset_is_ignored_and_tells_who_sends_it() {
+fn what_was_under_way_to_the_sender_of_a_reset_is_ignored() {
     let mut c = open();
     reset(&mut c, ToServer, 0);
-    assert_eq!(c.data(ToServer, 0, b"x").data, DataOutcome::Ignored(IgnoredData::AfterEnd));
     assert_eq!(c.data(ToClient, 0, b"x").data, DataOutcome::Ignored(IgnoredData::AfterEnd));
-    assert_eq!(c.events, [8, 18]);
-    assert_eq!(c.count(Counter::TcpDataAfterEnd), 2);
+    assert_eq!(c.count(Counter::TcpDataAfterEnd), 1);
+    assert_eq!(c.events, [0u32; 0]);
+}
+
+#[test]
+fn who_goes_on_after_its_own_reset_never_sent_it() {
+    let mut c = open();
+    reset(&mut c, ToServer, 0);
+    assert!(c.data(ToServer, 0, b"x").new_connection);
+    let mut c = Connection::open(TcpConfig { midstream: false, ..TcpConfig::default() });
+    reset(&mut c, ToServer, 0);
+    assert_eq!(c.data(ToServer, 0, b"x").data, DataOutcome::Ignored(IgnoredData::AfterEnd));
+    assert_eq!(c.events, [8]);
+}
+
+#[test]
+fn data_on_a_reset_is_an_event() {
+    let mut c = open();
+    let tcp = header(Tcp::RST, c.seq(ToServer, 0), 0);
+    assert_eq!(c.send(ToServer, tcp, b"why").data, DataOutcome::Ignored(IgnoredData::AfterEnd));
+    assert_eq!(c.events, [18]);
+    assert_eq!(c.take(ToServer), b"");
+}
+
+#[test]
+fn a_fin_that_lies_before_acknowledged_data_is_an_old_one() {
+    let mut c = Connection::midstream(TcpConfig::default());
+    c.data(ToServer, 0, b"a");
+    c.ack(ToClient, 500);
+    fin(&mut c, ToServer, 100, b"");
+    assert_eq!(c.ack(ToClient, 500).ended, [None, None]);
+    assert_eq!(c.events, [0u32; 0]);
 }

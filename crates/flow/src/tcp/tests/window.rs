@@ -100,6 +100,31 @@ fn numbers_far_from_any_window_are_ignored() {
 }
 
 #[test]
+fn where_both_sides_went_on_after_a_long_loss_the_stream_goes_on() {
+    // The second place is just before the numbers wrap around.
+    for distance in [1_500_000_000u32, 0x8000_0000 + 1_000_000_000 - 50] {
+        let mut c = open();
+        c.data(ToServer, 0, b"abc");
+        c.ack(ToClient, 3);
+        let lost = |c: &Connection, extra: u32| c.seq(ToServer, 3).wrapping_add(distance).wrapping_add(extra);
+        let tcp = header(Tcp::ACK, c.seq(ToClient, 0), lost(&c, 100));
+        c.send(ToClient, tcp, b"");
+        let tcp = header(Tcp::ACK, lost(&c, 100), c.seq(ToClient, 0));
+        assert_eq!(c.send(ToServer, tcp, b"xyz").data, DataOutcome::Queued);
+        let tcp = header(Tcp::ACK, c.seq(ToClient, 0), lost(&c, 103));
+        c.send(ToClient, tcp, b"");
+        let half = c.session.half_mut(ToServer);
+        half.check_invariants();
+        assert_eq!(half.ready(), b"abc");
+        half.consume(3);
+        assert_eq!(half.gap(), Some(u64::from(distance) + 100));
+        half.skip_gap();
+        assert_eq!(half.ready(), b"xyz");
+        assert_eq!(c.session.bytes_by_sequence()[0], u64::from(distance) + 106);
+    }
+}
+
+#[test]
 fn a_keep_alive_is_a_retransmission() {
     let mut c = open();
     c.data(ToServer, 0, b"ab");
@@ -151,6 +176,8 @@ fn an_old_timestamp_on_acknowledged_bytes_says_that_we_were_late() {
 #[test]
 fn data_without_flags_is_an_event() {
     let mut c = open();
+    c.send(ToServer, header(0, c.seq(ToServer, 0), 0), b"");
+    assert_eq!(c.events, [0u32; 0]);
     c.send(ToServer, header(0, c.seq(ToServer, 0), 0), b"x");
     assert_eq!(c.events, [11]);
 }

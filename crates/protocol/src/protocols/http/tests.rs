@@ -3,7 +3,7 @@
 use super::inspector::HttpInspector;
 use crate::{
     BufferId, BufferKey, DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduSink,
-    Section, Selector, Service, Step, UriPart, fuzz_http,
+    Section, Selector, Service, Step, UriPart, fuzz::fuzz_http,
 };
 use bumpalo::Bump;
 use proptest::prelude::*;

@@ -6,7 +6,7 @@ use super::{FILE_DEPTH, Found, Moved, smb1, smb2};
 use crate::dce::DceView;
 use crate::pieces::Pieces;
 use crate::wire::{be24, byte, size32};
-use crate::{DetachReason, End, InspectCx, Inspector, Pdu, PduKind, Step};
+use crate::{DetachReason, End, InspectCx, Inspector, InspectorEvent, Pdu, PduKind, Step};
 use tapir_flow::Direction;
 use tapir_telemetry::{Counter, Counters};
 
@@ -123,6 +123,7 @@ impl SmbInspector {
                     pipes.feed_joined(dir, handle, &bytes, cx.counters, &mut |call| units.call(call));
                 }
                 Found::Closed(handle) => pipes.close(handle),
+                Found::Anomaly(sid) => cx.sink.event(InspectorEvent { gid: 133, sid }),
             }
         }
         emit(raw, units, cx);

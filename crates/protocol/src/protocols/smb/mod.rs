@@ -50,6 +50,8 @@ enum Found<'m> {
     Joined(Handle, Vec<u8>),
     /// The handle means nothing any more.
     Closed(Handle),
+    /// An anomaly: its sid within gid 133.
+    Anomaly(u32),
 }
 
 /// Data that a message moves to or from a file or pipe.

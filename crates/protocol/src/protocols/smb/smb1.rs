@@ -116,6 +116,8 @@ impl<'m> Command<'m> {
                 let bytes = self.data(size16(self.word(22)?), len)?;
                 Some(Found::Moved(Moved { handle: self.handle(4)?, offset, bytes }))
             }
+            // A plain write of nothing cuts the file off there; with data behind it, it is a way to hide (133:48).
+            WRITE if self.word(2)? == 0 => Some(Found::Anomaly(48)),
             WRITE => {
                 let bytes = self.data(self.words.checked_add(15)?, size16(self.word(2)?))?;
                 Some(Found::Moved(Moved { handle: self.handle(0)?, offset: u64::from(self.long(4)?), bytes }))
