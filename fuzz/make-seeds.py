@@ -377,6 +377,10 @@ put("rules", "suricata", 'alert http any any -> any any (msg:"s"; http.uri; cont
 put("rules", "filters", "suppress gen_id 1, sig_id 5, track by_src, ip [10.0.0.0/8]\nevent_filter gen_id 1, sig_id 0, type both, track by_dst, count 3, seconds 5\n"
     "rate_filter gen_id 1, sig_id 5, track by_rule, count 1, seconds 1, new_action drop, timeout 9\nconfig classification: x,some text,2\ninclude other.rules\n")
 put("rules", "file-rule", 'file_id (msg:"x"; file_meta:type A, id 1; content:"|4D 5A|"; gid:4; sid:5;)\nalert file ( content:"x"; sid:6; )\nalert ( sid:7; gid:116; )\n')
+put("fold", "snort2", 'alert tcp any any -> any 80 (msg:"two"; content:"a"; offset:1; depth:5; nocase; http_uri; content:!"b"; distance:0; within:9; rawbytes; '
+    'uricontent:"/z"; urilen:5<>9,norm; pcre:"/x/Ui"; isdataat:4,relative; byte_jump:2,0,relative; threshold:type both,track by_dst,count 2,seconds 9; sid:1; rev:1;)\n')
+put("fold", "suricata", 'alert http $HOME_NET any -> any any (msg:"s"; flow:established,to_server; http.method; content:"POST"; http.uri; content:"/a"; startswith; fast_pattern; bsize:>3; '
+    'http.header_names; content:"|0d 0a|Host|0d 0a|"; file.data; content:"x"; endswith; dns.query; content:"a.b"; tls.sni; content:"h"; xbits:set,a,track ip_src; sid:2; rev:3;)\n')
 for number, text in enumerate(['"a|41 42|b",nocase', '!"x\\"\\\\\\;",offset 3,depth 0x10', "1,2,relative , string hex", "10<>20", "!/a\\/b/iR", "field host,request", "[1,2,!3:5]"]):
     put("value", f"{number}", text)
     put("option_value", f"{number}", text)
