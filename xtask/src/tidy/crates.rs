@@ -1,13 +1,18 @@
 //! Which crate may use which: the table of ARCHITECTURE.md against every Cargo.toml.
 //!
 //! *Invariants*: 1. a row names rows above it only; 2. the table and the manifests say the same, in both
-//! directions, so that the table can be trusted by a reader.
+//! directions, so that the table can be trusted by a reader; 3. what a manifest names is used.
 
 use crate::problem::Problem;
+use crate::rust_source::{code, words};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 const TABLE: &str = "ARCHITECTURE.md";
+/// Packages whose crate has another name.
+const OTHER_NAMES: &[(&str, &str)] = &[("md-5", "md5")];
+/// Files outside of a crate's folder that it includes by path.
+const INCLUDED: &[(&str, &str)] = &[("xtask", "crates/tapir/src/args.rs")];
 const HEAD: &str = "| crate | may use | in tests also |";
 
 /// A row of the table.
@@ -25,6 +30,7 @@ pub(super) fn check(tree: &Tree, found: &mut Vec<Problem>) {
     let manifests: Vec<(&str, &str, &str)> =
         tree.files().filter_map(|(path, text)| Some((path, crate_name(path)?, text))).collect();
     for &(path, name, text) in &manifests {
+        unused(tree, path, name, text, found);
         match rows.get(name) {
             Some(row) => compare(path, name, text, row, found),
             None => found.push(Problem::new(
@@ -97,6 +103,29 @@ fn compare(path: &str, name: &str, manifest: &str, row: &Row, found: &mut Vec<Pr
     }
 }
 
+/// Dependencies that no file of the crate names.
+fn unused(tree: &Tree, path: &str, name: &str, manifest: &str, found: &mut Vec<Problem>) {
+    let Ok(manifest) = manifest.parse::<toml::Table>() else { return };
+    let folder = path.trim_end_matches("Cargo.toml");
+    let included = |file: &str| INCLUDED.contains(&(name, file));
+    let codes: Vec<String> = tree
+        .rust()
+        .filter(|(file, _)| file.starts_with(folder) || included(file))
+        .map(|(_, text)| code(text))
+        .collect();
+    for section in ["dependencies", "dev-dependencies"] {
+        for dependency in manifest.get(section).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys)
+        {
+            let other = OTHER_NAMES.iter().find(|(package, _)| package == dependency);
+            let word = other.map_or_else(|| dependency.replace('-', "_"), |(_, name)| (*name).to_owned());
+            if !codes.iter().any(|code| words(code, &word).next().is_some()) {
+                let help = format!("remove `{dependency}` from its {section}");
+                found.push(Problem::new(path, 0, format!("nothing in `{name}` uses `{dependency}`"), help));
+            }
+        }
+    }
+}
+
 fn ours(manifest: &toml::Table, section: &str) -> BTreeSet<String> {
     let names = manifest.get(section).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
     names.filter_map(|name| name.strip_prefix("tapir-")).map(str::to_owned).collect()
@@ -111,7 +140,13 @@ mod tests {
 
     fn check_with(architecture: &str, b: &str) -> Vec<String> {
         let a = "[dependencies]\nserde = \"1\"\n[dev-dependencies]\ntapir-b.workspace = true\n";
-        let files = [(TABLE, architecture), ("crates/a/Cargo.toml", a), ("crates/b/Cargo.toml", b)];
+        let files = [
+            (TABLE, architecture),
+            ("crates/a/Cargo.toml", a),
+            ("crates/a/src/lib.rs", "use serde::X;\nuse tapir_b::Y;"),
+            ("crates/b/Cargo.toml", b),
+            ("crates/b/src/lib.rs", "use tapir_a::X;\nuse tapir_c::X;"),
+        ];
         let mut found = Vec::new();
         check(&Tree::of(&files), &mut found);
         found.into_iter().map(|problem| problem.what).collect()
@@ -131,6 +166,12 @@ mod tests {
     #[test]
     fn an_edge_that_nothing_uses_is_found() {
         assert_eq!(check_with(ARCHITECTURE, ""), ["`b` does not use `a`"]);
+    }
+
+    #[test]
+    fn a_dependency_that_nothing_uses_is_found() {
+        let found = check_with(ARCHITECTURE, "[dependencies]\ntapir-a.workspace = true\nlibc = \"1\"\n");
+        assert_eq!(found, ["nothing in `b` uses `libc`"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How many packages the project is made of, and that each dependency says why it is there.
+//! How many packages the project is made of, and that each dependency says why it is there and is used.
 
 use crate::problem::Problem;
 use crate::tree::Tree;
@@ -21,10 +21,17 @@ pub(super) fn check(tree: &Tree, found: &mut Vec<Problem>) {
     for (at, line) in tree.text("Cargo.toml").unwrap_or_default().lines().enumerate() {
         if line.starts_with('[') {
             dependencies = line == "[workspace.dependencies]";
-        } else if dependencies && line.contains('=') && !line.starts_with("tapir-") && !line.contains('#') {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            let what = format!("`{name}` does not say why it is needed");
-            found.push(Problem::new("Cargo.toml", at + 1, what, "add a comment to its line"));
+        } else if let Some((name, rest)) = line.split_once('=').filter(|_| dependencies) {
+            let name = name.trim();
+            if !name.starts_with("tapir-") && !rest.contains('#') {
+                let what = format!("`{name}` does not say why it is needed");
+                found.push(Problem::new("Cargo.toml", at + 1, what, "add a comment to its line"));
+            }
+            let used = format!("{name}.workspace");
+            let manifests = || tree.files().filter(|(path, _)| path.ends_with("/Cargo.toml"));
+            if !manifests().any(|(_, text)| text.lines().any(|line| line.starts_with(&used))) {
+                found.push(Problem::new("Cargo.toml", at + 1, format!("no crate uses `{name}`"), "remove its line"));
+            }
         }
     }
 }
@@ -34,12 +41,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_many_packages_and_unexplained_ones_are_found() {
+    fn too_many_packages_and_those_unexplained_or_unused_are_found() {
         let lock = "[[package]]\n".repeat(MAX_PACKAGES + 1);
         let manifest = "[workspace.dependencies]\ntapir-a = 1\na = \"1\" # why\nb = \"1\"\n[profile.dev]\nc = 1\n";
         let mut found = Vec::new();
-        check(&Tree::of(&[("Cargo.lock", &lock), ("Cargo.toml", manifest)]), &mut found);
-        let places: Vec<_> = found.iter().map(|problem| (problem.path.as_str(), problem.line)).collect();
-        assert_eq!(places, [("Cargo.lock", 0), ("Cargo.toml", 4)]);
+        let uses = "[dependencies]\ntapir-a.workspace = true\nb.workspace = true\n";
+        let files = [("Cargo.lock", lock.as_str()), ("Cargo.toml", manifest), ("crates/x/Cargo.toml", uses)];
+        check(&Tree::of(&files), &mut found);
+        let places: Vec<_> = found.iter().map(|problem| (problem.line, problem.what.as_str())).collect();
+        let too_many = format!("{} packages, more than {MAX_PACKAGES}", MAX_PACKAGES + 1);
+        let expected = [(0, too_many.as_str()), (3, "no crate uses `a`"), (4, "`b` does not say why it is needed")];
+        assert_eq!(places, expected);
     }
 }
