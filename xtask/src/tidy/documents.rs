@@ -1,7 +1,9 @@
-//! Documents: the generated reference is fresh, and links between files lead somewhere.
+//! Documents: the generated reference is fresh, codes of diagnostics are listed, links lead somewhere.
 
 use crate::problem::Problem;
+use crate::rust_source::line_of;
 use crate::tree::Tree;
+use std::collections::BTreeMap;
 
 pub(super) fn check(tree: &Tree, found: &mut Vec<Problem>) {
     for (path, fresh) in crate::reference::pages(tree) {
@@ -10,7 +12,50 @@ pub(super) fn check(tree: &Tree, found: &mut Vec<Problem>) {
             found.push(Problem::new(&path, line, "the page is stale", "run `cargo run -p xtask -- reference`"));
         }
     }
+    codes(tree, found);
     links(tree, found);
+}
+
+/// Every code of a diagnostic in the sources has a row in the page about rules, and the other way round.
+fn codes(tree: &Tree, found: &mut Vec<Problem>) {
+    let listed: BTreeMap<&str, usize> = tree
+        .text(RULES_PAGE)
+        .unwrap_or_default()
+        .lines()
+        .enumerate()
+        .filter_map(|(at, line)| Some((line.strip_prefix("| ")?.get(..CODE)?, at + 1)))
+        .filter(|(code, _)| is_code(code))
+        .collect();
+    let mut used = BTreeMap::new();
+    for (path, text) in tree.rust().filter(|(path, _)| path.starts_with("crates/")) {
+        for (at, _) in text.match_indices('"') {
+            let literal = text.get(at + 1..at + 1 + CODE).filter(|code| is_code(code));
+            if let Some(code) = literal.filter(|_| text.get(at + 1 + CODE..).is_some_and(|rest| rest.starts_with('"')))
+            {
+                used.entry(code).or_insert((path, line_of(text, at)));
+            }
+        }
+    }
+    for (code, (path, line)) in &used {
+        if !listed.contains_key(code) {
+            let help = format!("say what it means in the table of {RULES_PAGE}");
+            found.push(Problem::new(path, *line, format!("code {code} is not documented"), help));
+        }
+    }
+    for (code, line) in &listed {
+        if !used.contains_key(code) {
+            found.push(Problem::new(RULES_PAGE, *line, format!("nothing reports {code}"), "remove its row"));
+        }
+    }
+}
+
+/// Length of a code.
+const CODE: usize = 5;
+const RULES_PAGE: &str = "docs/rules.md";
+
+/// `R0501`, `F0101`.
+fn is_code(text: &str) -> bool {
+    text.starts_with(['R', 'F']) && text.bytes().skip(1).all(|byte| byte.is_ascii_digit())
 }
 
 fn first_difference(old: &str, new: &str) -> usize {
@@ -52,6 +97,16 @@ fn joined(folder: &str, file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_are_documented_and_documented_codes_exist() {
+        let page = "| code | | meaning |\n| R0101 | E | x |\n| R0102 | E | y |\n";
+        let files = [("crates/rules/src/a.rs", "error(\"R0101\"); error(\"R0103\"); f(\"R01\");"), (RULES_PAGE, page)];
+        let mut found = Vec::new();
+        codes(&Tree::of(&files), &mut found);
+        let found: Vec<_> = found.iter().map(|problem| problem.what.as_str()).collect();
+        assert_eq!(found, ["code R0103 is not documented", "nothing reports R0102"]);
+    }
 
     #[test]
     fn links_that_lead_nowhere_are_found() {
