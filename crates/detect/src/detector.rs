@@ -8,7 +8,7 @@ use crate::filters::{FilterState, Subject};
 use crate::flow_state::FlowState;
 use crate::groups::{BODY_LIKE, Carrier, Group, bit, in_section};
 use crate::queue::{self, Match};
-use crate::ruleset::{DetectRule, RuleSet};
+use crate::ruleset::{DetectRule, RuleSet, UnitBits};
 use crate::search::Seen;
 use tapir_options::{BitView, Hit, StreamWord, Unit, UnitKind};
 use tapir_packet::protocol;
@@ -73,7 +73,7 @@ impl Detector {
         let candidates = std::mem::take(&mut self.candidates);
         for &index in &candidates {
             let Some(rule) = set.rule(index) else { continue };
-            if context.content_off && rule.has_content || !applies(rule, unit) {
+            if !applies(rule, unit) {
                 continue;
             }
             counters.bump(Counter::RulesEvaluated);
@@ -194,11 +194,9 @@ impl Detector {
                 flow.clear_pending(direction);
             }
         }
+        let flow_facts = unit.flow.map(|flow| (flow.direction, flow.established));
+        let bits = UnitBits::of(flow_facts, unit.kind == UnitKind::Stream, context.content_off);
         let ports = unit.net.source_port.zip(unit.net.destination_port);
-        let mut same = if context.content_off { 0 } else { same_as_payload(unit) };
-        if blind_to_raw(set, unit) {
-            same &= !bit(BufferId::RawData);
-        }
         let mut groups: [Option<&Group>; 3] = [None; 3];
         let mut count = 0;
         set.groups.select(carrier, unit.service, direction, ports, &mut |group| {
@@ -207,17 +205,23 @@ impl Detector {
                 count += 1;
             }
         });
+        let wanted = groups.iter().flatten().fold(0, |mask, group| mask | group.wanted());
+        let mut same = if context.content_off { 0 } else { same_as_payload(unit, wanted) };
+        if blind_to_raw(set, unit) {
+            same &= !bit(BufferId::RawData);
+        }
         for group in groups.iter().flatten() {
-            self.candidates.extend_from_slice(&group.always);
+            let admitted = |rule: &&u32| set.quick(**rule).is_some_and(|quick| quick.admits(bits));
+            self.candidates.extend(group.always.iter().filter(admitted));
             if !context.content_off {
-                self.search(set, group, unit, flow.as_deref_mut(), same, counters);
+                self.search(set, group, unit, flow.as_deref_mut(), (same, bits), counters);
             }
         }
         if matches!(unit.section, Section::Body | Section::Trailer)
             && let (Some(flow), Some(direction)) = (flow, direction)
         {
             for &rule in flow.pending(direction) {
-                if set.rule(rule).is_some_and(|found| in_section(found.sections, unit.section)) {
+                if set.quick(rule).is_some_and(|quick| in_section(quick.sections, unit.section)) {
                     self.candidates.push(rule);
                 }
             }
@@ -230,7 +234,7 @@ impl Detector {
         group: &Group,
         unit: &Unit<'_>,
         mut flow: Option<&mut FlowState>,
-        same: u64,
+        (same, bits): (u64, UnitBits),
         counters: &mut Counters,
     ) {
         let candidates = &mut self.candidates;
@@ -238,8 +242,8 @@ impl Detector {
         let mut waiting = false;
         let first_waiting = candidates.len();
         let mut found = |rule: u32| {
-            let Some(entry) = set.rule(rule) else { return };
-            if in_section(entry.sections, unit.section) {
+            let Some(quick) = set.quick(rule).filter(|quick| quick.admits(bits)) else { return };
+            if in_section(quick.sections, unit.section) {
                 candidates.push(rule);
             } else if unit.section == Section::Header {
                 // Its section is still to come: marked by the top bit, taken out below.
@@ -288,12 +292,18 @@ fn blind_to_raw(set: &RuleSet, unit: &Unit<'_>) -> bool {
 /// Marks a candidate whose section has not come yet.
 const WAITING: u32 = 1 << 31;
 
-/// Body-like buffers that are the very bytes of the payload.
-fn same_as_payload(unit: &Unit<'_>) -> u64 {
+/// Body-like buffers, of those wanted, that are the very bytes of the payload.
+fn same_as_payload(unit: &Unit<'_>, wanted: u64) -> u64 {
     let mut mask = 0;
+    if wanted & BODY_LIKE == 0 {
+        return mask;
+    }
     for buffer in
         [BufferId::FileData, BufferId::HttpClientBody, BufferId::RawData, BufferId::DceStubData, BufferId::SipBody]
     {
+        if wanted & bit(buffer) == 0 {
+            continue;
+        }
         let bytes = match buffer {
             BufferId::RawData => Some(unit.raw),
             _ => unit.view.searchable(buffer, unit.arena),
@@ -328,28 +338,17 @@ fn subject(rule: &DetectRule, unit: &Unit<'_>, flow: Option<&FlowState>, context
     }
 }
 
-/// `flow` words and header, before any option.
+/// `flow`'s word about fragments and the header, before any option. The other words of `flow` were
+/// tested when the candidate was found.
 #[inline]
 fn applies(rule: &DetectRule, unit: &Unit<'_>) -> bool {
-    let spec = &rule.rule.flow;
-    if let Some(flow) = &unit.flow {
-        if spec.direction.is_some_and(|wanted| wanted != flow.direction) {
-            return false;
-        }
-        if spec.established.is_some_and(|wanted| wanted != flow.established) {
-            return false;
-        }
-    } else if spec.established == Some(true) {
-        return false;
-    }
-    let word = |word: StreamWord, holds: bool| match word {
+    let defragmented = unit.kind == UnitKind::Defragmented;
+    let frag = match rule.rule.flow.frag {
         StreamWord::Any => true,
-        StreamWord::No => !holds,
-        StreamWord::Only => holds,
+        StreamWord::No => !defragmented,
+        StreamWord::Only => defragmented,
     };
-    word(spec.stream, unit.kind == UnitKind::Stream)
-        && word(spec.frag, unit.kind == UnitKind::Defragmented)
-        && rule.header.matches(&unit.net, unit.service, &rule.rule.services)
+    frag && rule.header.matches(&unit.net, unit.service, &rule.rule.services)
 }
 
 /// End of the first occurrence of the rule's fast pattern: Snort keeps the rules found first.

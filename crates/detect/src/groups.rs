@@ -9,6 +9,7 @@ use crate::fastpattern::{Chosen, sections};
 use crate::header::{HeaderTest, Proto};
 use crate::search::{Pattern, PatternId, PatternSet, SearchSet, Seen};
 use rapidhash::RapidHashMap;
+use std::collections::BTreeMap;
 use tapir_flow::Direction;
 use tapir_options::CompiledRule;
 use tapir_protocol::{BufferId, Service};
@@ -35,9 +36,39 @@ pub(crate) struct Target {
 /// A content with a fixed position: compared, never searched.
 #[derive(Debug)]
 struct Anchored {
-    offset: usize,
     bytes: Vec<u8>,
     target: Target,
+}
+
+/// All contents that stand at one offset, found by their first byte.
+#[derive(Debug)]
+struct Anchors {
+    offset: usize,
+    /// Start in `entries` for each first byte (lower case), and the end.
+    starts: Vec<u32>,
+    entries: Vec<Anchored>,
+}
+
+impl Anchors {
+    fn new(offset: usize, mut entries: Vec<Anchored>) -> Self {
+        let first = |entry: &Anchored| entry.bytes.first().map_or(0, u8::to_ascii_lowercase);
+        entries.sort_by(|a, b| first(a).cmp(&first(b)).then_with(|| (&a.bytes, a.target).cmp(&(&b.bytes, b.target))));
+        let starts =
+            (0..=256_u32).map(|byte| to_u32(entries.partition_point(|entry| u32::from(first(entry)) < byte))).collect();
+        Self { offset, starts, entries }
+    }
+
+    /// Entries whose first byte is the haystack's at the offset.
+    #[inline]
+    fn at<'g>(&'g self, haystack: &[u8]) -> &'g [Anchored] {
+        let Some(byte) = haystack.get(self.offset).map(|byte| usize::from(byte.to_ascii_lowercase())) else {
+            return &[];
+        };
+        match (self.starts.get(byte), self.starts.get(byte + 1)) {
+            (Some(&start), Some(&end)) => self.entries.get(start as usize..end as usize).unwrap_or(&[]),
+            _ => &[],
+        }
+    }
 }
 
 /// Patterns of several rules over one kind of bytes.
@@ -47,7 +78,7 @@ pub(crate) struct PatternGroup {
     /// Start of each pattern's targets in `targets`; one more than patterns.
     starts: Vec<u32>,
     targets: Vec<Target>,
-    anchored: Vec<Anchored>,
+    anchored: Vec<Anchors>,
     /// Bit per [`BufferId`] that has patterns here.
     buffers: u64,
 }
@@ -56,15 +87,18 @@ impl PatternGroup {
     fn build(entries: &[(Target, &Chosen)]) -> Self {
         let mut group = Self::default();
         let mut by_pattern: RapidHashMap<Vec<u8>, Vec<Target>> = RapidHashMap::default();
+        let mut by_offset: BTreeMap<usize, Vec<Anchored>> = BTreeMap::new();
         for (target, chosen) in entries {
             group.buffers |= bit(target.buffer);
             match chosen.anchor {
                 Some(offset) => {
-                    group.anchored.push(Anchored { offset, bytes: chosen.bytes.clone(), target: *target });
+                    let anchored = Anchored { bytes: chosen.bytes.clone(), target: *target };
+                    by_offset.entry(offset).or_default().push(anchored);
                 }
                 None => by_pattern.entry(chosen.bytes.to_ascii_lowercase()).or_default().push(*target),
             }
         }
+        group.anchored = by_offset.into_iter().map(|(offset, entries)| Anchors::new(offset, entries)).collect();
         let mut patterns: Vec<_> = by_pattern.into_iter().collect();
         patterns.sort_unstable();
         group.starts.push(0);
@@ -89,12 +123,14 @@ impl PatternGroup {
         if self.buffers & buffers == 0 || haystack.is_empty() {
             return true;
         }
-        for anchored in &self.anchored {
-            let end = anchored.offset.saturating_add(anchored.bytes.len());
-            if buffers & bit(anchored.target.buffer) != 0
-                && haystack.get(anchored.offset..end).is_some_and(|part| part.eq_ignore_ascii_case(&anchored.bytes))
-            {
-                found(anchored.target.rule);
+        for anchors in &self.anchored {
+            for anchored in anchors.at(haystack) {
+                let end = anchors.offset.saturating_add(anchored.bytes.len());
+                if buffers & bit(anchored.target.buffer) != 0
+                    && haystack.get(anchors.offset..end).is_some_and(|part| part.eq_ignore_ascii_case(&anchored.bytes))
+                {
+                    found(anchored.target.rule);
+                }
             }
         }
         let Some(set) = &self.set else { return true };
@@ -129,6 +165,8 @@ pub(crate) struct Group {
     pub(crate) buffers: Vec<(BufferId, PatternGroup)>,
     /// Rules without a fast pattern: evaluated for every unit.
     pub(crate) always: Vec<u32>,
+    /// Bit per buffer that has patterns.
+    wanted: u64,
 }
 
 /// Buffers whose bytes often are the payload itself.
@@ -139,6 +177,12 @@ pub(crate) const BODY_LIKE: u64 = (1 << BufferId::FileData as u8)
     | (1 << BufferId::SipBody as u8);
 
 impl Group {
+    /// Buffers, other than the payload, whose bytes the group would search.
+    #[inline]
+    pub(crate) fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
     fn build(entries: &[&Entry<'_>]) -> Self {
         let mut group = Self::default();
         let mut payload = Vec::new();
@@ -162,6 +206,7 @@ impl Group {
         group.buffers = other.into_iter().map(|(buffer, list)| (buffer, PatternGroup::build(&list))).collect();
         group.always.sort_unstable();
         group.always.dedup();
+        group.wanted = group.payload.buffers | group.buffers.iter().fold(0, |mask, (buffer, _)| mask | bit(*buffer));
         group
     }
 }

@@ -9,7 +9,8 @@ use crate::groups::{Entry, Groups};
 use crate::header::HeaderTest;
 use crate::profile::Profile;
 use rapidhash::{RapidHashMap, v3::rapidhash_v3};
-use tapir_options::{BitOp, CompiledRule, DetectionFilter, Effect, Threshold};
+use tapir_flow::Direction;
+use tapir_options::{BitOp, CompiledRule, DetectionFilter, Effect, StreamWord, Threshold};
 use tapir_protocol::BufferId;
 
 /// Identity of a rule set: hash of its canonical rule texts.
@@ -88,6 +89,72 @@ impl DetectRule {
     }
 }
 
+/// The few facts of a rule that reject most candidates, packed so that hundreds fit a cache line's
+/// neighbourhood: looking at [`DetectRule`] itself would miss the cache for every hit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quick {
+    pub(crate) sections: u8,
+    /// Bit per property of a unit that excludes the rule, see [`UnitBits`].
+    excluded: u8,
+}
+
+/// Properties of a unit that rules exclude.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnitBits(u8);
+
+impl UnitBits {
+    const TO_SERVER: u8 = 1;
+    const TO_CLIENT: u8 = 2;
+    const ESTABLISHED: u8 = 4;
+    const NOT_ESTABLISHED: u8 = 8;
+    const STREAM: u8 = 16;
+    const NOT_STREAM: u8 = 32;
+    const CONTENT_OFF: u8 = 64;
+
+    /// Of a unit.
+    pub(crate) fn of(flow: Option<(Direction, bool)>, stream: bool, content_off: bool) -> Self {
+        let flow = match flow {
+            Some((Direction::ToServer, true)) => Self::TO_SERVER | Self::ESTABLISHED,
+            Some((Direction::ToServer, false)) => Self::TO_SERVER | Self::NOT_ESTABLISHED,
+            Some((Direction::ToClient, true)) => Self::TO_CLIENT | Self::ESTABLISHED,
+            Some((Direction::ToClient, false)) => Self::TO_CLIENT | Self::NOT_ESTABLISHED,
+            // Without a flow the direction does not exclude, but nothing is established.
+            None => Self::NOT_ESTABLISHED,
+        };
+        let stream = if stream { Self::STREAM } else { Self::NOT_STREAM };
+        Self(flow | stream | if content_off { Self::CONTENT_OFF } else { 0 })
+    }
+}
+
+impl Quick {
+    fn new(rule: &DetectRule) -> Self {
+        let flow = &rule.rule.flow;
+        let direction = match flow.direction {
+            Some(Direction::ToServer) => UnitBits::TO_CLIENT,
+            Some(Direction::ToClient) => UnitBits::TO_SERVER,
+            None => 0,
+        };
+        let established = match flow.established {
+            Some(true) => UnitBits::NOT_ESTABLISHED,
+            Some(false) => UnitBits::ESTABLISHED,
+            None => 0,
+        };
+        let stream = match flow.stream {
+            StreamWord::No => UnitBits::STREAM,
+            StreamWord::Only => UnitBits::NOT_STREAM,
+            StreamWord::Any => 0,
+        };
+        let content = if rule.has_content { UnitBits::CONTENT_OFF } else { 0 };
+        Self { sections: rule.sections, excluded: direction | established | stream | content }
+    }
+
+    /// Nothing about the unit excludes the rule.
+    #[inline]
+    pub(crate) fn admits(self, unit: UnitBits) -> bool {
+        self.excluded & unit.0 == 0
+    }
+}
+
 /// A rule set ready for workers.
 pub struct RuleSet {
     /// Rules in evaluation order.
@@ -99,6 +166,7 @@ pub struct RuleSet {
     /// Identity.
     pub id: RuleSetId,
     pub(crate) groups: Groups,
+    quick: Vec<Quick>,
 }
 
 /// Sizes of a rule set, for people.
@@ -144,13 +212,19 @@ impl RuleSet {
         for rule in &rules {
             hash = rapidhash_v3(format!("{hash:x} {}", rule.rule.text).as_bytes());
         }
-        Self { groups, filters, profile, id: RuleSetId(hash), rules }
+        let quick = rules.iter().map(Quick::new).collect();
+        Self { groups, filters, profile, id: RuleSetId(hash), rules, quick }
     }
 
     /// A rule by its index in this set.
     #[inline]
     pub fn rule(&self, index: u32) -> Option<&DetectRule> {
         self.rules.get(index as usize)
+    }
+
+    #[inline]
+    pub(crate) fn quick(&self, index: u32) -> Option<Quick> {
+        self.quick.get(index as usize).copied()
     }
 
     /// Sizes.

@@ -72,6 +72,14 @@ impl Conversation {
         self.low_is_client = !self.low_is_client;
     }
 
+    /// Bytes of memory held.
+    pub(crate) fn footprint(&self) -> usize {
+        size_of::<Self>()
+            + self.tcp.as_ref().map_or(0, |session| session.footprint())
+            + self.inspector.as_ref().map_or(0, |inspector| inspector.footprint())
+            + self.detect.footprint()
+    }
+
     /// Established as the `flow` option means it.
     #[inline]
     pub(crate) fn established(&self) -> bool {

@@ -102,6 +102,9 @@ impl Driver<'_> {
             self.end(conversation, Direction::ToServer, end, number);
             self.end(conversation, Direction::ToClient, end, number);
         }
+        if let Some(session) = &mut conversation.tcp {
+            session.report(&mut self.core.counters);
+        }
     }
 
     pub(crate) fn anomalies(

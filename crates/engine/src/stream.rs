@@ -399,18 +399,26 @@ impl Driver<'_> {
     }
 
     /// Where plain data is cut: at the end of a segment, once at least two new segments and enough new
-    /// bytes are there; at `pdu_bytes` in any case.
+    /// bytes are there; at `pdu_bytes` in any case. Snort takes the first such place, we the last: the
+    /// overlap makes up for where the cut falls.
     fn plain_cut(&self, ends: impl Iterator<Item = usize>, carried: usize, ready: usize) -> Option<usize> {
         let largest = self.config.limits.pdu_bytes.max(self.config.plain_flush_bytes);
         let mut segments = 0;
+        let mut cut = None;
         for end in ends.take_while(|&end| end <= ready) {
             let new = end.saturating_sub(carried);
             segments += usize::from(new > 0);
-            if segments >= 2 && new >= self.config.plain_flush_bytes || new >= largest {
-                return Some(end.min(carried.saturating_add(largest)));
+            if new >= largest {
+                return cut.or(Some(carried.saturating_add(largest)));
+            }
+            if segments >= 2 && new >= self.config.plain_flush_bytes {
+                cut = Some(end);
+                if self.config.profile.exact_snort3 {
+                    break;
+                }
             }
         }
-        None
+        cut
     }
 
     fn facts<'p>(

@@ -349,11 +349,17 @@ impl Worker {
                     number,
                 );
             }
+            let opened = !closed && !conversation.long_lived && conversation.established();
+            conversation.long_lived |= opened;
+            // Memory is looked at now and then: a flow holds what its buffers grew to.
+            let footprint = number.is_multiple_of(FOOTPRINT_EVERY).then(|| conversation.footprint());
             if closed {
                 self.flows.set_timeout(id, CLOSED_SECONDS);
-            } else if !conversation.long_lived && conversation.established() {
-                conversation.long_lived = true;
+            } else if opened {
                 self.flows.set_timeout(id, FlowTimeout::TCP_ESTABLISHED.0);
+            }
+            if let Some(bytes) = footprint {
+                self.flows.set_footprint(id, bytes);
             }
             self.flows.touch(id, self.now);
             return;
@@ -522,6 +528,9 @@ impl Worker {
         Some(self.insert(key, conversation, timeout, number, out))
     }
 }
+
+/// Every so many packets the flow of the packet is measured for the table's memory cap.
+const FOOTPRINT_EVERY: u64 = 8;
 
 #[derive(PartialEq, Eq)]
 enum Role {

@@ -9,6 +9,7 @@
 mod ber;
 mod bits;
 mod byte_read;
+mod code_match;
 mod compile;
 mod def;
 mod digest;

@@ -10,7 +10,10 @@ use tapir_flow::Direction;
 use tapir_packet::{
     DecodeEvents, Fragment, Frame, FrameMeta, IcmpHeader, IpLayer, LinkType, Packet, TcpHeader, Timestamp, Transport,
 };
-use tapir_protocol::{BufferId, BufferKey, DceFacts, HttpFacts, PduView, Selector, SipFacts, SslFacts};
+use tapir_protocol::{
+    BufferId, BufferKey, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector, SipFacts,
+    SslFacts,
+};
 use tapir_rules::{Action, Address, Arrow, Diagnostic, Dialect, Header, OptionNode, Ports, Rule, RuleInfo, Span};
 
 /// `name:value; …` as the body of `alert udp any any -> any any`.
@@ -272,6 +275,9 @@ pub(crate) struct Facts {
     pub ssl: Option<SslFacts>,
     pub sip: Option<SipFacts<'static>>,
     pub dce: Option<DceFacts>,
+    pub modbus: Option<ModbusFacts>,
+    pub dnp3: Option<Dnp3Facts>,
+    pub iec104: Option<Iec104Facts>,
 }
 
 impl PduView for Facts {
@@ -289,5 +295,14 @@ impl PduView for Facts {
     }
     fn dce(&self) -> Option<DceFacts> {
         self.dce
+    }
+    fn modbus(&self) -> Option<ModbusFacts> {
+        self.modbus
+    }
+    fn dnp3(&self) -> Option<Dnp3Facts> {
+        self.dnp3
+    }
+    fn iec104(&self) -> Option<Iec104Facts> {
+        self.iec104
     }
 }

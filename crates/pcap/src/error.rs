@@ -28,6 +28,9 @@ pub enum Error {
     /// Writing failed.
     #[error("cannot write the capture: {0}; check the space on the disk")]
     Write(#[source] io::Error),
+    /// There is not a single byte.
+    #[error("the capture is empty: not even a file header is there; record it again")]
+    Empty,
     /// The first bytes are of no known format.
     #[error(
         "not a capture file: it starts with the bytes {start:02x?}; pcap and pcapng can be read, plain or compressed with gzip or zstd"

@@ -64,6 +64,9 @@ impl Reader {
         } else if start.first_chunk() == Some(&SECTION_HEADER.to_be_bytes()) {
             State::PcapNg(Section::default())
         } else {
+            if start.is_empty() {
+                return Err(Error::Empty);
+            }
             return Err(Error::UnknownFormat { start: start.iter().take(4).copied().collect() });
         };
         Ok(Self { input, state, failed: false })

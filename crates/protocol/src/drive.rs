@@ -7,8 +7,8 @@
 //! *Limits*: bytes and events are copied; not for live traffic.
 
 use crate::{
-    BufferId, BufferKey, DceFacts, DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu,
-    PduKind, PduSink, Section, SslFacts, Step,
+    BufferId, BufferKey, DceFacts, DetachReason, Dnp3Facts, End, Expectation, Iec104Facts, InspectCx, Inspector,
+    InspectorEvent, Limits, ModbusFacts, Pdu, PduKind, PduSink, Section, SslFacts, Step,
 };
 use bumpalo::Bump;
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,6 +31,9 @@ pub struct Seen {
     pub ssl: Option<SslFacts>,
     pub sip: Option<(Vec<u8>, Option<u16>)>,
     pub dce: Option<DceFacts>,
+    pub modbus: Option<ModbusFacts>,
+    pub dnp3: Option<Dnp3Facts>,
+    pub iec104: Option<Iec104Facts>,
 }
 
 impl Seen {
@@ -76,6 +79,9 @@ impl PduSink for Recorder<'_> {
             ssl: pdu.view.ssl(),
             sip: pdu.view.sip().map(|facts| (facts.method.to_vec(), facts.status)),
             dce: pdu.view.dce(),
+            modbus: pdu.view.modbus(),
+            dnp3: pdu.view.dnp3(),
+            iec104: pdu.view.iec104(),
         });
     }
 

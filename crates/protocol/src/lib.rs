@@ -31,7 +31,9 @@ pub use inspector::{
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 pub use service::Service;
-pub use view::{DceFacts, HttpFacts, NoView, PduView, SipFacts, SslFacts};
+pub use view::{
+    ApciType, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, NoView, PduView, SipFacts, SslFacts,
+};
 
 /// Entry points of fuzz targets: one per parser of hostile bytes.
 #[doc(hidden)]
@@ -39,10 +41,13 @@ pub mod fuzz {
     pub use crate::content::{inflate::fuzz_inflate, mime::fuzz_mime, multipart::fuzz_multipart};
     pub use crate::identify::fuzz_wizard;
     pub use crate::protocols::dcerpc::fuzz_dcerpc;
+    pub use crate::protocols::dnp3::fuzz_dnp3;
     pub use crate::protocols::dns::fuzz_dns;
     pub use crate::protocols::ftp::fuzz_ftp;
     pub use crate::protocols::http::fuzz_http;
+    pub use crate::protocols::iec104::fuzz_iec104;
     pub use crate::protocols::imap::fuzz_imap;
+    pub use crate::protocols::modbus::fuzz_modbus;
     pub use crate::protocols::pop3::fuzz_pop3;
     pub use crate::protocols::sip::fuzz_sip;
     pub use crate::protocols::smb::fuzz_smb;

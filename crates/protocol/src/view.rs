@@ -35,6 +35,21 @@ pub trait PduView {
         None
     }
 
+    /// Modbus facts (`modbus_func`, `modbus_unit`).
+    fn modbus(&self) -> Option<ModbusFacts> {
+        None
+    }
+
+    /// DNP3 facts (`dnp3_func`, `dnp3_ind`, `dnp3_obj`).
+    fn dnp3(&self) -> Option<Dnp3Facts> {
+        None
+    }
+
+    /// IEC 60870-5-104 facts (`iec104_apci_type`, `iec104_asdu_func`).
+    fn iec104(&self) -> Option<Iec104Facts> {
+        None
+    }
+
     /// HTTP facts that are not buffers. `request` asks for the request while a response is inspected.
     fn http(&self, _request: bool) -> Option<HttpFacts<'_>> {
         None
@@ -99,6 +114,46 @@ pub struct DceFacts {
     pub first_fragment: bool,
     /// The header says little endian.
     pub little_endian: bool,
+}
+
+/// Facts of a Modbus message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModbusFacts {
+    /// Unit identifier.
+    pub unit: u8,
+    /// Function code as sent (an exception response has the high bit set).
+    pub function: u8,
+}
+
+/// Facts of a DNP3 application fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dnp3Facts {
+    /// Function code.
+    pub function: u8,
+    /// Internal indications of a response, first octet in the high byte.
+    pub indications: Option<u16>,
+    /// Group and variation of the first object header.
+    pub object: Option<(u8, u8)>,
+}
+
+/// Format of an IEC 60870-5-104 control field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApciType {
+    /// Information transfer.
+    I,
+    /// Numbered supervisory function.
+    S,
+    /// Unnumbered control function.
+    U,
+}
+
+/// Facts of an IEC 60870-5-104 APDU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iec104Facts {
+    /// Format of the control field.
+    pub apci: ApciType,
+    /// Type identification of the ASDU that an I-format APDU carries.
+    pub asdu: Option<u8>,
 }
 
 /// Facts of an HTTP message that are not buffers.

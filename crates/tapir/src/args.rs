@@ -147,7 +147,7 @@ pub enum FormatArg {
 #[derive(Args, Debug)]
 pub struct ScanArgs {
     /// Captures: pcap or pcapng, also gzip or zstd; directories; `-` for standard input.
-    #[arg(required = true, value_name = "FILE|DIR|-")]
+    #[arg(value_name = "FILE|DIR|-")]
     pub inputs: Vec<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tapir_engine::{LoadReport, Rules};
 use tapir_rules::{Severity, render};
 
+/// Two rules with one gid and sid: told also when it is only a warning.
+const DUPLICATE: &str = "R0320";
 /// Diagnostics shown at most before the rest is only counted.
 const MAX_SHOWN: usize = 20;
 
@@ -23,6 +25,9 @@ pub fn rules(
         None => Rules::load(&settings.sources, settings.engine.profile),
     };
     show(&report, Severity::Error, messages);
+    for found in report.diagnostics.iter().filter(|found| found.code == DUPLICATE).take(MAX_SHOWN) {
+        messages.info(&render(found, &report.sources, messages.color()));
+    }
     if strict && report.errors() > 0 {
         return Err(format!("{} errors in the rules and --strict was given", report.errors()));
     }

@@ -12,10 +12,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tapir_engine::{ChecksumMode, EngineConfig, Rules, ScanReport, scan_file};
 use tapir_event::SecurityEvent;
-use tapir_telemetry::Counters;
+use tapir_telemetry::{Counter, Counters};
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
+    if args.inputs.is_empty() {
+        messages.error(&no_input(args));
+        return Ok(2);
+    }
     let mut settings = settings::resolve(&args.rule_args, &[], Some(&args.output))?;
     if args.verify_checksums {
         settings.engine.checksums = ChecksumMode::Verify;
@@ -62,6 +66,17 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
     Ok(if args.output.exit_code && writer.alerts > 0 { 3 } else { 0 })
 }
 
+/// `--rules` takes every file that follows it: the commonest slip is a capture behind it.
+fn no_input(args: &ScanArgs) -> String {
+    match args.rule_args.rules.last() {
+        Some(last) if args.rule_args.rules.len() > 1 => format!(
+            "no capture given: --rules takes all files behind it, also {}; name captures first, or put -- before them",
+            last.display()
+        ),
+        _ => "no capture given; name capture files, directories, or - for standard input".to_owned(),
+    }
+}
+
 #[derive(Default)]
 struct Totals {
     packets: u64,
@@ -103,6 +118,15 @@ impl Job<'_> {
                 total.packets += report.packets;
                 total.bytes += report.bytes;
                 total.counters.merge(&report.counters);
+                let undecoded = report.counters.value(Counter::PacketsUndecodedLink);
+                if undecoded > 0 {
+                    total.failed += 1;
+                    self.messages.error(&format!(
+                        "{}: {undecoded} of {} packets have a link type that is not decoded and were not inspected",
+                        path.display(),
+                        report.packets
+                    ));
+                }
                 if let Some(error) = report.error {
                     total.failed += 1;
                     self.messages.error(&format!(

@@ -21,6 +21,9 @@ mod cvs;
 mod dce_iface;
 mod dce_opnum;
 mod detection_filter;
+mod dnp3_func;
+mod dnp3_ind;
+mod dnp3_obj;
 mod dsize;
 mod enable;
 mod flags;
@@ -41,11 +44,15 @@ mod icmp_id;
 mod icmp_seq;
 mod icode;
 mod id;
+mod iec104_apci_type;
+mod iec104_asdu_func;
 mod ip_proto;
 mod ipopts;
 mod isdataat;
 mod itype;
 mod md5;
+mod modbus_func;
+mod modbus_unit;
 mod noalert;
 mod pcre;
 mod regex;
@@ -93,6 +100,9 @@ pub static OPTIONS: &[&OptionDef] = &[
     &dce_iface::DEF,
     &dce_opnum::DEF,
     &detection_filter::DEF,
+    &dnp3_func::DEF,
+    &dnp3_ind::DEF,
+    &dnp3_obj::DEF,
     &dsize::DEF,
     &enable::DEF,
     &flags::DEF,
@@ -113,11 +123,15 @@ pub static OPTIONS: &[&OptionDef] = &[
     &icmp_seq::DEF,
     &icode::DEF,
     &id::DEF,
+    &iec104_apci_type::DEF,
+    &iec104_asdu_func::DEF,
     &ip_proto::DEF,
     &ipopts::DEF,
     &isdataat::DEF,
     &itype::DEF,
     &md5::DEF,
+    &modbus_func::DEF,
+    &modbus_unit::DEF,
     &noalert::DEF,
     &pcre::DEF,
     &regex::DEF,

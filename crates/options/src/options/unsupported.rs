@@ -15,8 +15,6 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["filestore", "filemd5", "filesha1", "filesha256", "filesize"], "files are not kept or hashed"),
     (&["appids", "appid"], "applications are not identified beyond the service"),
     (&["gtp_info", "gtp_type", "gtp_version"], "GTP is not inspected"),
-    (&["modbus_func", "modbus_unit"], "Modbus facts are not kept; `modbus_data` holds the bytes"),
-    (&["dnp3_func", "dnp3_ind", "dnp3_obj"], "DNP3 facts are not kept; `dnp3_data` holds the bytes"),
     (
         &[
             "cip_attribute",
@@ -34,7 +32,6 @@ const NAMES: &[(&[&str], &str)] = &[
         "CIP and EtherNet/IP are not inspected",
     ),
     (&["s7commplus_content", "s7commplus_func", "s7commplus_opcode"], "S7 is not inspected"),
-    (&["iec104_apci_type", "iec104_asdu_func"], "IEC 60870-5-104 is not inspected"),
     (&["mms_data", "mms_func"], "MMS is not inspected"),
     (
         &["opcua_msg_type", "opcua_msg_service", "opcua_node_id", "opcua_node_namespace_index"],

@@ -1,11 +1,14 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
 pub(crate) mod dcerpc;
+pub(crate) mod dnp3;
 pub(crate) mod dns;
 pub(crate) mod ftp;
 pub(crate) mod ftp_data;
 pub(crate) mod http;
+pub(crate) mod iec104;
 pub(crate) mod imap;
+pub(crate) mod modbus;
 pub(crate) mod pop3;
 pub(crate) mod sip;
 pub(crate) mod smb;
@@ -40,11 +43,14 @@ pub struct ProtocolDef {
 /// Every protocol that has an inspector.
 pub static PROTOCOLS: &[&ProtocolDef] = &[
     &dcerpc::DEF,
+    &dnp3::DEF,
     &dns::DEF,
     &ftp::DEF,
     &ftp_data::DEF,
     &http::DEF,
+    &iec104::DEF,
     &imap::DEF,
+    &modbus::DEF,
     &pop3::DEF,
     &sip::DEF,
     &smb::DEF,
