@@ -46,6 +46,11 @@ pub struct Detector {
 }
 
 impl Detector {
+    /// The rule set was swapped: counts are kept by rule and line of the set, and start anew.
+    pub fn forget_rules(&mut self) {
+        self.filters = FilterState::default();
+    }
+
     /// Evaluates the rules on one unit and appends what is to be raised to `out`.
     pub fn inspect<'a>(
         &mut self,

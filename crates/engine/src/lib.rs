@@ -12,6 +12,7 @@ mod config;
 mod conversation;
 mod evidence;
 mod filters;
+mod fuzz;
 mod inspect;
 mod packet_units;
 mod rules;
@@ -19,7 +20,10 @@ mod scan;
 mod stream;
 mod worker;
 
+pub use builtin::{builtin_events, generator};
 pub use config::{ChecksumMode, EngineConfig};
+#[doc(hidden)]
+pub use fuzz::fuzz_frames;
 pub use inspect::EventSink;
 pub use rules::{Enable, LoadReport, RuleSources, Rules};
 pub use scan::{Progress, ScanReport, scan_file};

@@ -36,6 +36,8 @@ pub struct Rules {
     /// The set.
     pub set: RuleSet,
     summaries: Vec<Arc<RuleSummary>>,
+    /// Names of the flowbits, for the next set.
+    bits: BitNames,
     /// Summaries of builtin rules that the set loads explicitly.
     builtin: HashMap<(u32, u32), Arc<RuleSummary>>,
 }
@@ -70,17 +72,28 @@ impl LoadReport {
 impl Rules {
     /// Loads and builds.
     pub fn load(sources: &RuleSources, profile: Profile) -> (Self, LoadReport) {
-        let loaded = if sources.files.is_empty() {
-            tapir_rules::load_str("tapir-starter.rules", crate::STARTER_RULES, &sources.config)
-        } else {
-            tapir_rules::load_files(&sources.files, &sources.config)
-        };
-        Self::build(loaded, &sources.enable, profile)
+        Self::assemble(Self::read(sources), &sources.enable, profile, BitNames::default())
+    }
+
+    /// Loads and builds a set that is to replace this one: a flowbit of a live flow means the same in both.
+    pub fn load_successor(&self, sources: &RuleSources, profile: Profile) -> (Self, LoadReport) {
+        Self::assemble(Self::read(sources), &sources.enable, profile, self.bits.successor())
     }
 
     /// Builds from parsed rules.
     pub fn build(loaded: Loaded, enable: &Enable, profile: Profile) -> (Self, LoadReport) {
-        let mut bits = BitNames::default();
+        Self::assemble(loaded, enable, profile, BitNames::default())
+    }
+
+    fn read(sources: &RuleSources) -> Loaded {
+        if sources.files.is_empty() {
+            tapir_rules::load_str("tapir-starter.rules", crate::STARTER_RULES, &sources.config)
+        } else {
+            tapir_rules::load_files(&sources.files, &sources.config)
+        }
+    }
+
+    fn assemble(loaded: Loaded, enable: &Enable, profile: Profile, mut bits: BitNames) -> (Self, LoadReport) {
         let Loaded { rules, filters, classifications, references, sources, mut diagnostics, counts, .. } = loaded;
         let parsed = rules.len();
         for rule in &rules {
@@ -124,7 +137,7 @@ impl Rules {
             sources,
             diagnostics,
         };
-        (Self { set, summaries, builtin }, report)
+        (Self { set, summaries, bits, builtin }, report)
     }
 
     /// What events of a rule say.

@@ -101,9 +101,11 @@ impl Worker {
         &self.core.rules
     }
 
-    /// Replaces the rule set between two packets. Flowbits of live flows survive.
+    /// Replaces the rule set between two packets. Flowbits of live flows survive if the new set was loaded as
+    /// the successor of the old one ([`Rules::load_successor`]); what is counted by rule starts anew.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.core.rules = rules;
+        self.core.detector.forget_rules();
     }
 
     /// Names the interface or file that the next frames come from.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Interner of flowbit names. Ids survive a swap of rule sets: the new set is compiled with the
-/// interner of the old one.
+/// [`BitNames::successor`] of the old one's.
 #[derive(Clone, Debug, Default)]
 pub struct BitNames {
     ids: HashMap<String, u32>,
@@ -15,6 +15,11 @@ impl BitNames {
     pub fn intern(&mut self, name: &str) -> u32 {
         let next = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
         *self.ids.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// For the next rule set: the same ids for the same names. Groups are defined anew by its rules.
+    pub fn successor(&self) -> Self {
+        Self { ids: self.ids.clone(), groups: HashMap::new() }
     }
 
     /// Notes that a bit belongs to a Snort 2.9 group.

@@ -69,6 +69,17 @@ pub struct InspectorEvent {
     pub sid: u32,
 }
 
+/// What an anomaly means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventDef {
+    /// Generator.
+    pub gid: u32,
+    /// Signature.
+    pub sid: u32,
+    /// In a few words.
+    pub meaning: &'static str,
+}
+
 /// A flow that is about to come (FTP data channel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expectation {

@@ -26,7 +26,8 @@ mod wire;
 pub use buffer::{BufferId, BufferKey, BufferKind, Selector, UriPart};
 pub use identify::{Identified, MAX_SEARCH_DEPTH, Wizard, bind_port};
 pub use inspector::{
-    DetachReason, End, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink, Section, Step,
+    DetachReason, End, EventDef, Expectation, InspectCx, Inspector, InspectorEvent, Limits, Pdu, PduKind, PduSink,
+    Section, Step,
 };
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 pub use service::Service;

@@ -293,6 +293,10 @@ pub fn fuzz_rules(data: &[u8]) {
             let printed = crate::format_rule(rule, &loaded.classifications);
             let config = Config { dialect: Some(rule.dialect), ..config.clone() };
             let again = load_str("printed", &printed, &config);
+            // Variables of the text are unknown to its rule alone.
+            if again.rules.is_empty() && printed.contains('$') {
+                continue;
+            }
             let reprinted = again.rules.first().map(|rule| crate::format_rule(rule, &loaded.classifications));
             assert_eq!(reprinted.as_deref(), Some(printed.as_str()), "printing is a fixed point");
         }

@@ -12,9 +12,18 @@ const DUPLICATE: &str = "R0320";
 const MAX_SHOWN: usize = 20;
 
 /// Loads the rules; errors are shown, and fatal with `--strict` or if no rule is left.
-pub fn rules(settings: &Settings, strict: bool, messages: &Messages) -> Result<Arc<Rules>, String> {
+/// With `previous`, the set is its successor.
+pub fn rules(
+    settings: &Settings,
+    strict: bool,
+    previous: Option<&Rules>,
+    messages: &Messages,
+) -> Result<Arc<Rules>, String> {
     let started = std::time::Instant::now();
-    let (rules, report) = Rules::load(&settings.sources, settings.engine.profile);
+    let (rules, report) = match previous {
+        Some(previous) => previous.load_successor(&settings.sources, settings.engine.profile),
+        None => Rules::load(&settings.sources, settings.engine.profile),
+    };
     show(&report, Severity::Error, messages);
     for found in report.diagnostics.iter().filter(|found| found.code == DUPLICATE).take(MAX_SHOWN) {
         messages.info(&render(found, &report.sources, messages.color()));

@@ -25,7 +25,7 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
         settings.engine.checksums = ChecksumMode::Verify;
     }
     let inputs = inputs(&args.inputs)?;
-    let rules = load::rules(&settings, args.rule_args.strict, messages)?;
+    let rules = load::rules(&settings, args.rule_args.strict, None, messages)?;
     let stdout = std::io::stdout();
     let live = stdout.is_terminal();
     let mut writer = AlertWriter::new(stdout.lock(), &args.output, live);

@@ -34,7 +34,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
             messages.warning(&format!("{name} is down; it is watched once it is up"));
         }
     }
-    let rules = load::rules(&settings, args.rule_args.strict, messages)?;
+    let rules = load::rules(&settings, args.rule_args.strict, None, messages)?;
     let blocks = args.ring_mib.max(1);
     let ring_config = RingConfig { block_size: 1 << 20, block_count: blocks, ..RingConfig::default() };
     let source = Source::Interfaces(indexes.keys().copied().collect());
@@ -136,7 +136,7 @@ fn wall_clock() -> Timestamp {
 
 /// SIGHUP: the rules are read again; a bad file leaves the last good set in force.
 fn reload_rules(args: &WatchArgs, settings: &settings::Settings, worker: &mut Worker, messages: &Messages) {
-    match load::rules(settings, args.rule_args.strict, messages) {
+    match load::rules(settings, args.rule_args.strict, Some(worker.rules()), messages) {
         Ok(rules) => {
             worker.set_rules(rules);
             messages.info("rules reloaded; flows go on with their flowbits");

@@ -1,3 +1,5 @@
+//! Identification: what is found in first bytes, however they are cut.
+
 use super::*;
 use Direction::{ToClient, ToServer};
 use proptest::prelude::*;

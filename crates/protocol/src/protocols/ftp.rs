@@ -9,13 +9,24 @@ use super::{ProtocolDef, TransportKind};
 use crate::content::line::{Found, LineScan, first_word, is_one_of};
 use crate::content::reply::ReplyScan;
 use crate::content::telnet::{Commands, strip};
-use crate::{End, Expectation, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
+use crate::{End, EventDef, Expectation, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The FTP protocol.
-pub(crate) static DEF: ProtocolDef =
-    ProtocolDef { service: Service::Ftp, transports: &[TransportKind::Tcp], new: |_, _| Box::new(Ftp::default()) };
+pub(crate) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::Ftp,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(Ftp::default()),
+    events: EVENTS,
+};
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: GID, sid: TELNET_COMMAND, meaning: "telnet command in the control channel" },
+    EventDef { gid: GID, sid: BOUNCE, meaning: "PORT to another host than the client (bounce)" },
+    EventDef { gid: GID, sid: EVASIVE_TELNET, meaning: "telnet erase command: the text is not what is on the wire" },
+];
 
 const GID: u32 = 125;
 const TELNET_COMMAND: u32 = 1;

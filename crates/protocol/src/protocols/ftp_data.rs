@@ -12,6 +12,7 @@ pub(crate) static DEF: ProtocolDef = ProtocolDef {
     service: Service::FtpData,
     transports: &[TransportKind::Tcp],
     new: |_, _| Box::new(FtpData::default()),
+    events: &[],
 };
 
 /// Bytes of each direction so far.

@@ -45,7 +45,8 @@ use crate::{Inspector, Limits, Service};
 pub use fuzz::fuzz_http;
 
 /// HTTP/1.x over TCP.
-pub(super) static DEF: ProtocolDef = ProtocolDef { service: Service::Http, transports: &[TransportKind::Tcp], new };
+pub(super) static DEF: ProtocolDef =
+    ProtocolDef { service: Service::Http, transports: &[TransportKind::Tcp], new, events: events::EVENTS };
 
 fn new(_limits: &Limits, _transport: TransportKind) -> Box<dyn Inspector> {
     Box::new(inspector::HttpInspector::default())

@@ -10,13 +10,24 @@ mod literal;
 use super::{ProtocolDef, TransportKind};
 use crate::content::line::{Found, LineScan, first_word, is_one_of, need_more};
 use crate::content::mime::{Cut, DecodeEvents, Framing, Message, Scan, Scratch};
-use crate::{DetachReason, End, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
+use crate::{DetachReason, End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The IMAP protocol.
-pub(crate) static DEF: ProtocolDef =
-    ProtocolDef { service: Service::Imap, transports: &[TransportKind::Tcp], new: |_, _| Box::new(Imap::default()) };
+pub(crate) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::Imap,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(Imap::default()),
+    events: EVENTS,
+};
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: GID, sid: UNKNOWN_COMMAND, meaning: "unknown command" },
+    EventDef { gid: GID, sid: DECODE.base64, meaning: "base64 of a message part is broken" },
+    EventDef { gid: GID, sid: DECODE.uuencode, meaning: "uuencoding of a message part is broken" },
+];
 
 const GID: u32 = 141;
 const UNKNOWN_COMMAND: u32 = 1;

@@ -18,7 +18,7 @@ pub(crate) mod sunrpc;
 pub(crate) mod telnet;
 pub(crate) mod tls;
 
-use crate::{Inspector, Limits, Service};
+use crate::{EventDef, Inspector, Limits, Service};
 
 /// Transport of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +36,8 @@ pub struct ProtocolDef {
     pub transports: &'static [TransportKind],
     /// Makes the inspector of one flow.
     pub new: fn(&Limits, TransportKind) -> Box<dyn Inspector>,
+    /// Every anomaly that its inspector can raise.
+    pub events: &'static [EventDef],
 }
 
 /// Every protocol that has an inspector.

@@ -8,14 +8,26 @@
 use super::{ProtocolDef, TransportKind};
 use crate::content::line::{Found, LineScan, first_word, is_one_of};
 use crate::content::mime::{Cut, DecodeEvents, Framing, Message, Scan, Scratch};
-use crate::{End, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
+use crate::{End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
 use std::collections::VecDeque;
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The POP3 protocol.
-pub(crate) static DEF: ProtocolDef =
-    ProtocolDef { service: Service::Pop3, transports: &[TransportKind::Tcp], new: |_, _| Box::new(Pop3::default()) };
+pub(crate) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::Pop3,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(Pop3::default()),
+    events: EVENTS,
+};
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: GID, sid: UNKNOWN_COMMAND, meaning: "unknown command" },
+    EventDef { gid: GID, sid: UNKNOWN_RESPONSE, meaning: "unknown response" },
+    EventDef { gid: GID, sid: DECODE.base64, meaning: "base64 of a message part is broken" },
+    EventDef { gid: GID, sid: DECODE.uuencode, meaning: "uuencoding of a message part is broken" },
+];
 
 const GID: u32 = 142;
 const UNKNOWN_COMMAND: u32 = 1;

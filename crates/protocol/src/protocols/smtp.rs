@@ -13,14 +13,29 @@ use super::{ProtocolDef, TransportKind};
 use crate::content::line::{Found, LineScan};
 use crate::content::mime::{Cut, DecodeEvents, Framing, Message, Scan, Scratch};
 use crate::content::reply::{Reply, ReplyScan};
-use crate::{End, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
+use crate::{End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
 use command::Command;
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The SMTP protocol.
-pub(crate) static DEF: ProtocolDef =
-    ProtocolDef { service: Service::Smtp, transports: &[TransportKind::Tcp], new: |_, _| Box::new(Smtp::default()) };
+pub(crate) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::Smtp,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(Smtp::default()),
+    events: EVENTS,
+};
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: GID, sid: COMMAND_OVERFLOW, meaning: "command line is too long" },
+    EventDef { gid: GID, sid: HEADER_OVERFLOW, meaning: "header line of a message is too long" },
+    EventDef { gid: GID, sid: RESPONSE_OVERFLOW, meaning: "response line is too long" },
+    EventDef { gid: GID, sid: UNKNOWN_COMMAND, meaning: "unknown command" },
+    EventDef { gid: GID, sid: DECODE.base64, meaning: "base64 of a message part is broken" },
+    EventDef { gid: GID, sid: DECODE.uuencode, meaning: "uuencoding of a message part is broken" },
+    EventDef { gid: GID, sid: STARTTLS_INJECTION, meaning: "commands behind STARTTLS in the same packet" },
+];
 
 const GID: u32 = 124;
 const COMMAND_OVERFLOW: u32 = 1;

@@ -7,7 +7,7 @@
 use super::{ProtocolDef, TransportKind};
 use crate::content::line::need_more;
 use crate::content::telnet::{IAC, SB, SE, strip};
-use crate::{End, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
+use crate::{End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
 use memchr::memchr3;
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
@@ -17,7 +17,12 @@ pub(crate) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Telnet,
     transports: &[TransportKind::Tcp],
     new: |_, _| Box::new(Telnet::default()),
+    events: EVENTS,
 };
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] =
+    &[EventDef { gid: GID, sid: OPEN_SUBNEGOTIATION, meaning: "subnegotiation without an end" }];
 
 const GID: u32 = 126;
 /// A subnegotiation without end.

@@ -22,6 +22,7 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Dcerpc,
     transports: &[TransportKind::Tcp, TransportKind::Udp],
     new: |_, _| Box::new(DcerpcInspector::default()),
+    events: &[],
 };
 
 #[derive(Debug, Default)]

@@ -1,3 +1,5 @@
+//! DCE/RPC conversations: fragments, calls put together, what breaks off.
+
 use super::*;
 use crate::drive::{every_way, run_datagrams};
 use crate::{BufferId, Limits};

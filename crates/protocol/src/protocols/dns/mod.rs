@@ -14,7 +14,9 @@ mod message;
 
 use super::{ProtocolDef, TransportKind};
 use crate::wire::{be16, size16};
-use crate::{BufferId, BufferKey, End, InspectCx, Inspector, InspectorEvent, Pdu, PduView, Selector, Service, Step};
+use crate::{
+    BufferId, BufferKey, End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, PduView, Selector, Service, Step,
+};
 use bumpalo::Bump;
 use message::{Message, Name};
 use tapir_flow::Direction;
@@ -25,7 +27,14 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Dns,
     transports: &[TransportKind::Udp, TransportKind::Tcp],
     new: |_, _| Box::new(DnsInspector),
+    events: EVENTS,
 };
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: 131, sid: 1, meaning: "record of an obsolete type" },
+    EventDef { gid: 131, sid: 2, meaning: "record of an experimental type" },
+];
 
 /// Stateless: a message says all.
 #[derive(Debug)]

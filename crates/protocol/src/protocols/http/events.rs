@@ -5,7 +5,7 @@
 //!
 //! *Spec*: Snort 3 http_inspect, builtin rules of gid 119.
 
-use crate::{InspectorEvent, PduSink};
+use crate::{EventDef, InspectorEvent, PduSink};
 
 /// Generator id of HTTP inspection.
 pub(super) const GID: u32 = 119;
@@ -13,6 +13,10 @@ pub(super) const GID: u32 = 119;
 macro_rules! events {
     ($($name:ident = $sid:literal, $help:literal;)*) => {
         $(#[doc = $help] pub(super) const $name: u16 = $sid;)*
+
+        /// What each of them means.
+        pub(super) const EVENTS: &[EventDef] = &[$(EventDef { gid: GID, sid: $sid, meaning: $help },)*];
+
         #[cfg(test)]
         const ALL: &[u16] = &[$($sid,)*];
     };

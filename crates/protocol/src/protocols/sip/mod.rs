@@ -25,6 +25,7 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Sip,
     transports: &[TransportKind::Udp, TransportKind::Tcp],
     new: |_, _| Box::new(SipInspector::default()),
+    events: &[],
 };
 
 /// Bytes of a message that are waited for.

@@ -32,6 +32,7 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::NetbiosSsn,
     transports: &[TransportKind::Tcp],
     new: |_, _| Box::new(SmbInspector::default()),
+    events: &[],
 };
 
 /// Bytes of a file that become `file_data`.

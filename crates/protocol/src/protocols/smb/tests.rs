@@ -1,3 +1,5 @@
+//! SMB conversations: messages, named pipes, files, hostile lengths.
+
 use super::*;
 use crate::BufferId;
 use crate::Limits;

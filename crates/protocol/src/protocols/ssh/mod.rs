@@ -18,6 +18,7 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Ssh,
     transports: &[TransportKind::Tcp],
     new: |_, _| Box::new(SshInspector::default()),
+    events: &[],
 };
 
 const MAX_LINE: usize = 512;

@@ -15,7 +15,7 @@
 use super::{ProtocolDef, TransportKind};
 use crate::pieces::Pieces;
 use crate::wire::{be32, size32};
-use crate::{End, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
+use crate::{End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, Service, Step};
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
@@ -24,7 +24,14 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::SunRpc,
     transports: &[TransportKind::Tcp, TransportKind::Udp],
     new: |_, _| Box::new(SunRpcInspector::default()),
+    events: EVENTS,
 };
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: 106, sid: 1, meaning: "record in several fragments" },
+    EventDef { gid: 106, sid: 5, meaning: "fragment without data" },
+];
 
 /// Bytes of a record, marks included, that are waited for.
 const MAX_RECORD: usize = 64 << 10;

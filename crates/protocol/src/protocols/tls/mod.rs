@@ -33,4 +33,5 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Ssl,
     transports: &[TransportKind::Tcp],
     new: |limits, _| Box::new(TlsInspector::new(limits)),
+    events: &[],
 };

@@ -1,3 +1,5 @@
+//! TLS conversations: flights, names, encryption, hostile records.
+
 use super::*;
 use crate::drive::{Transcript, every_way};
 use Direction::{ToClient, ToServer};

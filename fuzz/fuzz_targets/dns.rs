@@ -1,0 +1,4 @@
+//! DNS conversations over UDP and TCP.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tapir_protocol::fuzz::fuzz_dns(data));

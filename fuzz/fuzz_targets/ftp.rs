@@ -1,0 +1,4 @@
+//! FTP control channels.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tapir_protocol::fuzz::fuzz_ftp(data));

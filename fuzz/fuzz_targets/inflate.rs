@@ -1,0 +1,4 @@
+//! Compressed bodies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tapir_protocol::fuzz::fuzz_inflate(data));

@@ -1,0 +1,4 @@
+//! Multipart form bodies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tapir_protocol::fuzz::fuzz_multipart(data));

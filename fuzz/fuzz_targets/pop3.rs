@@ -1,0 +1,4 @@
+//! POP3 conversations.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tapir_protocol::fuzz::fuzz_pop3(data));
