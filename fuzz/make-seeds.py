@@ -227,6 +227,10 @@ QUERY = struct.pack(">HHHHHH", 1, 0x100, 1, 0, 0, 0) + QUESTION
 ANSWER = struct.pack(">HHHHHH", 1, 0x8180, 1, 1, 0, 0) + QUESTION + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0\1"
 put("dns", "datagrams", turns((C, QUERY), (S, ANSWER)))
 put("dns", "stream", turns((C, struct.pack(">H", len(QUERY)) + QUERY), (S, struct.pack(">H", len(ANSWER)) + ANSWER)))
+put("modbus", "read", turns((C, bytes.fromhex("000100000006010300000002")), (S, bytes.fromhex("00010000000701030400010002"))))
+put("modbus", "broken", turns((C, bytes.fromhex("00010000ffff01"))))
+put("iec104", "start", turns((C, bytes.fromhex("680407000000")), (S, bytes.fromhex("68040b000000")), (S, bytes.fromhex("680e00000000010103000100010000ff"))))
+put("dnp3", "read", turns((C, bytes.fromhex("056408c40a0001000000c0c001000000"))))
 put("dns", "loop", turns((C, struct.pack(">HHHHHH", 1, 0, 1, 0, 0, 0) + b"\xc0\x0c\0\1\0\1")))
 
 put("smtp", "mail", turns((S, "220 mx ESMTP\r\n"), (C, "EHLO a\r\n"), (S, "250-mx\r\n250 STARTTLS\r\n"), (C, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"),

@@ -21,8 +21,8 @@ mod transport;
 use super::{ProtocolDef, TransportKind};
 use crate::wire::{array, be16, byte};
 use crate::{
-    BufferId, BufferKey, DetachReason, Dnp3Facts, End, InspectCx, Inspector, InspectorEvent, Pdu, PduView, Selector,
-    Service, Step,
+    BufferId, BufferKey, DetachReason, Dnp3Facts, End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, PduView,
+    Selector, Service, Step,
 };
 use bumpalo::Bump;
 use link::{Framing, LENGTH_KNOWN, blocks, framing, reserved_address};
@@ -35,7 +35,17 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::Dnp3,
     transports: &[TransportKind::Tcp],
     new: |_, _| Box::new(Dnp3Inspector::default()),
+    events: EVENTS,
 };
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: 145, sid: 2, meaning: "link frame cut off" },
+    EventDef { gid: 145, sid: 3, meaning: "transport segment out of sequence" },
+    EventDef { gid: 145, sid: 4, meaning: "transport segments without a first one" },
+    EventDef { gid: 145, sid: 5, meaning: "reserved address" },
+    EventDef { gid: 145, sid: 6, meaning: "reserved function" },
+];
 
 /// Control and function.
 const REQUEST_HEADER: usize = 2;

@@ -13,16 +13,26 @@
 use super::{ProtocolDef, TransportKind};
 use crate::wire::byte;
 use crate::{
-    ApciType, BufferId, BufferKey, DetachReason, End, Iec104Facts, InspectCx, Inspector, InspectorEvent, Pdu, PduView,
-    Service, Step,
+    ApciType, BufferId, BufferKey, DetachReason, End, EventDef, Iec104Facts, InspectCx, Inspector, InspectorEvent, Pdu,
+    PduView, Service, Step,
 };
 use bumpalo::Bump;
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The registry entry.
-pub(super) static DEF: ProtocolDef =
-    ProtocolDef { service: Service::Iec104, transports: &[TransportKind::Tcp], new: |_, _| Box::new(Iec104Inspector) };
+pub(super) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::Iec104,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(Iec104Inspector),
+    events: EVENTS,
+};
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: 151, sid: 1, meaning: "APCI length out of range" },
+    EventDef { gid: 151, sid: 2, meaning: "APDU does not begin with 0x68" },
+];
 
 const START: u8 = 0x68;
 /// Start and length byte: what the length doesn't count.

@@ -17,15 +17,27 @@
 use super::{ProtocolDef, TransportKind};
 use crate::wire::{be16, byte, size16};
 use crate::{
-    BufferId, BufferKey, End, InspectCx, Inspector, InspectorEvent, ModbusFacts, Pdu, PduView, Selector, Service, Step,
+    BufferId, BufferKey, End, EventDef, InspectCx, Inspector, InspectorEvent, ModbusFacts, Pdu, PduView, Selector,
+    Service, Step,
 };
 use bumpalo::Bump;
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
 
 /// The registry entry.
-pub(super) static DEF: ProtocolDef =
-    ProtocolDef { service: Service::Modbus, transports: &[TransportKind::Tcp], new: |_, _| Box::new(ModbusInspector) };
+pub(super) static DEF: ProtocolDef = ProtocolDef {
+    service: Service::Modbus,
+    transports: &[TransportKind::Tcp],
+    new: |_, _| Box::new(ModbusInspector),
+    events: EVENTS,
+};
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] = &[
+    EventDef { gid: 144, sid: 1, meaning: "MBAP length does not fit the function" },
+    EventDef { gid: 144, sid: 2, meaning: "protocol id is not Modbus" },
+    EventDef { gid: 144, sid: 3, meaning: "reserved function" },
+];
 
 /// Transaction, protocol, length: what the length field doesn't count.
 const UNCOUNTED: usize = 6;
