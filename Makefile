@@ -29,7 +29,7 @@ test: tools-test check unit conformance-if-there e2e fuzz-smoke ## Everything th
 check: tools-check ## Formatting, lints, dependency policy, tidiness
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) deny --workspace check --hide-inclusion-graph
+	$(CARGO) deny --workspace check --hide-inclusion-graph bans licenses sources
 	$(CARGO) run -q --locked -p xtask -- tidy
 
 .PHONY: unit
