@@ -41,8 +41,12 @@ pub fn generator(gid: u32) -> &'static str {
         126 => "telnet",
         129 => "tcp stream",
         131 => "dns",
+        133 => "smb and dce/rpc",
         141 => "imap",
         142 => "pop3",
+        144 => "modbus",
+        145 => "dnp3",
+        151 => "iec104",
         _ => "inspector",
     }
 }

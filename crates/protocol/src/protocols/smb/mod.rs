@@ -21,6 +21,7 @@ mod smb1;
 mod smb2;
 
 use super::{ProtocolDef, TransportKind};
+use crate::EventDef;
 use crate::Service;
 use inspector::SmbInspector;
 
@@ -32,8 +33,12 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
     service: Service::NetbiosSsn,
     transports: &[TransportKind::Tcp],
     new: |_, _| Box::new(SmbInspector::default()),
-    events: &[],
+    events: EVENTS,
 };
+
+/// What its anomalies mean.
+const EVENTS: &[EventDef] =
+    &[EventDef { gid: 133, sid: 48, meaning: "SMB write with a count of zero (data may hide behind it)" }];
 
 /// Bytes of a file that become `file_data`.
 const FILE_DEPTH: u64 = 16_384;
