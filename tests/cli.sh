@@ -70,7 +70,7 @@ printf 'alert tcp any any -> any $HTTP_PORTS (msg:"old form"; flow:to_server; co
 run --version;            check "--version names the program" 'exits 0' 'prints "^tapir [0-9]"'
 run --help;               check "--help lists the commands and the exit codes" 'exits 0' 'prints "scan" ' 'prints "Exit codes"'
 run;                      check "no command is wrong usage" 'exits 2' 'says "usage"'
-run scan;                 check "scan without a capture is wrong usage" 'exits 2' 'says "required"'
+run scan;                 check "scan without a capture is wrong usage" 'exits 2' 'says "no capture given"'
 run scan --nonsense x;    check "an unknown flag is wrong usage" 'exits 2' 'says "nonsense"'
 run scan --format xml all.pcap; check "an unknown format lists the known ones" 'exits 2' 'says "fast, json, eve, csv, table"'
 
