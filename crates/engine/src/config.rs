@@ -65,7 +65,11 @@ impl EngineConfig {
             checksums: ChecksumMode::Ignore,
             builtin_events: false,
             evidence: false,
-            limits: tapir_protocol::Limits::default(),
+            limits: tapir_protocol::Limits {
+                // Fewer, larger pieces: less work at their borders, and less that could hide in one.
+                http_compressed_piece: if exact { 2048 } else { 16_384 },
+                ..tapir_protocol::Limits::default()
+            },
             extended_identification: !exact,
             identify: true,
             bindings: Vec::new(),

@@ -2,6 +2,8 @@
 //!
 //! Profile `tapir`. Rules over HTTP buffers, bodies, and a plain stream of no known service.
 
+#![allow(clippy::expect_used, reason = "helpers of tests fail like tests")]
+
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 use std::sync::Arc;

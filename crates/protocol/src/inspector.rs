@@ -218,6 +218,8 @@ pub struct Limits {
     pub http_header_bytes: usize,
     /// Header lines per message.
     pub http_headers: usize,
+    /// Compressed body bytes that make one piece (Snort: 2,048).
+    pub http_compressed_piece: usize,
     /// Pipelined requests without an answer.
     pub http_pipelined: usize,
     /// MIME attachments per HTTP request body PDU run (Snort: 5).
@@ -236,6 +238,7 @@ impl Default for Limits {
             unzip: true,
             http_header_bytes: 63_780,
             http_headers: 1_000,
+            http_compressed_piece: 2048,
             http_pipelined: 99,
             mime_attachments: 5,
             pdu_bytes: 16_384,

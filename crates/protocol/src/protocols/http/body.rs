@@ -7,7 +7,7 @@
 //! *Invariants*: pieces depend on offsets in the dechunked body only. A piece that is not complete
 //! waits: in the stream (`Need`) or, over chunk borders, in `assembled`.
 //!
-//! *Limits*: `pdu_bytes` per piece ([`COMPRESSED_PIECE`] when compressed, and [`inflate::OUTPUT`] of
+//! *Limits*: `pdu_bytes` per piece (`http_compressed_piece` when compressed, and [`inflate::OUTPUT`] of
 //! output per PDU), body depths, `inflate_bytes`, `inflate_ratio`, `mime_attachments`; all counted.
 //!
 //! *Spec*: Snort 3 http_inspect message sections; RFC 9112 §6 and §7.
@@ -31,9 +31,6 @@ use crate::{
 use std::cell::{Cell, RefCell};
 use tapir_flow::Direction;
 use tapir_telemetry::Counter;
-
-/// Compressed bytes per piece (Snort's number).
-const COMPRESSED_PIECE: usize = 2048;
 /// Output of a body below which the ratio is not looked at.
 const RATIO_FLOOR: u64 = 1 << 20;
 /// Assembly memory that survives a message.
@@ -221,7 +218,7 @@ impl Body {
         if self.depth == 0 {
             None
         } else if self.decompressor.is_some() {
-            Some(COMPRESSED_PIECE)
+            Some(limits.http_compressed_piece.max(1))
         } else {
             Some(length(self.depth, limits.pdu_bytes.max(1)))
         }
