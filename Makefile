@@ -10,27 +10,41 @@ export CARGO_TERM_COLOR ?= auto
 # The corpus and rule sets that every developer has; tests that need it say so when it is absent.
 export TAPIR_SHARED ?= $(abspath ../shared)
 
-RELEASE := target/release/tapir
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET_DIR)/release/tapir
 FUZZ_SECONDS ?= 600
+# `fast` builds again in a third of the time; `make test` uses the profile that the binary is built with anyway.
+CONFORMANCE_PROFILE ?= fast
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
 demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appear
 	@demo/run.sh $(RELEASE)
 
+# Cheap things first; every step says how long it took.
+TEST_STEPS := check unit conformance-if-there e2e fuzz-smoke
+
 .PHONY: test
-test: tools-test check unit conformance-if-there e2e fuzz-smoke ## Everything that must hold before a commit lands
-	@echo "make test: all passed"
+test: tools-test ## Everything that must hold before a commit lands
+	@times=""; for step in $(TEST_STEPS); do \
+	  echo "== $$step"; begin=$$SECONDS; \
+	  $(MAKE) --no-print-directory $$step CONFORMANCE_PROFILE=release || { echo "make test: $$step failed" >&2; exit 1; }; \
+	  times="$$times $$step $$((SECONDS - begin)) s,"; \
+	done; echo "make test: all passed ($${times%,} )" | tr -s ' '
 
 .PHONY: check
 check: tools-check ## Formatting, lints, dependency policy, tidiness
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) deny --workspace check --hide-inclusion-graph bans licenses sources
+	$(CARGO) deny --workspace check --hide-inclusion-graph licenses bans sources
 	$(CARGO) run -q --locked -p xtask -- tidy
+
+.PHONY: advisories
+advisories: tools-check ## Known vulnerabilities of dependencies (needs github.com)
+	$(CARGO) deny --workspace check --hide-inclusion-graph advisories
 
 .PHONY: unit
 unit: ## Unit, property and snapshot tests
@@ -38,10 +52,12 @@ unit: ## Unit, property and snapshot tests
 
 .PHONY: conformance
 conformance: ## The corpus of ../shared against the engine (table, regressions)
-	$(CARGO) run --profile fast --locked -p tapir-conformance --
+	$(CARGO) run --profile $(CONFORMANCE_PROFILE) --locked -p tapir-conformance --
 
 .PHONY: conformance-if-there
-conformance-if-there: conformance
+conformance-if-there:
+	@if [ -d "$(TAPIR_SHARED)/conformance" ]; then $(MAKE) --no-print-directory conformance; \
+	else echo "skipped: no conformance corpus in $(TAPIR_SHARED)"; fi
 
 .PHONY: e2e
 e2e: tools-demo $(RELEASE) ## The demonstration as a test: real veth, real server, real attack
@@ -88,8 +104,10 @@ endef
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
 tools-test: tools-demo tools-check
+	$(call apt,g++)
 tools-bench: tools-demo
 	$(call apt,python3 tcpdump)
 tools-check:
 	$(call apt,gcc libc6-dev)
-	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; $(CARGO) install --quiet --locked --root $(HOME)/.cargo --profile dev cargo-deny@0.20.2; }
+	@$(CARGO) deny --version >/dev/null 2>&1 || \
+	  { echo "installing cargo-deny (two minutes)"; $(CARGO) install --quiet --locked --profile dev cargo-deny@0.20.2; }
