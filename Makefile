@@ -32,8 +32,8 @@ test: tools-test ## Everything that must hold before a commit lands
 	@times=""; for step in $(TEST_STEPS); do \
 	  echo "== $$step"; begin=$$SECONDS; \
 	  $(MAKE) --no-print-directory $$step CONFORMANCE_PROFILE=release || { echo "make test: $$step failed" >&2; exit 1; }; \
-	  times="$$times $$step $$((SECONDS - begin)) s,"; \
-	done; echo "make test: all passed ($${times%,} )" | tr -s ' '
+	  times="$${times:+$$times, }$$step $$((SECONDS - begin)) s"; \
+	done; echo "make test: all passed ($$times)"
 
 .PHONY: check
 check: tools-check ## Formatting, lints, dependency policy, tidiness
