@@ -54,6 +54,7 @@ fn headers_are_refused_where_snort_3_refuses_them() {
     accepts(r#"alert udp any ![80,90:95] -> any any (content:"A"; sid:1;)"#);
     snort3(r#"alert udp any any <- any any (content:"A"; sid:1;)"#, "R0201");
     snort3(r#"alert UDP any any -> any any (content:"A"; sid:1;)"#, "[R0211]");
+    snort3(r#"alert ht\tp (content:"A"; sid:1;)"#, "R0210");
     snort3(r#"warn udp any any -> any any (content:"A"; sid:1;)"#, "R0115");
     snort3(r#"alert tcp 80 -> 90 (content:"A"; sid:1;)"#, "R0202 R0202");
     accepts(r#"alert tcp any -> any (content:"A"; sid:1;)"#);

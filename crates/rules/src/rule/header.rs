@@ -100,7 +100,10 @@ fn check_protocol(raw: &RawRule, protocol: Option<&Token>, diagnostics: &mut Vec
     let word = token.text.as_str();
     let lower = word.to_ascii_lowercase();
     let transport = matches!(lower.as_str(), "tcp" | "udp" | "icmp" | "ip");
-    if raw.dialect == Dialect::Snort2 && !transport {
+    if !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte)) {
+        let message = format!("`{word}` is no name of a protocol or service");
+        diagnostics.push(error("R0210", span(raw, token), message).help("names have letters, digits, `_` and `-`"));
+    } else if raw.dialect == Dialect::Snort2 && !transport {
         let message = format!("Snort 2.9 has no protocol `{word}`");
         let help = "protocols are tcp, udp, icmp and ip; services are named by `metadata:service …`";
         diagnostics.push(error("R0210", span(raw, token), message).help(help));
