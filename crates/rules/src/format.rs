@@ -97,12 +97,13 @@ pub fn format_option(option: &OptionNode, dialect: Dialect) -> String {
     format!("{}:{value}", option.name)
 }
 
-/// Removes blanks around commas, and all but one of others, outside of quotes.
+/// Removes blanks around commas, and all but one of others, outside of quotes. Blanks are what the lexer takes
+/// for them: no others divide words.
 fn tighten(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let (mut quoted, mut escaped, mut blank) = (false, false, false);
     for character in value.chars() {
-        if !quoted && !escaped && character.is_whitespace() {
+        if !quoted && !escaped && character.is_ascii_whitespace() {
             blank = true;
             continue;
         }
@@ -151,6 +152,11 @@ mod tests {
         prints(&format!("{head} priority:3; sid:1; )"), &format!("{head} sid:1; )"));
         prints(&format!("{head} priority:9; sid:1; )"), &format!("{head} priority:9; sid:1; )"));
         prints("alert http ( dsize:1; priority:9; classtype:unknown; sid:1; )", &format!("{head} sid:1; )"));
+    }
+
+    #[test]
+    fn keeps_characters_that_divide_no_words() {
+        prints("alert http ( x:a\u{b}b c; sid:1; )", "alert http ( x:a\u{b}b c; sid:1; )");
     }
 
     #[test]
