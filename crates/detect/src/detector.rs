@@ -11,7 +11,7 @@ use crate::queue::{self, Match};
 use crate::ruleset::{DetectRule, RuleSet, UnitBits};
 use crate::search::Seen;
 use tapir_options::{BitView, Hit, StreamWord, Unit, UnitKind};
-use tapir_packet::protocol;
+use tapir_packet::{Packet, protocol};
 use tapir_protocol::{BufferId, Section};
 use tapir_rules::Action;
 use tapir_telemetry::{Counter, Counters};
@@ -196,6 +196,7 @@ impl Detector {
         }
         let flow_facts = unit.flow.map(|flow| (flow.direction, flow.established));
         let bits = UnitBits::of(flow_facts, unit.kind == UnitKind::Stream, context.content_off);
+        let flags = unit.packet.and_then(Packet::tcp).map(|tcp| tcp.flags);
         let ports = unit.net.source_port.zip(unit.net.destination_port);
         let mut groups: [Option<&Group>; 3] = [None; 3];
         let mut count = 0;
@@ -211,8 +212,8 @@ impl Detector {
             same &= !bit(BufferId::RawData);
         }
         for group in groups.iter().flatten() {
-            let admitted = |rule: &&u32| set.quick(**rule).is_some_and(|quick| quick.admits(bits));
-            self.candidates.extend(group.always.iter().filter(admitted));
+            let admitted = group.always.iter().filter(|always| always.admits(bits, flags));
+            self.candidates.extend(admitted.map(|always| always.rule));
             if !context.content_off {
                 self.search(set, group, unit, flow.as_deref_mut(), (same, bits), counters);
             }

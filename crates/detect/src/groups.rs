@@ -7,11 +7,13 @@
 
 use crate::fastpattern::{Chosen, sections};
 use crate::header::{HeaderTest, Proto};
+use crate::ruleset::{Quick, UnitBits};
 use crate::search::{Pattern, PatternId, PatternSet, SearchSet, Seen};
 use rapidhash::RapidHashMap;
 use std::collections::BTreeMap;
 use tapir_flow::Direction;
-use tapir_options::CompiledRule;
+use tapir_options::{CompiledRule, TcpFlags};
+use tapir_packet::protocol;
 use tapir_protocol::{BufferId, Service};
 use tapir_rules::Ports;
 
@@ -24,6 +26,7 @@ pub(crate) struct Entry<'r> {
     pub(crate) rule: &'r CompiledRule,
     pub(crate) header: &'r HeaderTest,
     pub(crate) pattern: Option<&'r Chosen>,
+    pub(crate) quick: Quick,
 }
 
 /// A hit of a pattern: which rule, in which buffer its pattern belongs.
@@ -156,6 +159,28 @@ pub(crate) fn bit(buffer: BufferId) -> u64 {
     1 << (buffer as u8)
 }
 
+/// A rule without a fast pattern, with what rejects it at a glance: such rules meet every packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Always {
+    pub(crate) rule: u32,
+    quick: Quick,
+    /// The TCP flags it asks for, if any.
+    flags: Option<TcpFlags>,
+}
+
+impl Always {
+    fn new(entry: &Entry<'_>) -> Self {
+        let flags = entry.rule.options.iter().filter_map(|option| option.tcp_flags()).reduce(TcpFlags::and);
+        Self { rule: entry.index, quick: entry.quick, flags }
+    }
+
+    /// Whether the rule is worth evaluating; `flags` are those of the unit's TCP header, if it has one.
+    #[inline]
+    pub(crate) fn admits(&self, unit: UnitBits, flags: Option<u8>) -> bool {
+        self.quick.admits(unit) && self.flags.is_none_or(|set| flags.is_some_and(|flags| set.contains(flags)))
+    }
+}
+
 /// Rules considered together.
 #[derive(Default)]
 pub(crate) struct Group {
@@ -163,8 +188,8 @@ pub(crate) struct Group {
     pub(crate) payload: PatternGroup,
     /// Other buffers, and body-like ones for when they differ from the payload.
     pub(crate) buffers: Vec<(BufferId, PatternGroup)>,
-    /// Rules without a fast pattern: evaluated for every unit.
-    pub(crate) always: Vec<u32>,
+    /// Rules without a fast pattern: considered for every unit.
+    pub(crate) always: Vec<Always>,
     /// Bit per buffer that has patterns.
     wanted: u64,
 }
@@ -189,7 +214,7 @@ impl Group {
         let mut other: RapidHashMap<BufferId, Vec<(Target, &Chosen)>> = RapidHashMap::default();
         for entry in entries {
             let Some(chosen) = entry.pattern else {
-                group.always.push(entry.index);
+                group.always.push(Always::new(entry));
                 continue;
             };
             let target = Target { rule: entry.index, buffer: chosen.buffer };
@@ -204,8 +229,8 @@ impl Group {
         let mut other: Vec<_> = other.into_iter().collect();
         other.sort_unstable_by_key(|(buffer, _)| *buffer);
         group.buffers = other.into_iter().map(|(buffer, list)| (buffer, PatternGroup::build(&list))).collect();
-        group.always.sort_unstable();
-        group.always.dedup();
+        group.always.sort_unstable_by_key(|always| always.rule);
+        group.always.dedup_by_key(|always| always.rule);
         group.wanted = group.payload.buffers | group.buffers.iter().fold(0, |mask, (buffer, _)| mask | bit(*buffer));
         group
     }
@@ -378,6 +403,14 @@ fn placed(entry: &Entry<'_>, carrier: Carrier) -> Option<Place> {
         Proto::Ip => true,
         Proto::Service => false,
     };
+    let possible = |protocol| entry.rule.options.iter().all(|option| option.admits_protocol(protocol));
+    let fits = fits
+        && match carrier {
+            Carrier::Tcp => possible(protocol::TCP),
+            Carrier::Udp => possible(protocol::UDP),
+            Carrier::Icmp => possible(protocol::ICMP) || possible(protocol::ICMPV6),
+            Carrier::Ip => true,
+        };
     // A rule with services whose pattern is in a service buffer is found by service only.
     let by_service_only = !entry.rule.services.is_empty()
         && entry.pattern.is_some_and(|chosen| !matches!(chosen.buffer, BufferId::PktData | BufferId::RawData));

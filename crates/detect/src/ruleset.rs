@@ -205,6 +205,7 @@ impl RuleSet {
                 rule: &rule.rule,
                 header: &rule.header,
                 pattern: rule.pattern.as_ref(),
+                quick: Quick::new(rule),
             })
             .collect();
         let groups = Groups::build(&entries);

@@ -125,6 +125,16 @@ impl Conversation {
         }
     }
 
+    /// Both directions ended: frees what only more data would need. Late packets still find the flow, and
+    /// if a reset turns out to be forged its data is taken up without inspector.
+    pub(crate) fn release(&mut self) {
+        self.inspector = None;
+        self.wizard = None;
+        if let Some(session) = &mut self.tcp {
+            session.release();
+        }
+    }
+
     /// Stops inspection of the whole flow; sequence numbers are still followed.
     pub(crate) fn bypass(&mut self) {
         self.mode = [Mode::Off; 2];

@@ -240,10 +240,11 @@ impl Driver<'_> {
         number: u64,
         gap: Option<u64>,
     ) -> bool {
-        let (Some(mut inspector), Some(session)) = (conversation.inspector.take(), conversation.tcp.take()) else {
+        let Some(mut inspector) = conversation.inspector.take() else {
             conversation.set_mode(direction, Mode::Plain);
-            return conversation.tcp.is_some();
+            return true;
         };
+        let Some(session) = conversation.tcp.take() else { return false };
         let facts = self.facts(conversation, &session, direction, number);
         let bytes = session.half(direction).ready();
         let wanted = conversation.wanted.get(direction.index()).copied().unwrap_or(0);

@@ -354,6 +354,7 @@ impl Worker {
             // Memory is looked at now and then: a flow holds what its buffers grew to.
             let footprint = number.is_multiple_of(FOOTPRINT_EVERY).then(|| conversation.footprint());
             if closed {
+                conversation.release();
                 self.flows.set_timeout(id, CLOSED_SECONDS);
             } else if opened {
                 self.flows.set_timeout(id, FlowTimeout::TCP_ESTABLISHED.0);

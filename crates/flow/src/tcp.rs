@@ -15,6 +15,7 @@
 //!
 //! *Spec*: RFC 9293, RFC 7323, RFC 7413; Snort 3 manual, `stream_tcp`.
 
+mod buffer;
 mod fuzz;
 mod half;
 mod handshake;

@@ -40,4 +40,4 @@ pub use fold::{fold, fuzz_fold};
 pub use fuzz::fuzz_option_value;
 pub use options::{OPTIONS, declare, definition, fuzz_content};
 pub use pcre2::PcreLimits;
-pub use spec::{CompiledRule, FastPattern, RuleOption};
+pub use spec::{CompiledRule, FastPattern, RuleOption, TcpFlags};

@@ -35,6 +35,18 @@ pub trait RuleOption: Debug + Send + Sync {
         &[]
     }
 
+    /// Whether it can match where the IP protocol is this one. Rules that cannot are left out of the
+    /// groups of that protocol.
+    fn admits_protocol(&self, _protocol: u8) -> bool {
+        true
+    }
+
+    /// The TCP flags that it can match, if it asks for a TCP header at all: tested before the rule is
+    /// looked at, as every packet has flags.
+    fn tcp_flags(&self) -> Option<TcpFlags> {
+        None
+    }
+
     /// What it offers as fast pattern.
     fn fast_pattern(&self) -> Option<FastPattern> {
         None
@@ -48,6 +60,37 @@ pub trait RuleOption: Debug + Send + Sync {
     /// Plain words for `tapir rules explain`, without the buffer: `contains "abc" (any case)`.
     fn explain(&self) -> String {
         self.canonical()
+    }
+}
+
+/// A set of values of the TCP flags byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpFlags([u64; 4]);
+
+impl TcpFlags {
+    /// The values that pass the test.
+    pub fn passing(test: impl Fn(u8) -> bool) -> Self {
+        let mut set = Self([0; 4]);
+        for value in (0..=u8::MAX).filter(|&value| test(value)) {
+            if let Some(word) = set.0.get_mut(usize::from(value >> 6)) {
+                *word |= 1 << (value & 63);
+            }
+        }
+        set
+    }
+
+    /// Values in both sets.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let [a, b, c, d] = self.0;
+        let [e, f, g, h] = other.0;
+        Self([a & e, b & f, c & g, d & h])
+    }
+
+    /// Whether the value is in the set.
+    #[inline]
+    pub fn contains(self, value: u8) -> bool {
+        self.0.get(usize::from(value >> 6)).is_some_and(|word| word >> (value & 63) & 1 != 0)
     }
 }
 

@@ -7,6 +7,7 @@
 //! *Invariants*: `placed` covers the buffer's unconsumed bytes without holes; every waiting piece
 //! starts behind the buffer's end; bytes below `acked` never change.
 
+use super::buffer::Buffer;
 use super::{FlowEnd, SegmentMeta};
 use crate::pieces::Pieces;
 use std::collections::VecDeque;
@@ -18,7 +19,7 @@ pub struct Half {
     pub(super) origin: Option<u32>,
     /// The origin is known from a SYN or an acknowledgement, not guessed from the first segment.
     pub(super) exact: bool,
-    pub(super) buffer: Vec<u8>,
+    pub(super) buffer: Buffer,
     /// Consumed bytes at the start of `buffer`.
     head: usize,
     /// Offset of the first unconsumed byte.
@@ -61,8 +62,8 @@ pub(super) struct Arrival {
 }
 
 impl Half {
-    /// Capacity that an empty buffer may keep.
-    const KEEP: usize = 16 << 10;
+    /// Records of segments whose memory an empty direction may keep.
+    const KEEP_PLACED: usize = 256;
 
     /// Acknowledged, contiguous, unconsumed bytes.
     #[inline]
@@ -253,9 +254,16 @@ impl Half {
         let end = self.end().max(self.highest);
         self.placed = VecDeque::new();
         self.queued.clear();
-        self.buffer = Vec::new();
+        self.buffer.release();
         self.head = 0;
         self.start = end;
+    }
+
+    /// Frees memory that holds no data.
+    pub(super) fn shrink(&mut self) {
+        if self.placed.is_empty() {
+            self.placed = VecDeque::new();
+        }
     }
 
     /// The offset of a sequence number, as the one closest to what is expected; negative before the
@@ -322,11 +330,8 @@ impl Half {
     /// Empties the buffer, which holds nothing unconsumed.
     fn release(&mut self) {
         self.head = 0;
-        self.buffer.clear();
-        if self.buffer.capacity() > Self::KEEP {
-            self.buffer.shrink_to(Self::KEEP);
-        }
-        if self.placed.is_empty() && self.placed.capacity() > Self::KEEP / size_of::<Placed>() {
+        self.buffer.release();
+        if self.placed.is_empty() && self.placed.capacity() > Self::KEEP_PLACED {
             self.placed.shrink_to(16);
         }
     }

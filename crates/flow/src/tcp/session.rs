@@ -204,6 +204,14 @@ impl TcpSession {
         size_of::<Self>().saturating_add(heap)
     }
 
+    /// Frees memory that holds no data, of a connection that is over. What was not acknowledged stays: a
+    /// reset may turn out to be forged.
+    pub fn release(&mut self) {
+        for half in &mut self.halves {
+            half.shrink();
+        }
+    }
+
     /// Adds the gaps that were skipped since the last segment to the counters. Every segment does
     /// this; at the end of a flow the engine does.
     #[inline]

@@ -8,7 +8,7 @@
 use crate::def::{Kind, OptionDef, ParseCx, Parsed, Repeat};
 use crate::field::tcp;
 use crate::value::{Arg, Problem};
-use crate::{Cursor, Eval, RuleOption};
+use crate::{Cursor, Eval, RuleOption, TcpFlags};
 
 pub(super) static DEF: OptionDef = OptionDef {
     name: "flags",
@@ -127,6 +127,10 @@ impl RuleOption for Flags {
 
     fn eval<'a>(&self, ev: &mut Eval<'a, '_>, _cursor: &mut Cursor<'a>) -> bool {
         tcp(ev.unit).is_some_and(|tcp| self.mode.test(tcp.flags & !self.ignored, self.bits))
+    }
+
+    fn tcp_flags(&self) -> Option<TcpFlags> {
+        Some(TcpFlags::passing(|flags| self.mode.test(flags & !self.ignored, self.bits)))
     }
 }
 

@@ -68,6 +68,10 @@ impl RuleOption for IpProto {
         protocol.is_some_and(|protocol| self.0.test(u64::from(protocol)))
     }
 
+    fn admits_protocol(&self, protocol: u8) -> bool {
+        self.0.test(u64::from(protocol))
+    }
+
     fn explain(&self) -> String {
         format!("the IP protocol {}", self.0.words())
     }

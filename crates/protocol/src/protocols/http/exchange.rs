@@ -4,16 +4,40 @@
 //! the oldest request without an answer; a request is kept until it is both sent and answered.
 //!
 //! *Limits*: `Limits::http_pipelined` requests without an answer; beyond, pairing stops for the flow
-//! (counted by the inspector). Up to [`SPARE`] messages are kept for reuse.
+//! (counted by the inspector). Up to [`SPARE`] messages per worker thread are kept for reuse, so that a flow
+//! that waits for its next request holds none.
 //!
 //! *Spec*: RFC 9112 §9.3.2; Snort 3 `maximum_pipelined_requests`.
 
 use super::message::Message;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use tapir_flow::Direction;
 
-/// Messages kept for reuse: one request and one response.
-const SPARE: usize = 2;
+/// Messages kept for reuse by the flows of a worker thread.
+const SPARE: usize = 64;
+
+thread_local! {
+    #[allow(clippy::vec_box, reason = "the boxes move in and out of flows; the messages never do")]
+    static IDLE: RefCell<Vec<Box<Message>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty message.
+pub(super) fn fresh() -> Box<Message> {
+    IDLE.try_with(|idle| idle.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+}
+
+/// Gives a message back.
+fn recycle(mut message: Box<Message>) {
+    // While the thread ends there is no pool any more; then the memory is simply freed.
+    let _ = IDLE.try_with(|idle| {
+        let mut idle = idle.borrow_mut();
+        if idle.len() < SPARE {
+            message.clear();
+            idle.push(message);
+        }
+    });
+}
 
 /// The messages of a flow that still matter.
 #[derive(Debug, Default)]
@@ -34,24 +58,15 @@ pub(super) struct Exchange {
     unpaired: bool,
     /// Interim responses (100) to the oldest request.
     pub(super) continues: u8,
-    #[allow(clippy::vec_box, reason = "the boxes move between the lists; the messages never do")]
-    spare: Vec<Box<Message>>,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.requests.drain(..).chain(self.response.take()).for_each(recycle);
+    }
 }
 
 impl Exchange {
-    /// An empty message.
-    pub(super) fn fresh(&mut self) -> Box<Message> {
-        self.spare.pop().unwrap_or_default()
-    }
-
-    /// Gives a message back.
-    pub(super) fn recycle(&mut self, mut message: Box<Message>) {
-        if self.spare.len() < SPARE {
-            message.clear();
-            self.spare.push(message);
-        }
-    }
-
     /// A request's head is complete. Says whether the limit was passed by it.
     pub(super) fn begin_request(&mut self, message: Box<Message>, limit: usize) -> bool {
         self.requests.push_back(message);
@@ -78,7 +93,7 @@ impl Exchange {
     pub(super) fn begin_response(&mut self, message: Box<Message>) {
         self.answering = (!self.unpaired && self.answered < self.begun).then_some(self.answered);
         if let Some(old) = self.response.replace(message) {
-            self.recycle(old);
+            recycle(old);
         }
     }
 
@@ -89,7 +104,7 @@ impl Exchange {
             self.continues = 0;
         }
         if let Some(response) = self.response.take() {
-            self.recycle(response);
+            recycle(response);
         }
         self.prune();
     }
@@ -129,7 +144,7 @@ impl Exchange {
 
     /// Memory held.
     pub(super) fn footprint(&self) -> usize {
-        self.requests.iter().chain(&self.response).chain(&self.spare).map(|message| message.footprint()).sum()
+        self.requests.iter().chain(&self.response).map(|message| message.footprint()).sum()
     }
 
     fn request_at(&self, number: u64) -> Option<&Message> {
@@ -144,7 +159,7 @@ impl Exchange {
             && let Some(message) = self.requests.pop_front()
         {
             self.first += 1;
-            self.recycle(message);
+            recycle(message);
         }
     }
 }

@@ -13,7 +13,7 @@
 use super::{
     body::{Body, Outlet, Plan, Turn as BodyTurn, Workspace},
     events::{self, Events},
-    exchange::Exchange,
+    exchange::{self, Exchange},
     field::{Name, elements, same},
     framing::{self, Coding, Length, Text},
     head::{Found, Scan},
@@ -323,7 +323,7 @@ impl HttpInspector {
                 side.events.raise(events::AFTER_CONNECT);
             }
         }
-        let mut message = self.exchange.fresh();
+        let mut message = exchange::fresh();
         message.start = start;
         message.is_response = direction == Direction::ToClient;
         let side = self.side(direction);
