@@ -7,8 +7,8 @@
 use crate::{Error, Problem};
 use std::io::{self, Read};
 
-/// Bytes asked for per read.
-pub(crate) const CHUNK: usize = 1 << 20;
+/// Bytes asked for per read: they should still be in the second-level cache when they are inspected.
+pub(crate) const CHUNK: usize = 1 << 17;
 /// The largest request: a frame with room for the headers and options around it.
 pub(crate) const MAX_REQUEST: usize = crate::MAX_FRAME + (1 << 17);
 /// Memory that a zstd stream may demand: windows up to 128 MiB, as the `zstd` tool reads by default.
