@@ -244,6 +244,8 @@ struct PortTable {
     /// Index into `groups` per segment, `u32::MAX` = none.
     segments: Vec<u32>,
     groups: Vec<Group>,
+    /// Rules of each group, in order.
+    members: Vec<Vec<u32>>,
 }
 
 impl PortTable {
@@ -269,8 +271,9 @@ impl PortTable {
                 u32::MAX
             } else {
                 let ids: Vec<u32> = members.iter().map(|entry| entry.index).collect();
-                *known.entry(ids).or_insert_with(|| {
+                *known.entry(ids.clone()).or_insert_with(|| {
                     table.groups.push(Group::build(&members));
+                    table.members.push(ids);
                     to_u32(table.groups.len() - 1)
                 })
             };
@@ -280,9 +283,17 @@ impl PortTable {
         table
     }
 
-    fn find(&self, port: u16) -> Option<&Group> {
+    /// The number of a port's group, if it has one.
+    #[inline]
+    fn find(&self, port: u16) -> Option<usize> {
         let at = self.starts.partition_point(|&start| start <= port).checked_sub(1)?;
-        self.groups.get(*self.segments.get(at)? as usize)
+        self.segments.get(at).filter(|&&group| group != u32::MAX).map(|&group| group as usize)
+    }
+
+    /// Groups all of whose rules are among `members`, which are in order.
+    fn covered_by(&self, members: &[&Entry<'_>]) -> Vec<bool> {
+        let known = |rule: &u32| members.binary_search_by_key(rule, |entry| entry.index).is_ok();
+        self.members.iter().map(|rules| rules.iter().all(known)).collect()
     }
 }
 
@@ -303,12 +314,35 @@ pub(crate) enum Carrier {
     Ip,
 }
 
+/// The rules of a service in one direction, with those of its usual port.
+struct ServiceGroup {
+    group: Group,
+    /// Groups of the source and destination tables whose rules are all in `group`: not searched again.
+    sources: Vec<bool>,
+    destinations: Vec<bool>,
+}
+
+/// The port where a service usually is. Any other works as well; then the rules of that port are
+/// searched for apart.
+fn usual_port(service: Service) -> Option<u16> {
+    Some(match service {
+        Service::Http => 80,
+        Service::Smtp => 25,
+        Service::Dns => 53,
+        Service::Ftp => 21,
+        Service::Imap => 143,
+        Service::Pop3 => 110,
+        Service::Sip => 5060,
+        _ => return None,
+    })
+}
+
 /// All groups of a rule set.
 pub(crate) struct Groups {
     ports: [PortGroups; 4],
     /// Per service, direction and carrier (TCP, UDP): the service's rules merged with the any-any
     /// rules of the carrier.
-    services: RapidHashMap<(Service, Direction, Carrier), Group>,
+    services: RapidHashMap<(Service, Direction, Carrier), ServiceGroup>,
 }
 
 impl Groups {
@@ -318,8 +352,13 @@ impl Groups {
         let any_members = |carrier: Carrier| -> Vec<&Entry<'_>> {
             entries.iter().filter(|entry| placed(entry, carrier) == Some(Place::Any)).collect()
         };
+        let by_index = |rule: u32| {
+            let at = entries.binary_search_by_key(&rule, |entry| entry.index).ok()?;
+            entries.get(at)
+        };
         let mut services = RapidHashMap::default();
         for carrier in [Carrier::Tcp, Carrier::Udp] {
+            let Some(tables) = ports.get(carrier as usize) else { continue };
             let any = any_members(carrier);
             for &service in Service::ALL {
                 for direction in [Direction::ToServer, Direction::ToClient] {
@@ -336,9 +375,21 @@ impl Groups {
                         entry.rule.services.is_empty()
                             && entry.rule.flow.direction.is_none_or(|wanted| wanted == direction)
                     }));
+                    // The same bytes are searched once for both: which ports a rule wants is told by its header.
+                    let table = match direction {
+                        Direction::ToServer => &tables.destination,
+                        Direction::ToClient => &tables.source,
+                    };
+                    let of_port = usual_port(service).and_then(|port| table.members.get(table.find(port)?));
+                    members.extend(of_port.into_iter().flatten().filter_map(|&rule| by_index(rule)));
                     members.sort_unstable_by_key(|entry| entry.index);
                     members.dedup_by_key(|entry| entry.index);
-                    services.insert((service, direction, carrier), Group::build(&members));
+                    let group = ServiceGroup {
+                        group: Group::build(&members),
+                        sources: tables.source.covered_by(&members),
+                        destinations: tables.destination.covered_by(&members),
+                    };
+                    services.insert((service, direction, carrier), group);
                 }
             }
         }
@@ -360,14 +411,22 @@ impl Groups {
             (Some(service), Some(direction)) => self.services.get(&(service, direction, carrier)),
             _ => None,
         };
-        found(merged.unwrap_or(&groups.any));
-        if let Some((source, destination)) = ports {
-            if let Some(group) = groups.destination.find(destination) {
-                found(group);
-            }
-            if let Some(group) = groups.source.find(source) {
-                found(group);
-            }
+        found(merged.map_or(&groups.any, |merged| &merged.group));
+        let Some((source, destination)) = ports else { return };
+        let covered = |number: usize, of: fn(&ServiceGroup) -> &Vec<bool>| {
+            merged.is_some_and(|merged| of(merged).get(number).copied().unwrap_or(false))
+        };
+        if let Some(number) = groups.destination.find(destination)
+            && !covered(number, |merged| &merged.destinations)
+            && let Some(group) = groups.destination.groups.get(number)
+        {
+            found(group);
+        }
+        if let Some(number) = groups.source.find(source)
+            && !covered(number, |merged| &merged.sources)
+            && let Some(group) = groups.source.groups.get(number)
+        {
+            found(group);
         }
     }
 
@@ -376,7 +435,7 @@ impl Groups {
         let tables = self.ports.iter().flat_map(|ports| {
             ports.source.groups.iter().chain(&ports.destination.groups).chain(std::iter::once(&ports.any))
         });
-        tables.chain(self.services.values()).fold((0, 0), |(sets, bytes), group| {
+        tables.chain(self.services.values().map(|service| &service.group)).fold((0, 0), |(sets, bytes), group| {
             let of = |patterns: &PatternGroup| patterns.set.as_ref().map_or((0, 0), |set| (1, set.memory()));
             std::iter::once(&group.payload)
                 .chain(group.buffers.iter().map(|(_, patterns)| patterns))
