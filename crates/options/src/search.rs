@@ -4,10 +4,10 @@
 //! contents of those rules only, on the window that each allows.
 //!
 //! *Invariants*: 1. No allocation after construction. 2. Time is linear in the window: the
-//! case-sensitive search is `memchr`'s, the caseless one looks for the rarest byte and turns to
+//! case-sensitive search is `memchr`'s, the caseless one looks for the two rarest bytes and turns to
 //! Knuth-Morris-Pratt when candidates fail too often.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memmem};
 
 /// A literal, ready to search.
 #[derive(Debug)]
@@ -27,12 +27,20 @@ enum Method {
 /// A literal with letters, in lower case.
 #[derive(Debug)]
 struct Caseless {
-    /// Index of the rarest byte.
-    rare: usize,
-    low: u8,
-    high: u8,
+    /// The two rarest bytes; twice the same one if there is no other.
+    first: Probe,
+    second: Probe,
     /// Longest proper border of each prefix (Knuth-Morris-Pratt).
     borders: Box<[u32]>,
+}
+
+/// A byte of the literal that is looked for before the whole is compared.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    at: usize,
+    byte: u8,
+    /// The case bit of letters, else nothing.
+    case: u8,
 }
 
 impl Literal {
@@ -90,31 +98,75 @@ impl Caseless {
     /// Failed comparisons cost up to the literal's length; this many bytes of them are free.
     const FREE_WORK: usize = 4_096;
 
+    /// Places tested at once; the compiler makes vector instructions of it.
+    const BLOCK: usize = 32;
+
     fn new(bytes: &[u8], borders: Box<[u32]>) -> Self {
-        let (rare, low) = bytes.iter().copied().enumerate().min_by_key(|&(_, byte)| commonness(byte)).unwrap_or((0, 0));
-        Self { rare, low, high: low.to_ascii_uppercase(), borders }
+        let mut order: Vec<usize> = (0..bytes.len()).collect();
+        order.sort_by_key(|&at| bytes.get(at).map_or(0, |&byte| commonness(byte)));
+        let probe = |at: usize| {
+            let byte = bytes.get(at).copied().unwrap_or(0);
+            Probe { at, byte, case: if byte.is_ascii_lowercase() { 0x20 } else { 0 } }
+        };
+        let first = probe(order.first().copied().unwrap_or(0));
+        let other = order.iter().map(|&at| probe(at)).find(|probe| probe.byte != first.byte);
+        Self { first, second: other.unwrap_or(first), borders }
     }
 
     fn find(&self, bytes: &[u8], hay: &[u8]) -> Option<usize> {
-        let last = hay.len().checked_sub(bytes.len())?;
-        // Rare bytes of matches lie in this range.
-        let end = last + self.rare + 1;
-        let (mut from, mut work) = (self.rare, 0_usize);
-        loop {
-            let region = hay.get(from..end)?;
-            let found =
-                if self.low == self.high { memchr(self.low, region) } else { memchr2(self.low, self.high, region) };
-            let start = from + found? - self.rare;
-            if hay.get(start..start + bytes.len())?.eq_ignore_ascii_case(bytes) {
-                return Some(start);
+        let places = hay.len().checked_sub(bytes.len())? + 1;
+        let firsts = hay.get(self.first.at..self.first.at + places)?;
+        let seconds = hay.get(self.second.at..self.second.at + places)?;
+        let (first_blocks, first_rest) = firsts.as_chunks::<{ Self::BLOCK }>();
+        let (second_blocks, second_rest) = seconds.as_chunks::<{ Self::BLOCK }>();
+        let (mut start, mut work) = (0, 0);
+        for (firsts, seconds) in first_blocks.iter().zip(second_blocks) {
+            if self.may_stand(firsts, seconds)
+                && let Some(end) = self.find_among(bytes, hay, start, (firsts, seconds), &mut work)
+            {
+                return end;
             }
-            from = start + self.rare + 1;
-            work += bytes.len();
-            if work > Self::FREE_WORK + 8 * start {
-                let next = start + 1;
-                return self.find_linear(bytes, hay.get(next..)?).map(|at| at + next);
+            start += Self::BLOCK;
+        }
+        self.find_among(bytes, hay, start, (first_rest, second_rest), &mut work).flatten()
+    }
+
+    /// Whether both probes fit at some place of the block.
+    #[inline]
+    fn may_stand(&self, firsts: &[u8; Self::BLOCK], seconds: &[u8; Self::BLOCK]) -> bool {
+        let (first, second) = (self.first, self.second);
+        let mut fits = false;
+        for (one, other) in firsts.iter().zip(seconds) {
+            fits |= (one | first.case == first.byte) & (other | second.case == second.byte);
+        }
+        fits
+    }
+
+    /// Compares at the places from `start` on where both probes fit. `Some`: the search is over.
+    fn find_among(
+        &self,
+        bytes: &[u8],
+        hay: &[u8],
+        start: usize,
+        (firsts, seconds): (&[u8], &[u8]),
+        work: &mut usize,
+    ) -> Option<Option<usize>> {
+        let (first, second) = (self.first, self.second);
+        for (at, (one, other)) in (start..).zip(firsts.iter().zip(seconds)) {
+            if one | first.case != first.byte || other | second.case != second.byte {
+                continue;
+            }
+            if hay.get(at..at + bytes.len()).is_some_and(|part| part.eq_ignore_ascii_case(bytes)) {
+                return Some(Some(at));
+            }
+            *work += bytes.len();
+            if *work > Self::FREE_WORK + 8 * at {
+                let next = at + 1;
+                let found = hay.get(next..).and_then(|rest| self.find_linear(bytes, rest));
+                return Some(found.map(|found| found + next));
             }
         }
+        None
     }
 
     /// Knuth-Morris-Pratt: never looks at a byte of `hay` twice.
