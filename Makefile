@@ -76,6 +76,10 @@ fuzz: ## Every fuzz target for FUZZ_SECONDS, coverage-guided
 bench: tools-bench $(RELEASE) ## Tapir and, when installed, Suricata side by side
 	bench/run.sh $(RELEASE)
 
+.PHONY: soak
+soak: tools-bench $(RELEASE) ## Ten million packets: resident memory stays flat
+	bench/soak.sh $(RELEASE)
+
 .PHONY: docs
 docs: ## API documentation, man pages, reference pages
 	$(CARGO) doc --workspace --no-deps --locked

@@ -18,6 +18,8 @@ pub struct FlowState {
     /// Rules raised on raw packets since the last flush, per data direction.
     raised: [Vec<u32>; 2],
     flushed: [bool; 2],
+    /// The wire packet that caused the last flush.
+    flushed_by: [u64; 2],
     /// Rules whose pattern was found in the header section of the current message.
     pending: [Vec<u32>; 2],
     /// A stable number of the flow, for `track by_flow`.
@@ -91,6 +93,12 @@ impl FlowState {
 
     fn raised_mut(&mut self, direction: Direction) -> Option<(&mut Vec<u32>, &mut bool)> {
         Some((self.raised.get_mut(direction.index())?, self.flushed.get_mut(direction.index())?))
+    }
+
+    /// Whether this packet caused the unit before, too; notes it. Snort makes one unit of all the lines that
+    /// a packet completes, and raises a rule once for them.
+    pub fn same_flush(&mut self, direction: Direction, packet: u64) -> bool {
+        self.flushed_by.get_mut(direction.index()).is_some_and(|last| std::mem::replace(last, packet) == packet)
     }
 
     /// A rule was raised on a raw packet of `direction`.

@@ -89,8 +89,10 @@ impl UnitSink<'_, '_> {
                 time: facts.time,
                 arena: &arena,
             };
+            let by_line = matches!(facts.service, Some(Service::Smtp | Service::Ftp | Service::Imap | Service::Pop3));
             let context = UnitContext {
-                continues_flush: pdu.continues_flush,
+                continues_flush: pdu.continues_flush
+                    || by_line && self.detect.same_flush(facts.direction, facts.number),
                 endpoint: facts.endpoint,
                 ..UnitContext::default()
             };
