@@ -32,6 +32,8 @@ pub struct UnitContext {
     pub continues_flush: bool,
     /// Only `ip` rules: an outer layer of a tunnel.
     pub outer_layer: bool,
+    /// The unit is what stands around the cut between two pieces of a file: see [`FlowState::border`].
+    pub border: bool,
     /// Endpoint whose filters count.
     pub endpoint: u32,
 }
@@ -188,14 +190,14 @@ impl Detector {
         if let (Some(flow), Some(direction)) = (flow.as_deref_mut(), direction) {
             publish_bits(unit, flow);
             if unit.kind == UnitKind::Stream {
-                flow.begin_stream(direction, context.continues_flush);
+                flow.begin_stream(direction, context.continues_flush, context.border);
             }
             if unit.section == Section::Header {
                 flow.clear_pending(direction);
             }
         }
         let flow_facts = unit.flow.map(|flow| (flow.direction, flow.established));
-        let bits = UnitBits::of(flow_facts, unit.kind == UnitKind::Stream, context.content_off);
+        let bits = UnitBits::of(flow_facts, unit.kind == UnitKind::Stream, context.content_off, context.border);
         let flags = unit.packet.and_then(Packet::tcp).map(|tcp| tcp.flags);
         let ports = unit.net.source_port.zip(unit.net.destination_port);
         let mut groups: [Option<&Group>; 3] = [None; 3];
@@ -222,7 +224,7 @@ impl Detector {
             && let (Some(flow), Some(direction)) = (flow, direction)
         {
             for &rule in flow.pending(direction) {
-                if set.quick(rule).is_some_and(|quick| in_section(quick.sections, unit.section)) {
+                if set.quick(rule).is_some_and(|quick| in_section(quick.sections, unit.section) && quick.admits(bits)) {
                     self.candidates.push(rule);
                 }
             }

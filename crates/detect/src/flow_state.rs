@@ -18,12 +18,23 @@ pub struct FlowState {
     /// Rules raised on raw packets since the last flush, per data direction.
     raised: [Vec<u32>; 2],
     flushed: [bool; 2],
+    /// Entries of `raised` from here on were raised at the last cut, and count for the piece behind it, too.
+    at_cut: [Option<usize>; 2],
+    tails: [Tail; 2],
     /// The wire packet that caused the last flush.
     flushed_by: [u64; 2],
     /// Rules whose pattern was found in the header section of the current message.
     pending: [Vec<u32>; 2],
     /// A stable number of the flow, for `track by_flow`.
     number: u64,
+}
+
+/// The end of the file bytes that came last in a direction.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    /// Offset in the file behind them.
+    end: u64,
 }
 
 impl FlowState {
@@ -87,8 +98,9 @@ impl FlowState {
 
     /// Bytes of memory held.
     pub fn footprint(&self) -> usize {
+        let tails = self.tails.iter().map(|tail| tail.bytes.capacity()).sum::<usize>();
         let lists = self.raised.iter().chain(&self.pending).map(Vec::capacity).sum::<usize>() + self.bits.capacity();
-        lists * size_of::<u32>()
+        tails + lists * size_of::<u32>()
     }
 
     fn raised_mut(&mut self, direction: Direction) -> Option<(&mut Vec<u32>, &mut bool)> {
@@ -113,12 +125,49 @@ impl FlowState {
     }
 
     /// A unit of rebuilt data begins.
-    pub(crate) fn begin_stream(&mut self, direction: Direction, continues: bool) {
+    pub(crate) fn begin_stream(&mut self, direction: Direction, continues: bool, border: bool) {
+        let at_cut = self.at_cut.get_mut(direction.index()).and_then(Option::take);
         let Some((list, flushed)) = self.raised_mut(direction) else { return };
-        if *flushed && !continues {
-            list.clear();
+        let known = list.len();
+        if *flushed && !continues && !border {
+            list.drain(..at_cut.unwrap_or(known).min(known));
         }
         *flushed = true;
+        if let (true, Some(slot)) = (border, self.at_cut.get_mut(direction.index())) {
+            *slot = Some(known);
+        }
+    }
+
+    /// A piece of a file came: keeps its end, and if it continues the piece before puts what stands around
+    /// the cut, `overlap` bytes of each side at most, into `border`. Returns where that starts in the file.
+    pub fn border(
+        &mut self,
+        direction: Direction,
+        (piece, position): (&[u8], u64),
+        overlap: usize,
+        border: &mut Vec<u8>,
+    ) -> Option<u64> {
+        let tail = self.tails.get_mut(direction.index())?;
+        let continues = position > 0 && tail.end == position && !tail.bytes.is_empty();
+        if continues {
+            border.clear();
+            border.extend_from_slice(&tail.bytes);
+            border.extend_from_slice(piece.get(..overlap).unwrap_or(piece));
+        } else {
+            tail.bytes.clear();
+        }
+        let start = position.saturating_sub(tail.bytes.len() as u64);
+        let new = piece.get(piece.len().saturating_sub(overlap)..).unwrap_or(piece);
+        let excess = (tail.bytes.len() + new.len()).saturating_sub(overlap).min(tail.bytes.len());
+        tail.bytes.drain(..excess);
+        tail.bytes.extend_from_slice(new);
+        tail.end = position.saturating_add(piece.len() as u64);
+        continues.then_some(start)
+    }
+
+    /// No more file data comes.
+    pub fn forget_files(&mut self) {
+        self.tails = Default::default();
     }
 
     /// Whether a match on rebuilt data is new; notes it.

@@ -31,6 +31,8 @@ pub struct DetectRule {
     pub(crate) pattern: Option<Chosen>,
     pub(crate) sections: u8,
     pub(crate) has_content: bool,
+    /// It may match in a part of a buffer: see [`floats`].
+    pub(crate) floats: bool,
     pub(crate) detection_filter: Option<DetectionFilter>,
     pub(crate) threshold: Option<Threshold>,
     pub(crate) noalert: bool,
@@ -44,6 +46,7 @@ impl DetectRule {
         Self {
             header: HeaderTest::new(&rule.header),
             sections: fastpattern::rule_sections(&rule),
+            floats: pattern.as_ref().is_some_and(|chosen| chosen.anchor.is_none()) && floats(&rule),
             has_content: rule.options.iter().any(|option| option.fast_pattern().is_some()),
             detection_filter: rule.effects.iter().find_map(|effect| match effect {
                 Effect::DetectionFilter(filter) => Some(*filter),
@@ -89,6 +92,25 @@ impl DetectRule {
     }
 }
 
+/// Whether a match in a part of a message's body is a match. What the rule tests of whole buffers (header
+/// fields, the URI) may be anything.
+fn floats(rule: &CompiledRule) -> bool {
+    let mut in_body = true;
+    rule.options.iter().all(|option| {
+        if let Some(key) = option.sets_buffer() {
+            in_body = matches!(
+                key.id,
+                BufferId::PktData
+                    | BufferId::RawData
+                    | BufferId::FileData
+                    | BufferId::HttpClientBody
+                    | BufferId::HttpRawBody
+            );
+        }
+        !in_body || option.floats()
+    })
+}
+
 /// The few facts of a rule that reject most candidates, packed so that hundreds fit a cache line's
 /// neighbourhood: looking at [`DetectRule`] itself would miss the cache for every hit.
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +132,10 @@ impl UnitBits {
     const STREAM: u8 = 16;
     const NOT_STREAM: u8 = 32;
     const CONTENT_OFF: u8 = 64;
+    const BORDER: u8 = 128;
 
     /// Of a unit.
-    pub(crate) fn of(flow: Option<(Direction, bool)>, stream: bool, content_off: bool) -> Self {
+    pub(crate) fn of(flow: Option<(Direction, bool)>, stream: bool, content_off: bool, border: bool) -> Self {
         let flow = match flow {
             Some((Direction::ToServer, true)) => Self::TO_SERVER | Self::ESTABLISHED,
             Some((Direction::ToServer, false)) => Self::TO_SERVER | Self::NOT_ESTABLISHED,
@@ -122,7 +145,8 @@ impl UnitBits {
             None => Self::NOT_ESTABLISHED,
         };
         let stream = if stream { Self::STREAM } else { Self::NOT_STREAM };
-        Self(flow | stream | if content_off { Self::CONTENT_OFF } else { 0 })
+        let content = if content_off { Self::CONTENT_OFF } else { 0 };
+        Self(flow | stream | content | if border { Self::BORDER } else { 0 })
     }
 }
 
@@ -145,7 +169,8 @@ impl Quick {
             StreamWord::Any => 0,
         };
         let content = if rule.has_content { UnitBits::CONTENT_OFF } else { 0 };
-        Self { sections: rule.sections, excluded: direction | established | stream | content }
+        let border = if rule.floats { 0 } else { UnitBits::BORDER };
+        Self { sections: rule.sections, excluded: direction | established | stream | content | border }
     }
 
     /// Nothing about the unit excludes the rule.

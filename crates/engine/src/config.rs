@@ -19,7 +19,7 @@ pub struct EngineConfig {
     /// Limits and choices of which engine.
     pub profile: Profile,
     /// TCP overlap policy.
-    pub overlap: OverlapPolicy,
+    pub overlap_policy: OverlapPolicy,
     /// IP fragment policy.
     pub fragments: FragmentPolicy,
     /// Pick up TCP connections without a handshake.
@@ -47,8 +47,9 @@ pub struct EngineConfig {
     pub snaplen: Option<usize>,
     /// Bytes after which a plain stream (no inspector) is inspected as rebuilt data.
     pub plain_flush_bytes: usize,
-    /// Bytes of the unit before that each further unit of a plain stream repeats.
-    pub plain_overlap: usize,
+    /// Bytes of the unit before that each further unit of a plain stream repeats, and bytes on each side of
+    /// the cut between two pieces of a file that are inspected together. 0 = what stands across is missed.
+    pub overlap: usize,
 }
 
 impl EngineConfig {
@@ -57,7 +58,7 @@ impl EngineConfig {
         let exact = profile.exact_snort3;
         Self {
             profile,
-            overlap: if exact { OverlapPolicy::Bsd } else { OverlapPolicy::Linux },
+            overlap_policy: if exact { OverlapPolicy::Bsd } else { OverlapPolicy::Linux },
             fragments: FragmentPolicy::Linux,
             midstream: true,
             max_flows: 262_144,
@@ -75,7 +76,7 @@ impl EngineConfig {
             bindings: Vec::new(),
             snaplen: exact.then_some(1518),
             plain_flush_bytes: if exact { 192 } else { 512 },
-            plain_overlap: if exact { 0 } else { 512 },
+            overlap: if exact { 0 } else { 512 },
         }
     }
 }

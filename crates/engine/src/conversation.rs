@@ -130,6 +130,7 @@ impl Conversation {
     pub(crate) fn release(&mut self) {
         self.inspector = None;
         self.wizard = None;
+        self.detect.forget_files();
         if let Some(session) = &mut self.tcp {
             session.release();
         }

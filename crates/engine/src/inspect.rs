@@ -29,6 +29,9 @@ pub(crate) struct Core {
     pub(crate) rules: Arc<Rules>,
     pub(crate) detector: Detector,
     pub(crate) arena: Bump,
+    /// Bytes around the cut between two pieces of a file, see [`crate::border`].
+    pub(crate) border: Vec<u8>,
+    pub(crate) overlap: usize,
     pub(crate) counters: Counters,
     /// Counted by inspectors while `counters` is borrowed by the sink.
     pub(crate) inspector_counters: Counters,

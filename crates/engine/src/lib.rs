@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod border;
 mod builtin;
 mod config;
 mod conversation;

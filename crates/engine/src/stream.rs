@@ -4,9 +4,11 @@
 //! before `NeedMore::at_least` bytes are there; `Consumed(0)` twice in a row detaches it (counted).
 //! *Spec*: `snort/03-detection.md` §3.1, `snort/04-stream.md` §4.2, `snort/06-services.md` §6.1.
 
+use crate::border::BorderView;
 use crate::config::EngineConfig;
 use crate::conversation::{Conversation, Mode};
 use crate::inspect::{Core, EventSink, Origin};
+use bumpalo::Bump;
 use std::net::IpAddr;
 use tapir_detect::{FlowState, UnitContext};
 use tapir_event::FlowSummary;
@@ -14,8 +16,8 @@ use tapir_flow::Direction;
 use tapir_options::{BitView, Net, Unit, UnitKind};
 use tapir_packet::{Packet, Timestamp};
 use tapir_protocol::{
-    DetachReason, End, Expectation, Identified, InspectCx, InspectorEvent, Pdu, PduKind, PduSink, Service, Step,
-    TransportKind, Wizard, inspector_for,
+    BufferId, DetachReason, End, Expectation, Identified, InspectCx, InspectorEvent, Pdu, PduKind, PduSink, Service,
+    Step, TransportKind, Wizard, inspector_for,
 };
 use tapir_telemetry::Counter;
 
@@ -58,8 +60,29 @@ pub(crate) struct UnitFacts<'p> {
 }
 
 impl UnitSink<'_, '_> {
-    fn unit(&mut self, pdu: &Pdu<'_>) {
-        self.emitted += 1;
+    /// If the PDU is a further piece of a file: inspects what stands around the cut before it.
+    fn cut(&mut self, pdu: &Pdu<'_>) {
+        let mut border = std::mem::take(&mut self.core.border);
+        // `file_data` is lent by the inspector; an arena without memory costs nothing.
+        let arena = Bump::new();
+        arena.set_allocation_limit(Some(0));
+        let position = pdu.view.file_position();
+        let file = pdu.view.searchable(BufferId::FileData, &arena).unwrap_or_default();
+        let start = match file {
+            [] => None,
+            _ => self.detect.border(self.facts.direction, (file, position), self.core.overlap, &mut border),
+        };
+        if let Some(position) = start {
+            let view = BorderView { piece: pdu.view, file, border: &border, position };
+            let whole = std::ptr::eq(pdu.payload, file);
+            let payload = if whole { border.as_slice() } else { &[] };
+            let pdu = Pdu { raw: payload, payload, view: &view, starts_message: false, ..*pdu };
+            self.unit(&pdu, true);
+        }
+        self.core.border = border;
+    }
+
+    fn unit(&mut self, pdu: &Pdu<'_>, border: bool) {
         let facts = self.facts;
         let kind = match facts.packet {
             None => UnitKind::Stream,
@@ -93,6 +116,7 @@ impl UnitSink<'_, '_> {
             let context = UnitContext {
                 continues_flush: pdu.continues_flush
                     || by_line && self.detect.same_flush(facts.direction, facts.number),
+                border,
                 endpoint: facts.endpoint,
                 ..UnitContext::default()
             };
@@ -113,7 +137,11 @@ impl UnitSink<'_, '_> {
 impl PduSink for UnitSink<'_, '_> {
     fn pdu(&mut self, pdu: &Pdu<'_>) {
         self.core.counters.bump(Counter::Pdus);
-        self.unit(pdu);
+        self.emitted += 1;
+        if self.core.overlap > 0 {
+            self.cut(pdu);
+        }
+        self.unit(pdu, false);
     }
 
     fn event(&mut self, event: InspectorEvent) {
@@ -368,7 +396,7 @@ impl Driver<'_> {
 
     /// Rebuilt data without an inspector. True: something was taken.
     ///
-    /// Each unit repeats the last `plain_overlap` bytes of the one before, so that what stands across
+    /// Each unit repeats the last `overlap` bytes of the one before, so that what stands across
     /// the cut is found; a rule that fired on the bytes before is not raised again.
     fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: bool) -> bool {
         let Some(session) = conversation.tcp.take() else { return false };
@@ -388,7 +416,7 @@ impl Driver<'_> {
             sink.pdu(&Pdu { continues_flush: carried > 0, ..Pdu::plain(bytes) });
         }
         let last = cut >= ready.len() && (gap || flush);
-        let keep = if last { 0 } else { cut.min(self.config.plain_overlap) };
+        let keep = if last { 0 } else { cut.min(self.config.overlap) };
         let mut session = session;
         let half = session.half_mut(direction);
         half.consume(cut.saturating_sub(keep));

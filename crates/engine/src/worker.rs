@@ -47,7 +47,7 @@ impl Worker {
     /// A worker with its own flow table.
     pub fn new(config: EngineConfig, rules: Arc<Rules>, interface: Arc<str>) -> Self {
         let tcp_config = TcpConfig {
-            policy: config.overlap,
+            policy: config.overlap_policy,
             midstream: config.midstream,
             max_queued_bytes: config.max_queued_bytes,
             ..TcpConfig::default()
@@ -59,6 +59,8 @@ impl Worker {
                 rules,
                 detector: Detector::default(),
                 arena: Self::arena(),
+                border: Vec::new(),
+                overlap: config.overlap,
                 counters: Counters::default(),
                 inspector_counters: Counters::default(),
                 detections: Vec::new(),

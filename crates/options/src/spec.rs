@@ -41,6 +41,12 @@ pub trait RuleOption: Debug + Send + Sync {
         true
     }
 
+    /// Whether its answer is about the bytes it found alone, not about where the buffer begins or ends or
+    /// what is missing in it. Only then is a match in a part of the data a match.
+    fn floats(&self) -> bool {
+        false
+    }
+
     /// The TCP flags that it can match, if it asks for a TCP header at all: tested before the rule is
     /// looked at, as every packet has flags.
     fn tcp_flags(&self) -> Option<TcpFlags> {

@@ -130,7 +130,7 @@ fn engine(mut profile: Profile, file: &File, output: Option<&OutputArgs>) -> Res
     set(&mut profile.log, file.events.log);
     let mut engine = EngineConfig::for_profile(profile);
     if let Some(policy) = &file.stream.overlap_policy {
-        engine.overlap = policy.parse().map_err(|error| format!("stream.overlap_policy: {error}"))?;
+        engine.overlap_policy = policy.parse().map_err(|error| format!("stream.overlap_policy: {error}"))?;
     }
     if let Some(policy) = &file.stream.fragment_policy {
         engine.fragments = policy.parse().map_err(|error| format!("stream.fragment_policy: {error}"))?;

@@ -69,6 +69,10 @@ impl RuleOption for SetBuffer {
         }
     }
 
+    fn floats(&self) -> bool {
+        true
+    }
+
     fn sets_buffer(&self) -> Option<&BufferKey> {
         Some(&self.key)
     }

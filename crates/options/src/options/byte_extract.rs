@@ -66,6 +66,10 @@ impl RuleOption for ByteExtract {
         self.relative
     }
 
+    fn floats(&self) -> bool {
+        self.relative
+    }
+
     fn explain(&self) -> String {
         let place = place(&Operand::Literal(self.offset), self.relative);
         format!("keeps {} at {place} as {}", self.read.words(), self.name.name)

@@ -99,6 +99,10 @@ impl RuleOption for ByteJump {
         self.relative
     }
 
+    fn floats(&self) -> bool {
+        self.relative && self.from == From::Here
+    }
+
     fn explain(&self) -> String {
         let from = match self.from {
             From::Here => "from there",

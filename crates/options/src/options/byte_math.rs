@@ -107,6 +107,10 @@ impl RuleOption for ByteMath {
         self.relative
     }
 
+    fn floats(&self) -> bool {
+        self.relative
+    }
+
     fn explain(&self) -> String {
         let place = place(&self.offset, self.relative);
         format!("keeps {} at {place} {} {} as {}", self.read.words(), self.sign(), self.rvalue, self.result.name)

@@ -94,6 +94,10 @@ impl RuleOption for ByteTest {
         self.relative
     }
 
+    fn floats(&self) -> bool {
+        self.relative
+    }
+
     fn explain(&self) -> String {
         let place = place(&self.offset, self.relative);
         let (read, words) = (self.read.words(), self.op.text().1);

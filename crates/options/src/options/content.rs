@@ -157,6 +157,10 @@ impl RuleOption for Content {
         !self.negated
     }
 
+    fn floats(&self) -> bool {
+        !self.negated && (self.window.relative || self.window.start.is_none() && self.window.len.is_none())
+    }
+
     fn fast_pattern(&self) -> Option<FastPattern> {
         let Window { relative, start, len } = &self.window;
         let start_number = start.as_ref().map_or(Some(0), Operand::literal).and_then(|n| i32::try_from(n).ok());

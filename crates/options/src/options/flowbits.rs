@@ -48,6 +48,10 @@ impl RuleOption for BitTest {
         found != self.negated
     }
 
+    fn floats(&self) -> bool {
+        true
+    }
+
     fn tested_flowbits(&self) -> &[u32] {
         &self.ids
     }

@@ -42,6 +42,10 @@ impl RuleOption for IsDataAt {
         self.relative
     }
 
+    fn floats(&self) -> bool {
+        self.relative && !self.negated
+    }
+
     fn explain(&self) -> String {
         let verb = if self.negated { "has no byte" } else { "has a byte" };
         format!("{verb} at {}", place(&self.offset, self.relative))

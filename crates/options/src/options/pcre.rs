@@ -99,6 +99,14 @@ impl RuleOption for Pcre {
         self.retries
     }
 
+    fn floats(&self) -> bool {
+        // `/A` anchors; assertions and `^` or `$` outside a class look at what stands around.
+        let (body, flags) = self.text.rsplit_once('/').unwrap_or((&self.text, ""));
+        let anchors = ["^", "$", "\\A", "\\G", "\\Z", "\\z", "(?!", "(?<!"];
+        let body = body.replace("[^", "[");
+        !self.negated && !flags.contains('A') && !anchors.iter().any(|anchor| body.contains(anchor))
+    }
+
     fn cost(&self) -> u32 {
         50
     }
