@@ -95,12 +95,16 @@ $(RELEASE):
 
 # --- what is missing is installed -------------------------------------------------------------
 
+# No service is started: the demonstration runs its own nginx, nobody wants one on port 80.
 define apt
-	@missing=""; for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	@missing=""; for package in $(1); do dpkg -s $$package 2>/dev/null | grep -q '^Status: .* installed' || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; \
-	  DEBIAN_FRONTEND=noninteractive apt-get -qq update >/dev/null && \
-	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	  policy=/usr/sbin/policy-rc.d; \
+	  if [ ! -e $$policy ] && printf '#!/bin/sh\nexit 101\n' 2>/dev/null >$$policy; then chmod +x $$policy; trap "rm -f $$policy" EXIT; fi; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get -qq update >/dev/null && apt-get -qq install -y --no-install-recommends $$missing >/dev/null || exit 1; \
+	  case "$$missing" in *nginx*) systemctl --quiet disable nginx >/dev/null 2>&1 || true;; esac; \
 	fi
 endef
 

@@ -39,18 +39,24 @@ pub struct UnitContext {
 }
 
 /// Scratch and filter state of one worker.
-#[derive(Default)]
 pub struct Detector {
     candidates: Vec<u32>,
     seen: Seen,
     matches: Vec<Match>,
     filters: FilterState,
+    seed: u64,
 }
 
 impl Detector {
+    /// Without counts yet. `seed` keys the hash of what is counted; results do not depend on it.
+    pub fn new(seed: u64) -> Self {
+        let filters = FilterState::new(seed);
+        Self { candidates: Vec::new(), seen: Seen::default(), matches: Vec::new(), filters, seed }
+    }
+
     /// The rule set was swapped: counts are kept by rule and line of the set, and start anew.
     pub fn forget_rules(&mut self) {
-        self.filters = FilterState::default();
+        self.filters = FilterState::new(self.seed);
     }
 
     /// Evaluates the rules on one unit and appends what is to be raised to `out`.

@@ -5,7 +5,8 @@
 //! one capped table. *Spec*: `snort/02-options.md` §2.10. *Limits*: [`MAX_TRACKED`]
 //! (`filter_entries_evicted`).
 
-use rapidhash::RapidHashMap;
+use rapidhash::fast::SeedableState;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use tapir_options::{DetectionFilter, FilterKind, Net, Threshold, Track};
 use tapir_packet::Timestamp;
@@ -99,9 +100,8 @@ struct Count {
 }
 
 /// Counts of one worker.
-#[derive(Default)]
 pub(crate) struct FilterState {
-    counts: RapidHashMap<(Owner, u32, Key), Count>,
+    counts: HashMap<(Owner, u32, Key), Count, SeedableState<'static>>,
 }
 
 /// What an event is, to the filters.
@@ -134,6 +134,11 @@ impl Subject {
 }
 
 impl FilterState {
+    /// Empty. `seed` keys the hash: addresses are chosen by whoever attacks.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { counts: HashMap::with_hasher(SeedableState::new(seed)) }
+    }
+
     fn entry(&mut self, owner: Owner, subject: &Subject, track: Track, counters: &mut Counters) -> (&mut Count, bool) {
         let key = (owner, subject.endpoint, subject.key(track));
         let now = subject.time.secs();
@@ -332,7 +337,7 @@ mod tests {
     }
 
     fn run(kind: FilterKind, count: u32, seconds: u32, times: &[i64]) -> Vec<bool> {
-        let mut state = FilterState::default();
+        let mut state = FilterState::new(0);
         let filters = Filters {
             events: vec![EventFilter {
                 scope: Scope { gid: 1, sid: 1 },
@@ -361,7 +366,7 @@ mod tests {
 
     #[test]
     fn detection_filter_fires_beyond_the_count_and_remembers_a_busy_interval() {
-        let mut state = FilterState::default();
+        let mut state = FilterState::new(0);
         let mut counters = Counters::default();
         let filter = DetectionFilter { track: Track::BySource, count: 2, seconds: 10 };
         let fired: Vec<bool> =

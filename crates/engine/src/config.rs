@@ -24,6 +24,9 @@ pub struct EngineConfig {
     pub fragments: FragmentPolicy,
     /// Pick up TCP connections without a handshake.
     pub midstream: bool,
+    /// Key of the hash tables. Fixed for captures; random for live traffic, whose senders must not be able
+    /// to choose keys that collide. Results do not depend on it.
+    pub hash_seed: u64,
     /// Flows at most, per worker.
     pub max_flows: usize,
     /// Bytes queued per direction at most.
@@ -62,6 +65,7 @@ impl EngineConfig {
             fragments: FragmentPolicy::Linux,
             midstream: true,
             max_flows: 262_144,
+            hash_seed: 0,
             max_queued_bytes: 4 << 20,
             checksums: ChecksumMode::Ignore,
             builtin_events: false,

@@ -52,12 +52,13 @@ impl Worker {
             max_queued_bytes: config.max_queued_bytes,
             ..TcpConfig::default()
         };
-        let fragments = Defragmenter::new(DefragConfig { policy: config.fragments, ..DefragConfig::default() });
-        let flows = FlowTable::new(TableConfig { max_flows: config.max_flows, ..TableConfig::default() });
+        let seed = config.hash_seed;
+        let fragments = Defragmenter::new(DefragConfig { policy: config.fragments, seed, ..DefragConfig::default() });
+        let flows = FlowTable::new(TableConfig { max_flows: config.max_flows, seed, ..TableConfig::default() });
         Self {
             core: Core {
                 rules,
-                detector: Detector::default(),
+                detector: Detector::new(config.hash_seed),
                 arena: Self::arena(),
                 border: Vec::new(),
                 overlap: config.overlap,

@@ -32,7 +32,7 @@ pub struct TableConfig {
 }
 
 impl Default for TableConfig {
-    /// Snort's number of flows, 1 GiB, and a fixed seed (which live capture must replace).
+    /// Snort's number of flows, 1 GiB, and a fixed seed, which is for captures: live traffic needs a random one.
     fn default() -> Self {
         Self { max_flows: 476_288, max_bytes: 1 << 30, seed: 0 }
     }

@@ -9,13 +9,14 @@ use crate::output::AlertWriter;
 use crate::{load, settings, stats};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, Ring, RingConfig, Source};
-use tapir_engine::Worker;
+use tapir_engine::{EngineConfig, Worker};
 use tapir_packet::Timestamp;
 use tapir_pcap::{Precision, Writer};
 
@@ -47,7 +48,10 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     let stdout = std::io::stdout();
     let mut writer = AlertWriter::new(stdout.lock(), &args.output, true);
     let first_name = indexes.values().next().cloned().unwrap_or_else(|| "live".into());
-    let mut worker = Worker::new(settings.engine.clone(), rules, first_name);
+    // The standard library keys its hash with the system's randomness.
+    let hash_seed = RandomState::new().hash_one(0);
+    let engine = EngineConfig { hash_seed, ..settings.engine.clone() };
+    let mut worker = Worker::new(engine, rules, first_name);
     let mut kept = match &args.output.pcap_out {
         Some(path) => Some(Kept::new(path)?),
         None => None,

@@ -106,7 +106,9 @@ impl Contents {
         let item = self.last.and_then(|index| self.items.get_mut(index));
         let Some(Item::Content(content)) = item else {
             let message = format!("`{}` modifies a content, but none stands before it", modifier.name);
-            problems.push(error("R0601", modifier.name_span, message).help("put it behind the content that it is for"));
+            let help = "put it behind the content that it is for; the rule is read as Snort 2.9, where it comes after: \
+                        in Snort 3 form words like `nocase` are arguments of the content";
+            problems.push(error("R0601", modifier.name_span, message).help(help));
             return None;
         };
         Some(content)
