@@ -53,6 +53,9 @@ pub struct EngineConfig {
     /// Bytes of the unit before that each further unit of a plain stream repeats, and bytes on each side of
     /// the cut between two pieces of a file that are inspected together. 0 = what stands across is missed.
     pub overlap: usize,
+    /// Seconds after which bytes that wait for the rest of their unit are inspected all the same; `None` = they
+    /// wait for it, or for the end of the flow.
+    pub idle_flush: Option<u32>,
 }
 
 impl EngineConfig {
@@ -81,6 +84,7 @@ impl EngineConfig {
             snaplen: exact.then_some(1518),
             plain_flush_bytes: if exact { 192 } else { 512 },
             overlap: if exact { 0 } else { 512 },
+            idle_flush: (!exact).then_some(5),
         }
     }
 }

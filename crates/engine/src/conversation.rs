@@ -40,6 +40,8 @@ pub(crate) struct Conversation {
     pub(crate) wanted: [usize; 2],
     pub(crate) carried: [usize; 2],
     pub(crate) ended: [bool; 2],
+    /// It stands in the worker's list of flows with waiting bytes.
+    pub(crate) listed: bool,
     /// Established: may be idle for long.
     pub(crate) long_lived: bool,
     pub(crate) detect: FlowState,
@@ -64,6 +66,21 @@ impl Conversation {
             self.rules = set;
             self.detect.forget_rules();
         }
+    }
+
+    /// Whether bytes of a direction wait for the rest of their unit.
+    pub(crate) fn waits(&self, direction: Direction) -> bool {
+        if self.mode(direction) == Mode::Off {
+            return false;
+        }
+        let ready = self.tcp.as_ref().map_or(0, |session| session.half(direction).ready().len());
+        ready > self.carried(direction) || self.inspector.as_ref().is_some_and(|inspector| inspector.holds(direction))
+    }
+
+    /// Since when they wait.
+    pub(crate) fn waits_since(&self, direction: Direction) -> Option<Timestamp> {
+        let first = || self.tcp.as_ref()?.half(direction).first_meta().map(|meta| meta.time);
+        self.waits(direction).then(|| first().unwrap_or(self.last_time))
     }
 
     /// The other side is the client (active FTP).
@@ -95,12 +112,20 @@ impl Conversation {
     }
 
     pub(crate) fn set_mode(&mut self, direction: Direction, mode: Mode) {
-        // Bytes kept as overlap were inspected; the next owner starts behind them.
         let carried = self.carried(direction);
-        if let (true, Some(session)) = (carried > 0, &mut self.tcp) {
-            session.half_mut(direction).consume(carried);
+        match (self.mode(direction), mode) {
+            // Bytes kept as overlap were inspected; the next owner starts behind them.
+            (Mode::Plain, _) => {
+                if let (true, Some(session)) = (carried > 0, &mut self.tcp) {
+                    session.half_mut(direction).consume(carried);
+                }
+                self.carry(direction, 0);
+            }
+            // Inspected while the wizard still looked: the next plain unit goes on from them.
+            (Mode::Identify, Mode::Plain) => {}
+            // An inspector wants the stream from its start.
+            _ => self.carry(direction, 0),
         }
-        self.carry(direction, 0);
         if let Some(slot) = self.mode.get_mut(direction.index()) {
             *slot = mode;
         }

@@ -21,6 +21,16 @@ use tapir_protocol::{
 };
 use tapir_telemetry::Counter;
 
+/// Whether plain data that makes no unit yet is inspected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    No,
+    /// Nothing came for a while; more may.
+    Idle,
+    /// Nothing follows: the end of the direction, or a hole.
+    End,
+}
+
 /// Bytes that the wizard looks at per direction.
 const IDENTIFY_BYTES: usize = 8192;
 
@@ -179,7 +189,9 @@ impl Driver<'_> {
             let go_on = match conversation.mode(direction) {
                 Mode::Identify => self.identify(conversation, direction, gap.is_some()),
                 Mode::Inspect => self.inspect(conversation, direction, number, gap),
-                Mode::Plain => self.plain(conversation, direction, number, gap.is_some()),
+                Mode::Plain => {
+                    self.plain(conversation, direction, number, if gap.is_some() { Flush::End } else { Flush::No })
+                }
                 Mode::Off => {
                     if let Some(session) = &mut conversation.tcp {
                         let half = session.half_mut(direction);
@@ -193,6 +205,51 @@ impl Driver<'_> {
                 return;
             }
         }
+    }
+
+    /// Nothing came for a while: what waits for the rest of its unit is inspected.
+    pub(crate) fn idle(&mut self, conversation: &mut Conversation, direction: Direction, number: u64) {
+        if !conversation.waits(direction) {
+            return;
+        }
+        let taken = match conversation.mode(direction) {
+            Mode::Plain => self.plain(conversation, direction, number, Flush::Idle),
+            Mode::Inspect => self.idle_inspector(conversation, direction, number),
+            Mode::Identify => self.idle_unidentified(conversation, direction, number),
+            Mode::Off => false,
+        };
+        if taken {
+            self.core.counters.bump(Counter::IdleFlushes);
+        }
+    }
+
+    /// Too little to tell the service by: a plain unit, and the wizard goes on when more comes.
+    fn idle_unidentified(&mut self, conversation: &mut Conversation, direction: Direction, number: u64) -> bool {
+        let Some(session) = conversation.tcp.take() else { return false };
+        let facts = self.facts(conversation, &session, direction, number);
+        let bytes = session.half(direction).ready();
+        let inspected = bytes.len();
+        let continues_flush = conversation.carried(direction) > 0;
+        self.sink(&mut conversation.detect, facts).pdu(&Pdu { continues_flush, ..Pdu::plain(bytes) });
+        conversation.tcp = Some(session);
+        conversation.carry(direction, inspected);
+        true
+    }
+
+    fn idle_inspector(&mut self, conversation: &mut Conversation, direction: Direction, number: u64) -> bool {
+        let Some(mut inspector) = conversation.inspector.take() else { return false };
+        let Some(mut session) = conversation.tcp.take() else { return false };
+        let held = inspector.holds(direction);
+        let facts = self.facts(conversation, &session, direction, number);
+        let bytes = session.half(direction).ready();
+        let (taken, _) = self.with_cx(conversation, facts, |cx| inspector.on_idle(direction, bytes, cx));
+        session.half_mut(direction).consume(taken);
+        conversation.tcp = Some(session);
+        conversation.inspector = Some(inspector);
+        if taken > 0 {
+            conversation.want(direction, 0);
+        }
+        taken > 0 || held
     }
 
     /// The direction ended: what was acknowledged is inspected, nothing more.
@@ -210,7 +267,7 @@ impl Driver<'_> {
         }
         match conversation.mode(direction) {
             Mode::Inspect => self.end_inspection(conversation, direction, end, number),
-            Mode::Plain => while self.plain(conversation, direction, number, true) {},
+            Mode::Plain => while self.plain(conversation, direction, number, Flush::End) {},
             Mode::Identify | Mode::Off => {}
         }
     }
@@ -398,14 +455,14 @@ impl Driver<'_> {
     ///
     /// Each unit repeats the last `overlap` bytes of the one before, so that what stands across
     /// the cut is found; a rule that fired on the bytes before is not raised again.
-    fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: bool) -> bool {
+    fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: Flush) -> bool {
         let Some(session) = conversation.tcp.take() else { return false };
         let carried = conversation.carried(direction);
         let half = session.half(direction);
         let ready = half.ready();
         let gap = half.gap().is_some();
         let cut = self.plain_cut(half.segment_ends(), carried, ready.len());
-        let cut = cut.or((flush && (gap || ready.len() > carried)).then_some(ready.len()));
+        let cut = cut.or((flush != Flush::No && (gap || ready.len() > carried)).then_some(ready.len()));
         let Some(cut) = cut else {
             conversation.tcp = Some(session);
             return false;
@@ -415,7 +472,7 @@ impl Driver<'_> {
             let mut sink = self.sink(&mut conversation.detect, facts);
             sink.pdu(&Pdu { continues_flush: carried > 0, ..Pdu::plain(bytes) });
         }
-        let last = cut >= ready.len() && (gap || flush);
+        let last = cut >= ready.len() && (gap || flush == Flush::End);
         let keep = if last { 0 } else { cut.min(self.config.overlap) };
         let mut session = session;
         let half = session.half_mut(direction);

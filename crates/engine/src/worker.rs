@@ -12,6 +12,7 @@ use crate::packet_units::{Anomalies, RawUnit, packet_net};
 use crate::rules::Rules;
 use crate::stream::Driver;
 use bumpalo::Bump;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use tapir_telemetry::{Counter, Counters};
 
 /// Announced flows (FTP data) remembered at most.
 const MAX_EXPECTATIONS: usize = 1024;
+/// Flows with waiting bytes that are looked at per packet.
+const LISTED_AT_ONCE: usize = 16;
 /// Memory of the arena for derived buffers of one unit.
 const ARENA_BYTES: usize = 8 << 20;
 
@@ -38,6 +41,8 @@ pub struct Worker {
     flows: FlowTable<Conversation>,
     fragments: Defragmenter,
     expectations: Vec<Expectation>,
+    /// Flows with bytes that wait for the rest of their unit, and when to look at them; each once.
+    waiting: VecDeque<(i64, FlowId)>,
     next_flow: u64,
     now: Timestamp,
     current: Option<FlowId>,
@@ -74,6 +79,7 @@ impl Worker {
             flows,
             fragments,
             expectations: Vec::new(),
+            waiting: VecDeque::new(),
             next_flow: 1,
             now: Timestamp(i64::MIN),
             current: None,
@@ -152,6 +158,7 @@ impl Worker {
         // Captures may step back a little; flow time never does.
         self.now = self.now.max(frame.timestamp);
         self.expire(number, out);
+        self.flush_waiting(out);
         let packet = decode(frame);
         self.decoded(&packet, number, endpoint, out);
     }
@@ -164,10 +171,48 @@ impl Worker {
         });
     }
 
-    /// No packet arrived until `now` (live capture): flows that are idle for too long end.
+    /// No packet arrived until `now` (live capture): flows that are idle for too long end, and what waits for
+    /// more is inspected.
     pub fn idle(&mut self, now: Timestamp, out: &mut dyn EventSink) {
-        self.now = self.now.max(now);
-        self.expire(0, out);
+        self.current = None;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.now = self.now.max(now);
+            self.expire(0, out);
+            self.flush_waiting(out);
+        }));
+        if result.is_err() {
+            self.contain();
+        }
+    }
+
+    /// Inspects what has waited for too long for the rest of its unit.
+    fn flush_waiting(&mut self, out: &mut dyn EventSink) {
+        let Some(patience) = self.config.idle_flush.map(i64::from) else { return };
+        for _ in 0..LISTED_AT_ONCE {
+            let Some((_, id)) = self.waiting.pop_front_if(|(due, _)| *due <= self.now.secs()) else { return };
+            self.current = Some(id);
+            let Some(conversation) = self.flows.get_mut(id) else { continue };
+            conversation.listed = false;
+            conversation.follow_rules(self.core.rules.set.id);
+            let number = conversation.last_packet;
+            let mut later: Option<i64> = None;
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                let Some(since) = conversation.waits_since(direction) else { continue };
+                let due = since.secs().saturating_add(patience);
+                if due > self.now.secs() {
+                    later = Some(later.map_or(due, |other| other.min(due)));
+                    continue;
+                }
+                let mut driver =
+                    Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out };
+                driver.idle(conversation, direction, number);
+            }
+            if let Some(due) = later {
+                conversation.listed = true;
+                self.waiting.push_back((due, id));
+            }
+        }
+        self.current = None;
     }
 
     /// No more packets: what was acknowledged is inspected, flows end in order of creation.
@@ -354,6 +399,13 @@ impl Worker {
             }
             let opened = !closed && !conversation.long_lived && conversation.established();
             conversation.long_lived |= opened;
+            if let (Some(patience), false) = (self.config.idle_flush, conversation.listed || closed)
+                && (conversation.waits(Direction::ToServer) || conversation.waits(Direction::ToClient))
+                && self.waiting.len() < self.config.max_flows
+            {
+                conversation.listed = true;
+                self.waiting.push_back((self.now.secs().saturating_add(i64::from(patience)), id));
+            }
             // Memory is looked at now and then: a flow holds what its buffers grew to.
             let footprint = number.is_multiple_of(FOOTPRINT_EVERY).then(|| conversation.footprint());
             if closed {
@@ -448,6 +500,7 @@ impl Worker {
             wanted: [0; 2],
             carried: [0; 2],
             ended: [false; 2],
+            listed: false,
             long_lived: false,
             detect: FlowState::new(number),
             rules: self.core.rules.set.id,

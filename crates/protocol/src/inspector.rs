@@ -27,6 +27,17 @@ pub trait Inspector: Send {
     /// The direction ended; `tail` is what was never consumed. Emits what is left.
     fn on_end(&mut self, _dir: Direction, _tail: &[u8], _end: End, _cx: &mut InspectCx<'_>) {}
 
+    /// Nothing came for a while: emits what was held back to make a larger PDU. Returns how many of `bytes`
+    /// (not consumed so far) that took. What is only complete with more bytes (a line, a header) stays.
+    fn on_idle(&mut self, _dir: Direction, _bytes: &[u8], _cx: &mut InspectCx<'_>) -> usize {
+        0
+    }
+
+    /// Consumed bytes wait inside for more to make a PDU.
+    fn holds(&self, _dir: Direction) -> bool {
+        false
+    }
+
     /// One UDP datagram. Emits exactly one PDU for it (the driver evaluates the datagram with it).
     fn on_datagram(&mut self, _dir: Direction, payload: &[u8], cx: &mut InspectCx<'_>) {
         cx.sink.pdu(&Pdu::plain(payload));

@@ -37,6 +37,7 @@ struct Stream {
     fragment_policy: Option<String>,
     midstream: Option<bool>,
     max_flows: Option<usize>,
+    idle_flush_seconds: Option<u32>,
     max_queued_bytes: Option<usize>,
 }
 
@@ -137,6 +138,9 @@ fn engine(mut profile: Profile, file: &File, output: Option<&OutputArgs>) -> Res
     }
     engine.midstream = file.stream.midstream.unwrap_or(engine.midstream);
     set(&mut engine.max_flows, file.stream.max_flows);
+    if let Some(seconds) = file.stream.idle_flush_seconds {
+        engine.idle_flush = (seconds > 0).then_some(seconds);
+    }
     set(&mut engine.max_queued_bytes, file.stream.max_queued_bytes);
     engine.limits.http_request_depth = file.http.request_depth.or(engine.limits.http_request_depth);
     engine.limits.http_response_depth = file.http.response_depth.or(engine.limits.http_response_depth);

@@ -79,6 +79,7 @@ counters! {
     TcpDataAfterEnd = "tcp_data_after_end", Packets, "TCP segments with data after the end of their direction; ignored.";
     TcpUrgent = "tcp_urgent", Packets, "TCP segments with urgent data (kept in line).";
     TcpAssumedAcknowledged = "tcp_assumed_acknowledged", Events, "Times that queued data of a one-sided TCP flow was taken as acknowledged.";
+    IdleFlushes = "idle_flushes", Events, "Times that bytes waiting for the rest of their unit were inspected because nothing came for a while.";
     TcpGaps = "tcp_gaps", Events, "Holes in TCP streams: acknowledged, never seen, skipped.";
     TcpGapBytes = "tcp_gap_bytes", Bytes, "Bytes of the holes in TCP streams.";
     Fragments = "fragments", Packets, "IP fragments given to defragmentation.";

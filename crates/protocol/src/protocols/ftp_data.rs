@@ -42,6 +42,13 @@ impl Inspector for FtpData {
         }
     }
 
+    fn on_idle(&mut self, dir: Direction, bytes: &[u8], cx: &mut InspectCx<'_>) -> usize {
+        if !bytes.is_empty() {
+            self.emit(dir, bytes, cx);
+        }
+        bytes.len()
+    }
+
     fn on_end(&mut self, dir: Direction, tail: &[u8], _end: End, cx: &mut InspectCx<'_>) {
         if !tail.is_empty() {
             self.emit(dir, tail, cx);

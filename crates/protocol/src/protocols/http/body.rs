@@ -199,6 +199,38 @@ impl Body {
         self.release();
     }
 
+    /// A piece that spans chunks waits for more.
+    pub(super) fn holds(&self) -> bool {
+        !self.assembled.is_empty()
+    }
+
+    /// Nothing came for a while: what is there is a piece. Returns how many of the bytes it took; the body
+    /// is not over by that, else it would be already.
+    pub(super) fn idle(&mut self, bytes: &[u8], outlet: &mut Outlet<'_, '_>) -> usize {
+        let left = match self.framing {
+            Framing::Known(left) => left,
+            Framing::ToEnd => u64::MAX,
+            Framing::Chunked(chunked) if chunked.in_data() => chunked.left,
+            Framing::Chunked(_) => 0,
+        };
+        let taken = match self.piece_size(outlet.cx.limits) {
+            Some(_) => bytes.get(..length(left, bytes.len())).unwrap_or_default(),
+            None => &[],
+        };
+        if self.assembled.is_empty() {
+            self.piece(taken, outlet);
+        } else {
+            self.assembled.extend_from_slice(taken);
+            self.flush(outlet);
+        }
+        match &mut self.framing {
+            Framing::Known(left) => *left = left.saturating_sub(taken.len() as u64),
+            Framing::Chunked(chunked) if !taken.is_empty() => chunked.took(taken.len()),
+            Framing::Chunked(_) | Framing::ToEnd => {}
+        }
+        taken.len()
+    }
+
     /// Evaluates what waits in memory: bytes are missing behind it.
     pub(super) fn gap(&mut self, outlet: &mut Outlet<'_, '_>) {
         self.flush(outlet);

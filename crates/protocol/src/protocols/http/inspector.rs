@@ -143,6 +143,22 @@ impl Inspector for HttpInspector {
         self.lose(direction, DetachReason::NotOurs);
     }
 
+    fn on_idle(&mut self, direction: Direction, bytes: &[u8], cx: &mut InspectCx<'_>) -> usize {
+        if self.side(direction).state != State::Body || self.switch.is_some() {
+            return 0;
+        }
+        let used = self.with_body(direction, cx, |body, outlet| body.idle(bytes, outlet));
+        self.side(direction).waiting = bytes.len().saturating_sub(used);
+        used
+    }
+
+    fn holds(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToServer => self.client.body.holds(),
+            Direction::ToClient => self.server.body.holds(),
+        }
+    }
+
     fn footprint(&self) -> usize {
         let sides = [&self.client, &self.server];
         let building: usize = sides.iter().filter_map(|side| side.building.as_ref()).map(|m| m.footprint()).sum();
