@@ -75,6 +75,7 @@ impl EngineConfig {
             evidence: false,
             limits: tapir_protocol::Limits {
                 // Fewer, larger pieces: less work at their borders, and less that could hide in one.
+                http_first_param_only: exact,
                 http_compressed_piece: if exact { 2048 } else { 16_384 },
                 ..tapir_protocol::Limits::default()
             },

@@ -339,6 +339,14 @@ impl Worker {
         endpoint: u32,
         out: &mut dyn EventSink,
     ) {
+        if self.is_lone_reset(tcp, &key) {
+            let Some(net) = packet_net(packet) else { return };
+            let context = UnitContext { content_off: packet.payload.is_empty(), endpoint, ..UnitContext::default() };
+            let ip_layer = packet.ip_layers.saturating_sub(1);
+            let raw = RawUnit { packet, ip_layer, net, payload: packet.payload, service: None, context, number };
+            self.core.raw(&raw, None, out);
+            return;
+        }
         let meta = SegmentMeta { packet: number, time: packet.frame.timestamp };
         for attempt in 0..2 {
             let Some(id) = self.tcp_flow(packet, key, source_is_low, endpoint, number, out) else { return };
@@ -420,6 +428,16 @@ impl Worker {
             self.flows.touch(id, self.now);
             return;
         }
+    }
+
+    /// Snort makes no flow for a reset, and has none for packets that nobody answered: the packet has no
+    /// direction then (measured). We take it as part of what went before.
+    fn is_lone_reset(&mut self, tcp: &TcpHeader<'_>, key: &FlowKey) -> bool {
+        if !self.config.profile.exact_snort3 || !tcp.has(TcpHeader::RST) {
+            return false;
+        }
+        let known = self.flows.find(key).and_then(|id| self.flows.get_mut(id));
+        known.and_then(|conversation| conversation.tcp.as_ref()).is_none_or(|session| session.one_sided())
     }
 
     /// The service bound to a server port: by configuration, else by default.

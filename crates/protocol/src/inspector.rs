@@ -219,6 +219,8 @@ pub struct Limits {
     pub http_request_depth: Option<u64>,
     /// HTTP response body bytes given to detection per message; `None` = all.
     pub http_response_depth: Option<u64>,
+    /// `http_param` finds the first value of a repeated parameter only, as Snort does; else any of them.
+    pub http_first_param_only: bool,
     /// Decompressed bytes per message at most.
     pub inflate_bytes: u64,
     /// Output/input ratio above which decompression of a message stops, once past 1 MiB.
@@ -244,6 +246,7 @@ impl Default for Limits {
         Self {
             http_request_depth: None,
             http_response_depth: None,
+            http_first_param_only: false,
             inflate_bytes: 64 << 20,
             inflate_ratio: 1_000,
             unzip: true,

@@ -485,6 +485,7 @@ fn emit(piece: Piece<'_>, continues_flush: bool, outlet: &mut Outlet<'_, '_>) {
         client_body: &outlet.workspace.client_body,
         scratch: &outlet.workspace.scratch,
         starved: &outlet.workspace.starved,
+        first_param_only: outlet.cx.limits.http_first_param_only,
     };
     outlet.cx.sink.pdu(&Pdu {
         raw: piece.bytes,

@@ -605,6 +605,7 @@ impl HttpInspector {
             client_body: &self.workspace.client_body,
             scratch: &self.workspace.scratch,
             starved: &self.workspace.starved,
+            first_param_only: cx.limits.http_first_param_only,
         };
         cx.sink.pdu(&Pdu {
             raw,

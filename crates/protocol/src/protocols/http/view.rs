@@ -46,6 +46,8 @@ pub(super) struct HttpView<'m> {
     pub(super) scratch: &'m RefCell<Vec<u8>>,
     /// Derived buffers for which the arena had no room.
     pub(super) starved: &'m Cell<u64>,
+    /// `Limits::http_first_param_only`.
+    pub(super) first_param_only: bool,
 }
 
 impl HttpView<'_> {
@@ -118,6 +120,9 @@ impl HttpView<'_> {
 
     fn param<'a>(&'a self, selector: &Selector, arena: &'a Bump) -> Option<&'a [u8]> {
         let Selector::Param { name, nocase, occurrence } = selector else { return None };
+        if self.first_param_only && *occurrence > 0 {
+            return None;
+        }
         let request = self.request?;
         let query = request.uri.part(&request.head, UriPart::Query, Level::Raw);
         let form = self.piece.filter(|_| self.direction == Direction::ToServer && is_form(request));
