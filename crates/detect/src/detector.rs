@@ -23,6 +23,25 @@ pub struct Detection {
     pub rule: u32,
 }
 
+/// An event of a decoder or inspector, to be filtered as the events of rules are.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltinEvent {
+    /// Generator.
+    pub gid: u32,
+    /// Signature of the generator.
+    pub sid: u32,
+    /// Action of the rule that names it.
+    pub action: Action,
+    /// Addresses.
+    pub net: tapir_options::Net,
+    /// Endpoint whose filters count.
+    pub endpoint: u32,
+    /// Flow, 0 for none.
+    pub flow: u64,
+    /// When.
+    pub time: tapir_packet::Timestamp,
+}
+
 /// What the engine knows of a unit beside the unit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnitContext {
@@ -100,6 +119,18 @@ impl Detector {
     pub fn evidence(&mut self, rule: &DetectRule, unit: &Unit<'_>, counters: &mut Counters) -> Vec<Hit> {
         let mut hits = Vec::new();
         if evaluate::matches(&rule.rule, unit, counters, Some(&mut hits)) { hits } else { Vec::new() }
+    }
+
+    /// The action with which a builtin event is raised, `None` if it is not: by a `pass` rule, a `suppress` or
+    /// `event_filter` line. A `rate_filter` line may change the action.
+    pub fn filter_builtin(&mut self, set: &RuleSet, event: &BuiltinEvent, counters: &mut Counters) -> Option<Action> {
+        let BuiltinEvent { gid, sid, net, endpoint, flow, time, .. } = *event;
+        let subject = Subject { gid, sid, net, endpoint, flow, time };
+        let action = self.filters.rate(&set.filters, &subject, counters).unwrap_or(event.action);
+        if matches!(action, Action::Pass | Action::Log | Action::Sdrop) {
+            return None;
+        }
+        self.filters.event(&set.filters, None, &subject, counters).then_some(action)
     }
 
     fn matched<'a>(

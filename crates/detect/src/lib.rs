@@ -18,7 +18,7 @@ mod queue;
 mod ruleset;
 pub mod search;
 
-pub use detector::{Detection, Detector, UnitContext};
+pub use detector::{BuiltinEvent, Detection, Detector, UnitContext};
 pub use filters::{EventFilter, Filters, RateFilter, Scope, Suppression};
 pub use flow_state::FlowState;
 pub use profile::Profile;

@@ -42,6 +42,8 @@ pub(crate) struct Conversation {
     pub(crate) ended: [bool; 2],
     /// It stands in the worker's list of flows with waiting bytes.
     pub(crate) listed: bool,
+    /// How far the connection has got: events of gid 135 that were raised.
+    pub(crate) connection: u8,
     /// Established: may be idle for long.
     pub(crate) long_lived: bool,
     pub(crate) detect: FlowState,

@@ -4,8 +4,8 @@
 use crate::rules::Rules;
 use bumpalo::Bump;
 use std::sync::Arc;
-use tapir_detect::{Detection, Detector, FlowState, UnitContext};
-use tapir_event::{Endpoint, FlowDirection, FlowSummary, Generator, SecurityEvent, WireHeaders};
+use tapir_detect::{BuiltinEvent, Detection, Detector, FlowState, UnitContext};
+use tapir_event::{Endpoint, FlowDirection, FlowSummary, Generator, RuleSummary, SecurityEvent, WireHeaders};
 use tapir_flow::Direction;
 use tapir_options::{Net, Unit, UnitKind};
 use tapir_packet::{Packet, Timestamp, Transport};
@@ -50,6 +50,15 @@ pub(crate) struct Origin<'p> {
     pub(crate) packet: Option<&'p Packet<'p>>,
     pub(crate) kind: PduKind,
     pub(crate) flow: Option<FlowSummary>,
+    pub(crate) endpoint: u32,
+}
+
+impl<'p> Origin<'p> {
+    /// Of a packet outside any flow.
+    pub(crate) fn of_packet(packet: &'p Packet<'p>, number: u64, endpoint: u32) -> Self {
+        let time = packet.frame.timestamp;
+        Self { number, time, packet: Some(packet), kind: PduKind::Stream, flow: None, endpoint }
+    }
 }
 
 impl Core {
@@ -124,7 +133,23 @@ impl Core {
         out: &mut dyn EventSink,
     ) {
         self.counters.bump(Counter::BuiltinEvents);
-        let Some(summary) = self.rules.builtin(gid, sid, self.builtin_events) else { return };
+        let Some((action, mut summary)) = self.rules.builtin(gid, sid, self.builtin_events) else { return };
+        let nobody = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        let unknown =
+            Net { source: nobody, destination: nobody, source_port: None, destination_port: None, protocol: 0 };
+        let event = BuiltinEvent {
+            gid,
+            sid,
+            action,
+            net: net.copied().unwrap_or(unknown),
+            endpoint: origin.endpoint,
+            flow: origin.flow.map_or(0, |flow| flow.id),
+            time: origin.time,
+        };
+        let Some(decided) = self.detector.filter_builtin(&self.rules.set, &event, &mut self.counters) else { return };
+        if decided != action {
+            summary = Arc::new(RuleSummary { action: decided.name().to_owned(), ..RuleSummary::clone(&summary) });
+        }
         self.counters.bump(Counter::Events);
         let service = None;
         out.event(SecurityEvent {

@@ -9,8 +9,16 @@ use tapir_detect::{FlowState, UnitContext};
 use tapir_event::FlowSummary;
 use tapir_flow::Direction;
 use tapir_options::{BitView, Net, Unit, UnitKind};
-use tapir_packet::{Packet, protocol};
+use tapir_packet::{Packet, TcpHeader, protocol};
 use tapir_protocol::{End, Identified, NoView, Pdu, PduKind, PduSink, Section, Service};
+
+/// Events of connections (Snort's internal generator).
+mod connection {
+    pub(super) const GID: u32 = 135;
+    pub(super) const SYN: u32 = 1;
+    pub(super) const ESTABLISHED: u32 = 2;
+    pub(super) const CLEARED: u32 = 3;
+}
 
 /// Stream anomalies (gid 129) of one segment; more than fit are in the counter of the flow crate.
 #[derive(Default)]
@@ -87,6 +95,7 @@ impl Core {
                 packet: Some(packet),
                 kind: PduKind::Stream,
                 flow: summary,
+                endpoint: raw.context.endpoint,
             };
             self.run(&mut unit, state, raw.context, &origin, out);
         }
@@ -125,10 +134,44 @@ impl Driver<'_> {
             packet: Some(packet),
             kind: PduKind::Stream,
             flow: Some(conversation.summary()),
+            endpoint: conversation.endpoint,
         };
         for &sid in anomalies.list.iter().take(anomalies.len) {
             let net = net(source, destination, conversation.protocol);
             self.core.builtin(129, sid, Some(&net), Some(direction), &origin, self.out);
+        }
+    }
+
+    /// Events of gid 135, for rules that name them (a `rate_filter` counts by them): a SYN came, the connection
+    /// is established, it is over.
+    pub(crate) fn connection_events(
+        &mut self,
+        conversation: &mut Conversation,
+        packet: &Packet<'_>,
+        direction: Direction,
+        closed: bool,
+        number: u64,
+    ) {
+        let Some(tcp) = packet.tcp() else { return };
+        let steps = [
+            (connection::SYN, tcp.has(TcpHeader::SYN) && !tcp.has(TcpHeader::ACK)),
+            (connection::ESTABLISHED, !closed && conversation.established()),
+            (connection::CLEARED, closed),
+        ];
+        for (sid, reached) in steps {
+            let bit = 1 << sid;
+            if !reached || conversation.connection & bit != 0 {
+                continue;
+            }
+            conversation.connection |= bit;
+            if !self.core.rules.names_builtin(connection::GID, sid) {
+                continue;
+            }
+            let (source, destination) = conversation.ends(direction);
+            let net = net(source, destination, conversation.protocol);
+            let mut origin = Origin::of_packet(packet, number, conversation.endpoint);
+            origin.flow = Some(conversation.summary());
+            self.core.builtin(connection::GID, sid, Some(&net), Some(direction), &origin, self.out);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tapir_detect::{Profile, RuleSet};
 use tapir_event::RuleSummary;
 use tapir_options::{BitNames, CompileContext, Effect, fold};
-use tapir_rules::{Diagnostic, Loaded, Rule, Severity, SourceMap};
+use tapir_rules::{Action, Diagnostic, Loaded, Rule, Severity, SourceMap};
 
 /// Which rules to switch on beside the enabled ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Rules {
     /// Names of the flowbits, for the next set.
     bits: BitNames,
     /// Summaries of builtin rules that the set loads explicitly.
-    builtin: HashMap<(u32, u32), Arc<RuleSummary>>,
+    builtin: HashMap<(u32, u32), (Action, Arc<RuleSummary>)>,
 }
 
 /// What loading found.
@@ -125,7 +125,7 @@ impl Rules {
             .iter()
             .zip(&summaries)
             .filter(|(rule, _)| rule.is_builtin())
-            .map(|(rule, summary)| ((rule.rule.info.gid, rule.rule.info.sid), Arc::clone(summary)))
+            .map(|(rule, summary)| ((rule.rule.info.gid, rule.rule.info.sid), (rule.rule.action, Arc::clone(summary))))
             .collect();
         let report = LoadReport {
             parsed,
@@ -146,13 +146,19 @@ impl Rules {
         self.summaries.get(index as usize)
     }
 
-    /// The summary of a builtin event, if it is to be raised.
-    pub(crate) fn builtin(&self, gid: u32, sid: u32, all: bool) -> Option<Arc<RuleSummary>> {
-        if let Some(found) = self.builtin.get(&(gid, sid)) {
-            return Some(Arc::clone(found));
+    /// A rule names the builtin event.
+    #[inline]
+    pub(crate) fn names_builtin(&self, gid: u32, sid: u32) -> bool {
+        !self.builtin.is_empty() && self.builtin.contains_key(&(gid, sid))
+    }
+
+    /// Action and summary of a builtin event, if a rule names it or all are wanted.
+    pub(crate) fn builtin(&self, gid: u32, sid: u32, all: bool) -> Option<(Action, Arc<RuleSummary>)> {
+        if let Some((action, found)) = self.builtin.get(&(gid, sid)) {
+            return Some((*action, Arc::clone(found)));
         }
         all.then(|| {
-            Arc::new(RuleSummary {
+            let summary = Arc::new(RuleSummary {
                 gid,
                 sid,
                 rev: 1,
@@ -160,7 +166,8 @@ impl Rules {
                 priority: 3,
                 action: "alert".to_owned(),
                 ..RuleSummary::default()
-            })
+            });
+            (Action::Alert, summary)
         })
     }
 }

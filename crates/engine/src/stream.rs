@@ -136,6 +136,7 @@ impl UnitSink<'_, '_> {
                 packet: facts.packet,
                 kind: pdu.kind,
                 flow: Some(facts.flow),
+                endpoint: facts.endpoint,
             };
             self.core.run(&mut unit, Some(&mut *self.detect), context, &origin, self.out);
         }
@@ -161,6 +162,7 @@ impl PduSink for UnitSink<'_, '_> {
             packet: self.facts.packet,
             kind: PduKind::Stream,
             flow: Some(self.facts.flow),
+            endpoint: self.facts.endpoint,
         };
         let (net, direction) = (self.facts.net, self.facts.direction);
         self.core.builtin(event.gid, event.sid, Some(&net), Some(direction), &origin, self.out);

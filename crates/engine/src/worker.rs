@@ -23,7 +23,7 @@ use tapir_flow::{
 };
 use tapir_options::{BitView, Net};
 use tapir_packet::{Frame, Packet, TcpHeader, Timestamp, decode, decode_ip, protocol};
-use tapir_protocol::{End, Expectation, PduKind, Service, TransportKind, bind_port};
+use tapir_protocol::{End, Expectation, Service, TransportKind, bind_port};
 use tapir_telemetry::{Counter, Counters};
 
 /// Announced flows (FTP data) remembered at most.
@@ -232,7 +232,7 @@ impl Worker {
     }
 
     fn decoded(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
-        self.decode_events(packet, number, out);
+        self.decode_events(packet, number, endpoint, out);
         tapir_packet::count(packet, &mut self.core.counters);
         if packet.broken {
             return;
@@ -257,13 +257,12 @@ impl Worker {
         }
     }
 
-    fn decode_events(&mut self, packet: &Packet<'_>, number: u64, out: &mut dyn EventSink) {
+    fn decode_events(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
         if packet.events.is_empty() {
             return;
         }
         let net = packet_net(packet);
-        let origin =
-            Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
+        let origin = Origin::of_packet(packet, number, endpoint);
         for event in packet.events.iter() {
             self.core.builtin(116, u32::from(event.0), net.as_ref(), None, &origin, out);
         }
@@ -318,8 +317,7 @@ impl Worker {
         let mut found: Vec<u32> = Vec::new();
         let whole =
             self.fragments.push(packet, layer, &mut self.core.counters, &mut |sid| found.push(sid)).map(<[u8]>::to_vec);
-        let origin =
-            Origin { number, time: packet.frame.timestamp, packet: Some(packet), kind: PduKind::Stream, flow: None };
+        let origin = Origin::of_packet(packet, number, endpoint);
         for sid in found {
             self.core.builtin(123, sid, Some(&net), None, &origin, out);
         }
@@ -377,6 +375,7 @@ impl Worker {
             let mut driver =
                 Driver { core: &mut self.core, config: &self.config, expectations: &mut self.expectations, out };
             driver.anomalies(conversation, packet, direction, &anomalies, number);
+            driver.connection_events(conversation, packet, direction, closed, number);
             for side in [direction.reverse(), direction] {
                 if outcome.progressed.get(side.index()).copied().unwrap_or(false) {
                     driver.pump(conversation, side, number);
@@ -520,6 +519,7 @@ impl Worker {
             ended: [false; 2],
             listed: false,
             long_lived: false,
+            connection: 0,
             detect: FlowState::new(number),
             rules: self.core.rules.set.id,
             packets: [0; 2],
