@@ -18,11 +18,12 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
             if text(&case, "kind") != "rules" {
                 return None;
             }
-            let source = std::fs::read(folder.join(text(&case, "rules"))).unwrap_or_default();
+            let lua = std::fs::read_to_string(folder.join("snort.lua")).unwrap_or_default();
+            let mut source = std::fs::read(folder.join(text(&case, "rules"))).unwrap_or_default();
+            source.extend(rate_filters(&lua).into_bytes());
             // The cases turn Snort's limits off where they matter; (gid, sid) counts are compared.
             let profile = Profile { matches_per_action: 100, queue: 100, log: 100, ..Profile::SNORT3 };
             let (rules, report) = engine::rules(&source, &Config { require_sid: false, ..Config::default() }, profile);
-            let lua = std::fs::read_to_string(folder.join("snort.lua")).unwrap_or_default();
             let config = EngineConfig {
                 snaplen: None,
                 bindings: bindings(&lua),
@@ -46,6 +47,29 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
             Some(Outcome { case: text(&case, "name").to_owned(), group: String::new(), failure })
         })
         .collect()
+}
+
+/// The lines of the case's `rate_filter` table.
+fn rate_filters(lua: &str) -> String {
+    let Some((_, table)) = lua.split_once("rate_filter =") else { return String::new() };
+    let table = table.split("\n\n").next().unwrap_or_default();
+    let mut lines = String::new();
+    for entry in table.split('{').filter(|entry| entry.contains("gid")) {
+        let entry = entry.split('}').next().unwrap_or_default();
+        let words = entry.split(',').filter_map(|field| field.split_once('='));
+        let words: Vec<String> = words
+            .map(|(key, value)| {
+                let key = match key.trim() {
+                    "gid" => "gen_id",
+                    "sid" => "sig_id",
+                    key => key,
+                };
+                format!("{key} {}", value.trim().trim_matches('\''))
+            })
+            .collect();
+        lines.push_str(&format!("\nrate_filter {}\n", words.join(", ")));
+    }
+    lines
 }
 
 /// Ports that the case's binder gives to an inspector.
