@@ -219,6 +219,8 @@ pub struct Limits {
     pub http_request_depth: Option<u64>,
     /// HTTP response body bytes given to detection per message; `None` = all.
     pub http_response_depth: Option<u64>,
+    /// Decoded bytes given to rules of each attachment of a mail; `None` = all.
+    pub mime_depth: Option<u64>,
     /// `http_param` finds the first value of a repeated parameter only, as Snort does; else any of them.
     pub http_first_param_only: bool,
     /// Decompressed bytes per message at most.
@@ -246,6 +248,7 @@ impl Default for Limits {
         Self {
             http_request_depth: None,
             http_response_depth: None,
+            mime_depth: None,
             http_first_param_only: false,
             inflate_bytes: 64 << 20,
             inflate_ratio: 1_000,

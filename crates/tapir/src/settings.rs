@@ -27,6 +27,8 @@ struct File {
     #[serde(default)]
     http: Http,
     #[serde(default)]
+    mime: Mime,
+    #[serde(default)]
     events: Events,
 }
 
@@ -48,6 +50,12 @@ struct Http {
     response_depth: Option<u64>,
     unzip: Option<bool>,
     inflate_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mime {
+    depth: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,6 +152,7 @@ fn engine(mut profile: Profile, file: &File, output: Option<&OutputArgs>) -> Res
     set(&mut engine.max_queued_bytes, file.stream.max_queued_bytes);
     engine.limits.http_request_depth = file.http.request_depth.or(engine.limits.http_request_depth);
     engine.limits.http_response_depth = file.http.response_depth.or(engine.limits.http_response_depth);
+    engine.limits.mime_depth = file.mime.depth;
     engine.limits.unzip = file.http.unzip.unwrap_or(engine.limits.unzip);
     engine.limits.inflate_bytes = file.http.inflate_bytes.unwrap_or(engine.limits.inflate_bytes);
     engine.identify = file.identify_services.unwrap_or(engine.identify);

@@ -118,6 +118,7 @@ counters! {
     MimeMessages = "mime_messages", Events, "Mail messages followed (SMTP, IMAP, POP3).";
     MimeParts = "mime_parts", Events, "Parts of multipart messages.";
     MimeFileBytes = "mime_file_bytes", Bytes, "Decoded bytes of mail bodies and attachments given to detection.";
+    MimeBytesSkipped = "mime_bytes_skipped", Bytes, "Decoded bytes of attachments beyond the configured depth: not given to rules.";
     MimeDecodeFailed = "mime_decode_failed", Events, "Parts whose transfer encoding was broken.";
     MimeEncodingUnknown = "mime_encoding_unknown", Events, "Parts with an unknown transfer encoding, inspected as sent.";
     MimeDepthLimited = "mime_depth_limited", Events, "Multiparts nested too deeply, inspected as one body.";

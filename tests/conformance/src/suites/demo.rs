@@ -24,7 +24,11 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
             // The cases turn Snort's limits off where they matter; (gid, sid) counts are compared.
             let profile = Profile { matches_per_action: 100, queue: 100, log: 100, ..Profile::SNORT3 };
             let (rules, report) = engine::rules(&source, &Config { require_sid: false, ..Config::default() }, profile);
+            let mut limits = EngineConfig::for_profile(profile).limits;
+            // Snort has a depth for each encoding, and 0 turns that one off.
+            limits.mime_depth = setting(&lua, "bitenc_decode_depth").filter(|&depth| depth > 0);
             let config = EngineConfig {
+                limits,
                 snaplen: None,
                 bindings: bindings(&lua),
                 identify: lua.contains("wizard"),
@@ -47,6 +51,12 @@ pub(crate) fn run(options: &Options) -> Vec<Outcome> {
             Some(Outcome { case: text(&case, "name").to_owned(), group: String::new(), failure })
         })
         .collect()
+}
+
+/// A number of the case's configuration.
+fn setting(lua: &str, name: &str) -> Option<u64> {
+    let (_, rest) = lua.split_once(name)?;
+    rest.trim_start().strip_prefix('=')?.split(',').next()?.trim().parse().ok()
 }
 
 /// The lines of the case's `rate_filter` table.

@@ -207,7 +207,11 @@ impl Message {
         let file = self.entity.decoder().decode(&plain, last, &mut scratch.decoded);
         self.encoded = self.encoded.saturating_add(plain.trim_ascii().len() as u64);
         self.decoded = self.decoded.saturating_add(file.len() as u64);
+        let depth = cx.limits.mime_depth.map_or(u64::MAX, |depth| depth.saturating_sub(position));
+        let given = usize::try_from(depth).unwrap_or(usize::MAX).min(file.len());
+        let (file, beyond) = file.split_at_checked(given).unwrap_or((file, &[]));
         cx.counters.add(Counter::MimeFileBytes, file.len() as u64);
+        cx.counters.add(Counter::MimeBytesSkipped, beyond.len() as u64);
         let view = FileView { file, position };
         cx.sink.pdu(&Pdu { view: &view, starts_message: self.starts, ..Pdu::plain(piece) });
         if scratch.decoded.capacity() > SCRATCH_KEEP {

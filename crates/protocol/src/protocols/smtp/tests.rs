@@ -64,6 +64,14 @@ fn commands_replies_and_parts_are_units_of_their_own() {
 }
 
 #[test]
+fn a_depth_cuts_each_attachment() {
+    let limits = Limits { mime_depth: Some(8), ..Limits::default() };
+    let replay = run(limits, &session(MAIL));
+    assert_eq!(files(&replay), ["plain te", "attached", "quoted m"]);
+    assert_eq!(replay.recorder.pdus.len(), run(Limits::default(), &session(MAIL)).recorder.pdus.len());
+}
+
+#[test]
 fn a_message_without_mime_headers_is_one_unit_with_its_text_as_file() {
     let replay = run(Limits::default(), &session(b"Subject: x\r\n\r\nhello\r\n..dot\r\n.\r\n"));
     assert_eq!(files(&replay), ["hello\r\n.dot\r\n"]);
