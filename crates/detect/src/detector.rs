@@ -92,7 +92,11 @@ impl Detector {
         self.candidates.clear();
         self.matches.clear();
         self.collect(set, unit, flow.as_deref_mut(), context, counters);
-        if self.candidates.is_empty() {
+        let whole = unit.kind == UnitKind::Stream && !context.border && !context.content_off;
+        if whole && let Some(flow) = flow.as_deref_mut() {
+            self.go_on(set, unit, flow, context, counters);
+        }
+        if self.candidates.is_empty() && self.matches.is_empty() {
             return;
         }
         self.candidates.sort_unstable();
@@ -104,7 +108,10 @@ impl Detector {
                 continue;
             }
             counters.bump(Counter::RulesEvaluated);
-            if !evaluate::matches(&rule.rule, unit, counters, None) {
+            if let Err(later) = evaluate::matches_or_later(&rule.rule, unit, counters, None) {
+                if let (true, Some(beyond), Some(flow)) = (whole, later, flow.as_deref_mut()) {
+                    flow.continue_later(unit, index, beyond, counters);
+                }
                 continue;
             }
             self.matched(index, rule, unit, flow.as_deref_mut(), context, counters);
@@ -112,6 +119,39 @@ impl Detector {
         self.candidates = candidates;
         if !self.matches.is_empty() {
             self.raise(set, unit, flow, context, counters, out);
+        }
+    }
+
+    /// Goes on with the rules that ran past the end of the piece before.
+    fn go_on<'a>(
+        &mut self,
+        set: &RuleSet,
+        unit: &mut Unit<'a>,
+        flow: &mut FlowState,
+        context: UnitContext,
+        counters: &mut Counters,
+    ) {
+        let waiting = flow.take_continuations(unit);
+        for (index, beyond) in waiting {
+            let Some(rule) = set.rule(index) else { continue };
+            let arena = unit.arena;
+            let piece = match beyond.buffer {
+                BufferId::PktData => Some(unit.payload),
+                // Lent by the unit's view or arena, both of which outlive it.
+                buffer => unit.view.searchable(buffer, arena),
+            };
+            let Some(piece) = piece.filter(|piece| !piece.is_empty()) else {
+                flow.continue_later(unit, index, beyond, counters);
+                continue;
+            };
+            if beyond.buffer == BufferId::FileData && unit.view.file_position() == 0 {
+                continue;
+            }
+            match evaluate::resume(&rule.rule, unit, piece, &beyond, counters) {
+                Ok(()) => self.matched(index, rule, unit, Some(&mut *flow), context, counters),
+                Err(Some(later)) => flow.continue_later(unit, index, later, counters),
+                Err(None) => {}
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! behind it failed and the option directly behind it is relative (`snort/02-options.md` §2.3).
 //! *Limits*: [`MAX_STEPS`] option evaluations per rule and unit (`rule_steps_exceeded`).
 
-use tapir_options::{CompiledRule, Cursor, Eval, RuleOption, Unit, Vars};
+use tapir_options::{Beyond, CompiledRule, Cursor, Eval, RuleOption, Unit, Vars};
 use tapir_telemetry::{Counter, Counters};
 
 /// Option evaluations of one rule on one unit at most. Normal rules need tens.
@@ -17,9 +17,42 @@ pub(crate) fn matches<'a>(
     counters: &mut Counters,
     hits: Option<&mut Vec<tapir_options::Hit>>,
 ) -> bool {
-    let mut run =
-        Run { eval: Eval { unit, vars: Vars::default(), base64: None, counters, hits, option: 0 }, steps: MAX_STEPS };
-    run.from(&rule.options, 0, Cursor::new(unit))
+    matches_or_later(rule, unit, counters, hits).is_ok()
+}
+
+/// As [`matches`]; if the data ended too early, the error says where the rule would go on in the next piece.
+pub(crate) fn matches_or_later<'a>(
+    rule: &CompiledRule,
+    unit: &Unit<'a>,
+    counters: &mut Counters,
+    hits: Option<&mut Vec<tapir_options::Hit>>,
+) -> Result<(), Option<Beyond>> {
+    let eval = Eval { unit, vars: Vars::default(), base64: None, counters, hits, option: 0, beyond: None };
+    let mut run = Run { eval, steps: MAX_STEPS };
+    if run.from(&rule.options, 0, Cursor::new(unit)) { Ok(()) } else { Err(run.eval.beyond) }
+}
+
+/// Goes on with a rule in the next piece of the buffer.
+pub(crate) fn resume<'a>(
+    rule: &CompiledRule,
+    unit: &Unit<'a>,
+    piece: &'a [u8],
+    at: &Beyond,
+    counters: &mut Counters,
+) -> Result<(), Option<Beyond>> {
+    let mut cursor = Cursor::new(unit);
+    cursor.set(at.buffer, piece);
+    match usize::try_from(at.ahead) {
+        Ok(pos) if pos >= piece.len() => {
+            let ahead = at.ahead.saturating_sub(i64::try_from(piece.len()).unwrap_or(i64::MAX));
+            return Err(Some(Beyond { ahead, ..*at }));
+        }
+        Ok(pos) => cursor.pos = pos,
+        Err(_) => cursor.behind = usize::try_from(at.ahead.unsigned_abs()).unwrap_or(usize::MAX),
+    }
+    let eval = Eval { unit, vars: at.vars, base64: None, counters, hits: None, option: 0, beyond: None };
+    let mut run = Run { eval, steps: MAX_STEPS };
+    if run.from(&rule.options, usize::from(at.option), cursor) { Ok(()) } else { Err(run.eval.beyond) }
 }
 
 struct Run<'a, 's> {

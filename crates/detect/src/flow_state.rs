@@ -2,11 +2,14 @@
 //! a later section of the message.
 
 use tapir_flow::Direction;
-use tapir_options::BitOp;
+use tapir_options::{Beyond, BitOp, Unit};
+use tapir_protocol::BufferId;
 use tapir_telemetry::{Counter, Counters};
 
 /// Flowbits of one flow at most.
 const MAX_BITS: usize = 1024;
+/// Rules that wait for the next piece of a buffer at most, per direction (Snort: `max_continuations_per_flow`).
+const MAX_CONTINUATIONS: usize = 1024;
 /// Rules waiting for a later section at most (beyond: they are dropped and counted).
 const MAX_PENDING: usize = 4096;
 
@@ -21,6 +24,8 @@ pub struct FlowState {
     /// Entries of `raised` from here on were raised at the last cut, and count for the piece behind it, too.
     at_cut: [Option<usize>; 2],
     tails: [Tail; 2],
+    /// Rules that ran past the end of a piece, and where they go on.
+    continuations: [Vec<(u32, Beyond)>; 2],
     /// The wire packet that caused the last flush.
     flushed_by: [u64; 2],
     /// Rules whose pattern was found in the header section of the current message.
@@ -94,13 +99,15 @@ impl FlowState {
         for list in self.raised.iter_mut().chain(self.pending.iter_mut()) {
             list.clear();
         }
+        self.continuations = Default::default();
     }
 
     /// Bytes of memory held.
     pub fn footprint(&self) -> usize {
         let tails = self.tails.iter().map(|tail| tail.bytes.capacity()).sum::<usize>();
         let lists = self.raised.iter().chain(&self.pending).map(Vec::capacity).sum::<usize>() + self.bits.capacity();
-        tails + lists * size_of::<u32>()
+        let waiting = self.continuations.iter().map(Vec::capacity).sum::<usize>() * size_of::<(u32, Beyond)>();
+        tails + waiting + lists * size_of::<u32>()
     }
 
     fn raised_mut(&mut self, direction: Direction) -> Option<(&mut Vec<u32>, &mut bool)> {
@@ -165,9 +172,28 @@ impl FlowState {
         continues.then_some(start)
     }
 
+    /// The rule goes on in the next piece of the buffer, of this direction.
+    pub(crate) fn continue_later(&mut self, unit: &Unit<'_>, rule: u32, beyond: Beyond, counters: &mut Counters) {
+        if !matches!(beyond.buffer, BufferId::PktData | BufferId::FileData) {
+            return;
+        }
+        let Some(list) = unit.flow.and_then(|flow| self.continuations.get_mut(flow.direction.index())) else { return };
+        if list.len() >= MAX_CONTINUATIONS {
+            counters.bump(Counter::ContinuationsOverLimit);
+        } else {
+            list.push((rule, beyond));
+        }
+    }
+
+    pub(crate) fn take_continuations(&mut self, unit: &Unit<'_>) -> Vec<(u32, Beyond)> {
+        let list = unit.flow.and_then(|flow| self.continuations.get_mut(flow.direction.index()));
+        list.map(std::mem::take).unwrap_or_default()
+    }
+
     /// No more file data comes.
     pub fn forget_files(&mut self) {
         self.tails = Default::default();
+        self.continuations = Default::default();
     }
 
     /// Whether a match on rebuilt data is new; notes it.

@@ -19,6 +19,8 @@ alert http ( msg:"two"; flow:to_client; file_data; content:"first-half"; content
 alert http ( msg:"by header"; flow:to_client; http_header; content:"X-Kind: odd"; file_data; content:"MARK-OF-EVIL"; sid:3; )
 alert http ( msg:"at its start"; flow:to_client; file_data; content:"MARK-OF-EVIL",depth 600; sid:4; )
 alert http ( msg:"unless safe"; flow:to_client; file_data; content:"MARK-OF-EVIL"; content:!"harmless"; sid:5; )
+alert http ( msg:"jump"; flow:to_client; file_data; content:"JUMP",fast_pattern; byte_jump:4,0,relative,big; content:"LANDED",within 8; sid:7; )
+alert http ( msg:"window"; flow:to_client; file_data; content:"OPEN-UP",fast_pattern; content:"CLOSE-IT",within 5000; sid:8; )
 alert http ( msg:"posted"; flow:to_server; http_client_body; content:"MARK-OF-EVIL"; sid:6; )
 "#;
 const PIECE: usize = 16_384;
@@ -121,6 +123,22 @@ fn parts_of_a_rule_may_stand_on_both_sides() {
 fn a_rule_that_began_in_the_header_goes_on() {
     let body = body(2 * PIECE, &[(PIECE - 5, MARK)]);
     assert_eq!(alerts(Side::Server, &response(&body, "X-Kind: odd\r\n"), &body, &rules()), [1, 3]);
+}
+
+#[test]
+fn a_jump_or_a_window_beyond_the_piece_goes_on_in_the_next_ones() {
+    let far = (3 * PIECE + 100 - 5008) as u32;
+    let jump = [b"JUMP".as_slice(), &far.to_be_bytes()].concat();
+    let marks: &[(usize, &[u8])] = &[(5000, &jump), (3 * PIECE + 102, b"LANDED")];
+    let body_with = |marks: &[(usize, &[u8])]| body(4 * PIECE, marks);
+    let landed = body_with(marks);
+    assert_eq!(alerts(Side::Server, &response(&landed, ""), &landed, &rules()), [7]);
+    let missed = body_with(&[(5000, &jump), (3 * PIECE + 103, b"LANDED")]);
+    assert_eq!(alerts(Side::Server, &response(&missed, ""), &missed, &rules()), [0_u32; 0]);
+    let inside = body_with(&[(PIECE - 2000, b"OPEN-UP"), (PIECE + 2900, b"CLOSE-IT")]);
+    assert_eq!(alerts(Side::Server, &response(&inside, ""), &inside, &rules()), [8]);
+    let outside = body_with(&[(PIECE - 2000, b"OPEN-UP"), (PIECE + 3100, b"CLOSE-IT")]);
+    assert_eq!(alerts(Side::Server, &response(&outside, ""), &outside, &rules()), [0_u32; 0]);
 }
 
 #[test]

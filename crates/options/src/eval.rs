@@ -88,17 +88,19 @@ pub struct Cursor<'a> {
     /// On a retry: what the last success of this option left in it; 0 on the first try.
     /// An option that can be retried stores here where its next search begins (never 0).
     pub delta: usize,
+    /// The position is so many bytes before the data: a rule that goes on in the next piece.
+    pub behind: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// At the start of `pkt_data`.
     pub fn new(unit: &Unit<'a>) -> Self {
-        Self { id: BufferId::PktData, data: unit.payload, pos: 0, delta: 0 }
+        Self { id: BufferId::PktData, data: unit.payload, pos: 0, delta: 0, behind: 0 }
     }
 
     /// Moves to the start of another buffer.
     pub fn set(&mut self, id: BufferId, data: &'a [u8]) {
-        *self = Self { id, data, pos: 0, delta: 0 };
+        *self = Self { id, data, pos: 0, delta: 0, behind: 0 };
     }
 
     /// The bytes from the position on.
@@ -126,6 +128,19 @@ impl Vars {
             *slot = value;
         }
     }
+}
+
+/// Where a rule would go on if the data did (`snort/02-options.md`, continuation across PDUs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beyond {
+    /// The option to evaluate next.
+    pub option: u16,
+    /// The buffer.
+    pub buffer: BufferId,
+    /// The cursor, counted from the end of the data: at or before it (a window reaches beyond), or behind it.
+    pub ahead: i64,
+    /// Variables.
+    pub vars: Vars,
 }
 
 /// What a hit was found by.
@@ -166,4 +181,18 @@ pub struct Eval<'a, 's> {
     pub hits: Option<&'s mut Vec<Hit>>,
     /// Index of the option under evaluation (for [`Hit::option`]).
     pub option: u16,
+    /// Set by an option that failed because the data ends too early.
+    pub beyond: Option<Beyond>,
+}
+
+impl Eval<'_, '_> {
+    /// Notes that evaluation could go on at `option` if there were more data, with the cursor at `position`.
+    pub fn go_beyond(&mut self, option: u16, cursor: &Cursor<'_>, position: i64) {
+        /// What is further ahead will not come.
+        const MAX_AHEAD: i64 = 1 << 31;
+        let ahead = position.saturating_sub(i64::try_from(cursor.data.len()).unwrap_or(i64::MAX));
+        if self.beyond.is_none() && ahead < MAX_AHEAD {
+            self.beyond = Some(Beyond { option, buffer: cursor.id, ahead, vars: self.vars });
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub use bits::BitNames;
 pub use compile::{CompileContext, compile};
 pub use def::{Kind, OptionDef, Repeat};
 pub use effect::{BitOp, DetectionFilter, Effect, FilterKind, FlowSpec, StreamWord, Tag, TagKind, Threshold, Track};
-pub use eval::{BitView, Cursor, Eval, Hit, HitKind, Net, Unit, UnitKind, Vars};
+pub use eval::{Beyond, BitView, Cursor, Eval, Hit, HitKind, Net, Unit, UnitKind, Vars};
 pub use fold::{fold, fuzz_fold};
 pub use fuzz::fuzz_option_value;
 pub use options::{OPTIONS, declare, definition, fuzz_content};

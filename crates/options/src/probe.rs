@@ -39,7 +39,15 @@ pub(crate) fn unit<'a>(data: &'a [u8], arena: &'a Bump) -> Unit<'a> {
 pub(crate) fn run<'a, R>(unit: &Unit<'a>, f: impl FnOnce(&mut Eval<'a, '_>, &mut Cursor<'a>) -> R) -> R {
     let mut counters = Counters::default();
     let mut cursor = Cursor::new(unit);
-    let mut ev = Eval { unit, vars: Vars::default(), base64: None, counters: &mut counters, hits: None, option: 0 };
+    let mut ev = Eval {
+        unit,
+        vars: Vars::default(),
+        base64: None,
+        counters: &mut counters,
+        hits: None,
+        option: 0,
+        beyond: None,
+    };
     f(&mut ev, &mut cursor)
 }
 

@@ -151,6 +151,7 @@ counters! {
     EventsFiltered = "events_filtered", Events, "Events not raised because of an event_filter or threshold.";
     EventsPassed = "events_passed", Events, "Matches silenced by a pass rule on the same unit.";
     EventsRepeated = "events_repeated", Events, "Matches on rebuilt data of rules already raised on the raw packet.";
+    ContinuationsOverLimit = "continuations_over_limit", Events, "Rules not continued in the next piece of a file because too many of the flow wait already.";
     EventsOverLimit = "events_over_limit", Events, "Matches dropped by the per-unit limits of the event queue.";
     FlowbitsOverLimit = "flowbits_over_limit", Events, "Flowbits not set because the flow already has too many.";
     SearchCapped = "search_capped", Events, "Pattern searches finished by the flat automaton: too many near matches in the buffer.";

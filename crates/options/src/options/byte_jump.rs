@@ -91,7 +91,12 @@ impl RuleOption for ByteJump {
                 cursor.pos = pos;
                 true
             }
-            _ => false,
+            Ok(pos) => {
+                let next = ev.option.saturating_add(1);
+                ev.go_beyond(next, cursor, i64::try_from(pos).unwrap_or(i64::MAX));
+                false
+            }
+            Err(_) => false,
         }
     }
 

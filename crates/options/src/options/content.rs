@@ -70,7 +70,7 @@ impl Content {
         let size = i64::try_from(cursor.data.len()).ok()?;
         let mut start = self.window.start.as_ref().map_or(0, |start| start.value(&ev.vars));
         if self.window.relative {
-            start += i64::try_from(cursor.pos).ok()?;
+            start += position(cursor);
         } else if cursor.id == BufferId::FileData && (self.window.start.is_some() || self.window.len.is_some()) {
             let before = i64::try_from(ev.unit.view.file_position()).unwrap_or(i64::MAX);
             if before > 0 {
@@ -94,6 +94,18 @@ impl Content {
         (start <= end).then_some((usize::try_from(start).ok()?, usize::try_from(end).ok()?))
     }
 
+    /// Whether the window starts behind the data, or is limited and ends there.
+    fn reaches_beyond(&self, ev: &Eval<'_, '_>, cursor: &Cursor<'_>) -> bool {
+        if !self.window.relative {
+            return false;
+        }
+        let size = i64::try_from(cursor.data.len()).unwrap_or(i64::MAX);
+        let distance = self.window.start.as_ref().map_or(0, |start| start.value(&ev.vars));
+        let start = position(cursor).saturating_add(distance);
+        let end = self.window.len.as_ref().map(|len| start.saturating_add(len.value(&ev.vars)));
+        start >= size || end.is_some_and(|end| end > size)
+    }
+
     #[inline]
     fn find(&self, ev: &Eval<'_, '_>, cursor: &Cursor<'_>) -> Option<usize> {
         let (start, end) = self.range(ev, cursor)?;
@@ -101,6 +113,13 @@ impl Content {
         let found = self.literal.find(cursor.data.get(start..end)?)?;
         Some(start + found)
     }
+}
+
+/// The cursor's position; negative if it stands in a piece before this one.
+#[inline]
+fn position(cursor: &Cursor<'_>) -> i64 {
+    let here = i64::try_from(cursor.pos).unwrap_or(i64::MAX);
+    here.saturating_sub(i64::try_from(cursor.behind).unwrap_or(i64::MAX))
 }
 
 impl RuleOption for Content {
@@ -134,7 +153,13 @@ impl RuleOption for Content {
         if self.negated {
             return found.is_none();
         }
-        let Some(at) = found else { return false };
+        let Some(at) = found else {
+            if self.reaches_beyond(ev, cursor) {
+                ev.go_beyond(ev.option, cursor, position(cursor));
+            }
+            return false;
+        };
+        cursor.behind = 0;
         cursor.pos = at + self.literal.len();
         cursor.delta = at + self.literal.shift();
         if let Some(hits) = ev.hits.as_deref_mut() {
