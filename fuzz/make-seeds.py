@@ -229,6 +229,8 @@ put("dns", "datagrams", turns((C, QUERY), (S, ANSWER)))
 put("dns", "stream", turns((C, struct.pack(">H", len(QUERY)) + QUERY), (S, struct.pack(">H", len(ANSWER)) + ANSWER)))
 put("modbus", "read", turns((C, bytes.fromhex("000100000006010300000002")), (S, bytes.fromhex("00010000000701030400010002"))))
 put("modbus", "broken", turns((C, bytes.fromhex("00010000ffff01"))))
+put("gtp", "versions", turns((C, bytes.fromhex("3210000b00000001000700000e05830002" "0161")), (C, bytes.fromhex("4820000d00000001000007000300010005")),
+    (S, bytes.fromhex("1e020002" + "ff" * 16 + "0e05"))))
 put("iec104", "start", turns((C, bytes.fromhex("680407000000")), (S, bytes.fromhex("68040b000000")), (S, bytes.fromhex("680e00000000010103000100010000ff"))))
 put("dnp3", "read", turns((C, bytes.fromhex("056408c40a0001000000c0c001000000"))))
 put("dns", "loop", turns((C, struct.pack(">HHHHHH", 1, 0, 1, 0, 0, 0) + b"\xc0\x0c\0\1\0\1")))

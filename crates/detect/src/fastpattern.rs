@@ -94,7 +94,7 @@ fn unsearchable(rule: &CompiledRule, pattern: &FastPattern, key: &BufferKey) -> 
     let part_of_whole = match &key.selector {
         Selector::Whole => true,
         Selector::Uri(tapir_protocol::UriPart::Path | tapir_protocol::UriPart::Query) => true,
-        Selector::Uri(_) | Selector::Field(_) | Selector::Param { .. } => false,
+        Selector::Uri(_) | Selector::Field(_) | Selector::Param { .. } | Selector::Element(_) => false,
     };
     !part_of_whole || (request_only && rule.flow.direction == Some(Direction::ToClient))
 }

@@ -44,6 +44,7 @@ pub fn generator(gid: u32) -> &'static str {
         133 => "smb and dce/rpc",
         141 => "imap",
         142 => "pop3",
+        143 => "gtp",
         144 => "modbus",
         145 => "dnp3",
         151 => "iec104",

@@ -18,6 +18,7 @@ mod eval;
 mod field;
 mod fold;
 mod fuzz;
+mod gtp;
 mod http_fact;
 mod int_match;
 mod options;

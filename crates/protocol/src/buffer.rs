@@ -73,6 +73,7 @@ buffers! {
     DceStubData = "dce_stub_data", Fast, [NetbiosSsn, Dcerpc];
     ModbusData = "modbus_data", Fast, [Modbus];
     Dnp3Data = "dnp3_data", Fast, [Dnp3];
+    GtpInfo = "gtp_info", Other, [Gtp];
     DnsQuery = "dns_query", Fast, [Dns];
     TlsSni = "tls_sni", Fast, [Ssl];
 }
@@ -108,6 +109,8 @@ pub enum Selector {
         /// Occurrence, from 0.
         occurrence: u32,
     },
+    /// The information element of this type, for versions 0, 1 and 2 of the protocol (`gtp_info`).
+    Element([Option<u8>; 3]),
 }
 
 /// A buffer as an option names it.

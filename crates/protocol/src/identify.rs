@@ -161,7 +161,7 @@ pub fn bind_port(transport: TransportKind, server_port: u16) -> Option<Service> 
         (_, 53) => Some(Service::Dns),
         (TransportKind::Tcp, 111) => Some(Service::SunRpc),
         (TransportKind::Tcp, 502) => Some(Service::Modbus),
-        (TransportKind::Tcp, 2123 | 2152 | 3386) => Some(Service::Gtp),
+        (_, 2123 | 2152 | 3386) => Some(Service::Gtp),
         (TransportKind::Tcp, 2404) => Some(Service::Iec104),
         (TransportKind::Tcp, 4840) => Some(Service::Opcua),
         (TransportKind::Udp, 2222) | (TransportKind::Tcp, 44_818) => Some(Service::Cip),

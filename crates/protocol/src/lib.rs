@@ -32,7 +32,7 @@ pub use inspector::{
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 pub use service::Service;
 pub use view::{
-    ApciType, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, NoView, PduView, SipFacts, SslFacts,
+    ApciType, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, ModbusFacts, NoView, PduView, SipFacts, SslFacts,
 };
 
 /// Entry points of fuzz targets: one per parser of hostile bytes.
@@ -44,6 +44,7 @@ pub mod fuzz {
     pub use crate::protocols::dnp3::fuzz_dnp3;
     pub use crate::protocols::dns::fuzz_dns;
     pub use crate::protocols::ftp::fuzz_ftp;
+    pub use crate::protocols::gtp::fuzz_gtp;
     pub use crate::protocols::http::fuzz_http;
     pub use crate::protocols::iec104::fuzz_iec104;
     pub use crate::protocols::imap::fuzz_imap;

@@ -50,6 +50,11 @@ pub trait PduView {
         None
     }
 
+    /// GTP facts (`gtp_version`, `gtp_type`).
+    fn gtp(&self) -> Option<GtpFacts> {
+        None
+    }
+
     /// HTTP facts that are not buffers. `request` asks for the request while a response is inspected.
     fn http(&self, _request: bool) -> Option<HttpFacts<'_>> {
         None
@@ -154,6 +159,15 @@ pub struct Iec104Facts {
     pub apci: ApciType,
     /// Type identification of the ASDU that an I-format APDU carries.
     pub asdu: Option<u8>,
+}
+
+/// Facts of a GTP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GtpFacts {
+    /// Version of the protocol: 0, 1 or 2.
+    pub version: u8,
+    /// Message type; what a number means depends on the version.
+    pub message: u8,
 }
 
 /// Facts of an HTTP message that are not buffers.

@@ -117,6 +117,7 @@ fn buffer_words(key: &BufferKey) -> String {
         Selector::Field(name) => format!("{} field {name}{whose}", key.id.name()),
         Selector::Uri(part) => format!("{} {part:?}{whose}", key.id.name()).to_lowercase(),
         Selector::Param { name, .. } => format!("parameter \"{}\"", String::from_utf8_lossy(name)),
+        Selector::Element(_) => key.id.name().to_owned(),
     }
 }
 

@@ -34,7 +34,7 @@ impl RuleOption for SetBuffer {
     fn canonical(&self) -> String {
         let mut words = Vec::new();
         match &self.key.selector {
-            Selector::Whole => {}
+            Selector::Whole | Selector::Element(_) => {}
             Selector::Field(name) => words.push(format!("field {name}")),
             Selector::Uri(part) => words.push(part_name(*part).to_owned()),
             Selector::Param { name, nocase, .. } => {

@@ -31,6 +31,9 @@ mod flow;
 mod flowbits;
 mod fragbits;
 mod fragoffset;
+mod gtp_info;
+mod gtp_type;
+mod gtp_version;
 mod http_header_test;
 mod http_max_header_line;
 mod http_max_trailer_line;
@@ -110,6 +113,9 @@ pub static OPTIONS: &[&OptionDef] = &[
     &flowbits::DEF,
     &fragbits::DEF,
     &fragoffset::DEF,
+    &gtp_info::DEF,
+    &gtp_type::DEF,
+    &gtp_version::DEF,
     &http_header_test::DEF,
     &http_max_header_line::DEF,
     &http_max_trailer_line::DEF,
@@ -160,7 +166,10 @@ pub static OPTIONS: &[&OptionDef] = &[
 
 /// The definition of an option by its name in rules.
 pub fn definition(name: &str) -> Option<&'static OptionDef> {
-    if BufferId::ALL.iter().any(|id| id.name() == name && !matches!(id, BufferId::Base64Data | BufferId::HttpParam)) {
+    if BufferId::ALL
+        .iter()
+        .any(|id| id.name() == name && !matches!(id, BufferId::Base64Data | BufferId::HttpParam | BufferId::GtpInfo))
+    {
         return Some(&buffer::DEF);
     }
     OPTIONS.iter().copied().find(|def| def.name == name && def.name != buffer::DEF.name)

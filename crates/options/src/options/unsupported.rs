@@ -14,7 +14,6 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["file_type", "file_meta", "file.magic", "filemagic"], "file types are not identified"),
     (&["filestore", "filemd5", "filesha1", "filesha256", "filesize"], "files are not kept or hashed"),
     (&["appids", "appid"], "applications are not identified beyond the service"),
-    (&["gtp_info", "gtp_type", "gtp_version"], "GTP is not inspected"),
     (
         &[
             "cip_attribute",

@@ -132,6 +132,7 @@ fn ports_bind_as_in_the_default_configuration() {
     assert_eq!(bind_port(TransportKind::Udp, 53), Some(Service::Dns));
     assert_eq!(bind_port(TransportKind::Tcp, 111), Some(Service::SunRpc));
     assert_eq!(bind_port(TransportKind::Udp, 111), None);
+    assert_eq!(bind_port(TransportKind::Udp, 2123), Some(Service::Gtp));
     assert_eq!(bind_port(TransportKind::Tcp, 80), None);
 }
 

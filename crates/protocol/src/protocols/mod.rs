@@ -5,6 +5,7 @@ pub(crate) mod dnp3;
 pub(crate) mod dns;
 pub(crate) mod ftp;
 pub(crate) mod ftp_data;
+pub(crate) mod gtp;
 pub(crate) mod http;
 pub(crate) mod iec104;
 pub(crate) mod imap;
@@ -47,6 +48,7 @@ pub static PROTOCOLS: &[&ProtocolDef] = &[
     &dns::DEF,
     &ftp::DEF,
     &ftp_data::DEF,
+    &gtp::DEF,
     &http::DEF,
     &iec104::DEF,
     &imap::DEF,
