@@ -73,6 +73,7 @@ buffers! {
     DceStubData = "dce_stub_data", Fast, [NetbiosSsn, Dcerpc];
     ModbusData = "modbus_data", Fast, [Modbus];
     Dnp3Data = "dnp3_data", Fast, [Dnp3];
+    S7commplusContent = "s7commplus_content", Fast, [S7commplus];
     DnsQuery = "dns_query", Fast, [Dns];
     TlsSni = "tls_sni", Fast, [Ssl];
 }

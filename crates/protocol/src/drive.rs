@@ -8,7 +8,7 @@
 
 use crate::{
     BufferId, BufferKey, DceFacts, DetachReason, Dnp3Facts, End, Expectation, Iec104Facts, InspectCx, Inspector,
-    InspectorEvent, Limits, ModbusFacts, Pdu, PduKind, PduSink, Section, SslFacts, Step,
+    InspectorEvent, Limits, MmsFacts, ModbusFacts, Pdu, PduKind, PduSink, S7commplusFacts, Section, SslFacts, Step,
 };
 use bumpalo::Bump;
 use std::net::{IpAddr, Ipv4Addr};
@@ -34,6 +34,8 @@ pub struct Seen {
     pub modbus: Option<ModbusFacts>,
     pub dnp3: Option<Dnp3Facts>,
     pub iec104: Option<Iec104Facts>,
+    pub s7commplus: Option<S7commplusFacts>,
+    pub mms: Option<MmsFacts>,
 }
 
 impl Seen {
@@ -82,6 +84,8 @@ impl PduSink for Recorder<'_> {
             modbus: pdu.view.modbus(),
             dnp3: pdu.view.dnp3(),
             iec104: pdu.view.iec104(),
+            s7commplus: pdu.view.s7commplus(),
+            mms: pdu.view.mms(),
         });
     }
 

@@ -59,6 +59,8 @@ mod regex;
 mod rem;
 mod replace;
 mod rpc;
+mod s7commplus_func;
+mod s7commplus_opcode;
 mod sameip;
 mod sd_pattern;
 mod seq;
@@ -138,6 +140,8 @@ pub static OPTIONS: &[&OptionDef] = &[
     &rem::DEF,
     &replace::DEF,
     &rpc::DEF,
+    &s7commplus_func::DEF,
+    &s7commplus_opcode::DEF,
     &sameip::DEF,
     &sd_pattern::DEF,
     &seq::DEF,

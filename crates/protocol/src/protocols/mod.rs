@@ -10,6 +10,7 @@ pub(crate) mod iec104;
 pub(crate) mod imap;
 pub(crate) mod modbus;
 pub(crate) mod pop3;
+pub(crate) mod s7commplus;
 pub(crate) mod sip;
 pub(crate) mod smb;
 pub(crate) mod smtp;
@@ -52,6 +53,7 @@ pub static PROTOCOLS: &[&ProtocolDef] = &[
     &imap::DEF,
     &modbus::DEF,
     &pop3::DEF,
+    &s7commplus::DEF,
     &sip::DEF,
     &smb::DEF,
     &smtp::DEF,
