@@ -49,6 +49,7 @@ pub mod fuzz {
     pub use crate::protocols::http::fuzz_http;
     pub use crate::protocols::iec104::fuzz_iec104;
     pub use crate::protocols::imap::fuzz_imap;
+    pub use crate::protocols::mms::fuzz_mms;
     pub use crate::protocols::modbus::fuzz_modbus;
     pub use crate::protocols::pop3::fuzz_pop3;
     pub use crate::protocols::s7commplus::fuzz_s7commplus;

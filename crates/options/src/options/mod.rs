@@ -51,6 +51,7 @@ mod ipopts;
 mod isdataat;
 mod itype;
 mod md5;
+mod mms_func;
 mod modbus_func;
 mod modbus_unit;
 mod noalert;
@@ -132,6 +133,7 @@ pub static OPTIONS: &[&OptionDef] = &[
     &isdataat::DEF,
     &itype::DEF,
     &md5::DEF,
+    &mms_func::DEF,
     &modbus_func::DEF,
     &modbus_unit::DEF,
     &noalert::DEF,

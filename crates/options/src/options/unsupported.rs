@@ -31,7 +31,6 @@ const NAMES: &[(&[&str], &str)] = &[
         ],
         "CIP and EtherNet/IP are not inspected",
     ),
-    (&["mms_data", "mms_func"], "MMS is not inspected"),
     (
         &["opcua_msg_type", "opcua_msg_service", "opcua_node_id", "opcua_node_namespace_index"],
         "OPC UA is not inspected",

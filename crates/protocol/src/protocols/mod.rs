@@ -8,6 +8,7 @@ pub(crate) mod ftp_data;
 pub(crate) mod http;
 pub(crate) mod iec104;
 pub(crate) mod imap;
+pub(crate) mod mms;
 pub(crate) mod modbus;
 pub(crate) mod pop3;
 pub(crate) mod s7commplus;
@@ -51,6 +52,7 @@ pub static PROTOCOLS: &[&ProtocolDef] = &[
     &http::DEF,
     &iec104::DEF,
     &imap::DEF,
+    &mms::DEF,
     &modbus::DEF,
     &pop3::DEF,
     &s7commplus::DEF,
