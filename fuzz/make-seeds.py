@@ -232,6 +232,9 @@ put("modbus", "broken", turns((C, bytes.fromhex("00010000ffff01"))))
 put("gtp", "versions", turns((C, bytes.fromhex("3210000b00000001000700000e05830002" "0161")), (C, bytes.fromhex("4820000d00000001000007000300010005")),
     (S, bytes.fromhex("1e020002" + "ff" * 16 + "0e05"))))
 put("iec104", "start", turns((C, bytes.fromhex("680407000000")), (S, bytes.fromhex("68040b000000")), (S, bytes.fromhex("680e00000000010103000100010000ff"))))
+put("mms", "read", turns((C, bytes.fromhex("0300001c02f08001000100610f300d020103a008a006020107a40100"))))
+put("s7commplus", "create", turns((C, bytes.fromhex("0300000b06e00000000100")), (S, bytes.fromhex("0300000b06d00001000200")), (C, bytes.fromhex("0300001802f0807201000931000004ca0000000172010000"))))
+put("s7commplus", "fragments", turns((C, bytes.fromhex("0300000d02f00072020009310000")), (C, bytes.fromhex("0300000b02f080054c0000"))))
 put("dnp3", "read", turns((C, bytes.fromhex("056408c40a0001000000c0c001000000"))))
 put("dns", "loop", turns((C, struct.pack(">HHHHHH", 1, 0, 1, 0, 0, 0) + b"\xc0\x0c\0\1\0\1")))
 

@@ -8,8 +8,8 @@
 
 use bumpalo::Bump;
 use tapir_protocol::{
-    BufferId, BufferKey, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector,
-    SipFacts, SslFacts,
+    BufferId, BufferKey, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts, PduView,
+    S7commplusFacts, Selector, SipFacts, SslFacts,
 };
 
 /// The view of the piece behind the cut, with the bytes around the cut in place of its file bytes.
@@ -82,6 +82,14 @@ impl PduView for BorderView<'_> {
 
     fn gtp(&self) -> Option<GtpFacts> {
         self.piece.gtp()
+    }
+
+    fn s7commplus(&self) -> Option<S7commplusFacts> {
+        self.piece.s7commplus()
+    }
+
+    fn mms(&self) -> Option<MmsFacts> {
+        self.piece.mms()
     }
 
     fn http(&self, request: bool) -> Option<HttpFacts<'_>> {

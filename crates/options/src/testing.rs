@@ -11,8 +11,8 @@ use tapir_packet::{
     DecodeEvents, Fragment, Frame, FrameMeta, IcmpHeader, IpLayer, LinkType, Packet, TcpHeader, Timestamp, Transport,
 };
 use tapir_protocol::{
-    BufferId, BufferKey, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector,
-    SipFacts, SslFacts,
+    BufferId, BufferKey, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts, PduView,
+    S7commplusFacts, Selector, SipFacts, SslFacts,
 };
 use tapir_rules::{Action, Address, Arrow, Diagnostic, Dialect, Header, OptionNode, Ports, Rule, RuleInfo, Span};
 
@@ -279,6 +279,8 @@ pub(crate) struct Facts {
     pub dnp3: Option<Dnp3Facts>,
     pub iec104: Option<Iec104Facts>,
     pub gtp: Option<GtpFacts>,
+    pub s7commplus: Option<S7commplusFacts>,
+    pub mms: Option<MmsFacts>,
 }
 
 impl PduView for Facts {
@@ -308,5 +310,12 @@ impl PduView for Facts {
     }
     fn gtp(&self) -> Option<GtpFacts> {
         self.gtp
+    }
+
+    fn s7commplus(&self) -> Option<S7commplusFacts> {
+        self.s7commplus
+    }
+    fn mms(&self) -> Option<MmsFacts> {
+        self.mms
     }
 }

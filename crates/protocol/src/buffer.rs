@@ -74,6 +74,8 @@ buffers! {
     ModbusData = "modbus_data", Fast, [Modbus];
     Dnp3Data = "dnp3_data", Fast, [Dnp3];
     GtpInfo = "gtp_info", Other, [Gtp];
+    S7commplusContent = "s7commplus_content", Fast, [S7commplus];
+    MmsData = "mms_data", Other, [Mms];
     DnsQuery = "dns_query", Fast, [Dns];
     TlsSni = "tls_sni", Fast, [Ssl];
 }

@@ -8,7 +8,8 @@
 
 use crate::{
     BufferId, BufferKey, DceFacts, DetachReason, Dnp3Facts, End, Expectation, GtpFacts, Iec104Facts, InspectCx,
-    Inspector, InspectorEvent, Limits, ModbusFacts, Pdu, PduKind, PduSink, Section, SslFacts, Step,
+    Inspector, InspectorEvent, Limits, MmsFacts, ModbusFacts, Pdu, PduKind, PduSink, S7commplusFacts, Section,
+    SslFacts, Step,
 };
 use bumpalo::Bump;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,6 +36,8 @@ pub struct Seen {
     pub dnp3: Option<Dnp3Facts>,
     pub iec104: Option<Iec104Facts>,
     pub gtp: Option<GtpFacts>,
+    pub s7commplus: Option<S7commplusFacts>,
+    pub mms: Option<MmsFacts>,
 }
 
 impl Seen {
@@ -84,6 +87,8 @@ impl PduSink for Recorder<'_> {
             dnp3: pdu.view.dnp3(),
             iec104: pdu.view.iec104(),
             gtp: pdu.view.gtp(),
+            s7commplus: pdu.view.s7commplus(),
+            mms: pdu.view.mms(),
         });
     }
 

@@ -20,6 +20,7 @@ mod pieces;
 mod protocols;
 mod replay;
 mod service;
+mod tpkt;
 mod view;
 mod wire;
 
@@ -32,7 +33,8 @@ pub use inspector::{
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 pub use service::Service;
 pub use view::{
-    ApciType, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, ModbusFacts, NoView, PduView, SipFacts, SslFacts,
+    ApciType, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts, NoView, PduView,
+    S7commplusFacts, SipFacts, SslFacts,
 };
 
 /// Entry points of fuzz targets: one per parser of hostile bytes.
@@ -48,8 +50,10 @@ pub mod fuzz {
     pub use crate::protocols::http::fuzz_http;
     pub use crate::protocols::iec104::fuzz_iec104;
     pub use crate::protocols::imap::fuzz_imap;
+    pub use crate::protocols::mms::fuzz_mms;
     pub use crate::protocols::modbus::fuzz_modbus;
     pub use crate::protocols::pop3::fuzz_pop3;
+    pub use crate::protocols::s7commplus::fuzz_s7commplus;
     pub use crate::protocols::sip::fuzz_sip;
     pub use crate::protocols::smb::fuzz_smb;
     pub use crate::protocols::smtp::fuzz_smtp;

@@ -55,6 +55,16 @@ pub trait PduView {
         None
     }
 
+    /// S7comm-plus facts (`s7commplus_opcode`, `s7commplus_func`).
+    fn s7commplus(&self) -> Option<S7commplusFacts> {
+        None
+    }
+
+    /// MMS facts (`mms_func`).
+    fn mms(&self) -> Option<MmsFacts> {
+        None
+    }
+
     /// HTTP facts that are not buffers. `request` asks for the request while a response is inspected.
     fn http(&self, _request: bool) -> Option<HttpFacts<'_>> {
         None
@@ -168,6 +178,22 @@ pub struct GtpFacts {
     pub version: u8,
     /// Message type; what a number means depends on the version.
     pub message: u8,
+}
+
+/// Facts of an S7comm-plus message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct S7commplusFacts {
+    /// Request, response or notification.
+    pub opcode: u8,
+    /// Function code. Notifications have something else in its place.
+    pub function: u16,
+}
+
+/// Facts of an MMS PDU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MmsFacts {
+    /// The service of a confirmed request or response.
+    pub service: u8,
 }
 
 /// Facts of an HTTP message that are not buffers.

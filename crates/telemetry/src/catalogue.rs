@@ -138,6 +138,7 @@ counters! {
     Dnp3FragmentsDropped = "dnp3_fragments_dropped", Events, "DNP3 application fragments given up: interrupted, out of sequence, too long or cut off.";
     GtpLengthsInvalid = "gtp_lengths_invalid", Events, "GTP messages whose lengths contradict each other or the datagram.";
     Iec104LengthsInvalid = "iec104_lengths_invalid", Events, "IEC 60870-5-104 APDUs with a length that the standard doesn't allow.";
+    CotpMessagesCutShort = "cotp_messages_cut_short", Events, "Messages in several COTP data units (S7comm-plus, MMS) of which only the first bytes were looked at, or that never ended.";
     ModbusLengthsInvalid = "modbus_lengths_invalid", Events, "Modbus messages with a length that the standard doesn't allow, and cut-off ones.";
     ModbusNotModbus = "modbus_not_modbus", Events, "Messages on Modbus flows with another protocol identifier: no facts, no buffer.";
 

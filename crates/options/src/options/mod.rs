@@ -54,6 +54,7 @@ mod ipopts;
 mod isdataat;
 mod itype;
 mod md5;
+mod mms_func;
 mod modbus_func;
 mod modbus_unit;
 mod noalert;
@@ -62,6 +63,8 @@ mod regex;
 mod rem;
 mod replace;
 mod rpc;
+mod s7commplus_func;
+mod s7commplus_opcode;
 mod sameip;
 mod sd_pattern;
 mod seq;
@@ -136,6 +139,7 @@ pub static OPTIONS: &[&OptionDef] = &[
     &isdataat::DEF,
     &itype::DEF,
     &md5::DEF,
+    &mms_func::DEF,
     &modbus_func::DEF,
     &modbus_unit::DEF,
     &noalert::DEF,
@@ -144,6 +148,8 @@ pub static OPTIONS: &[&OptionDef] = &[
     &rem::DEF,
     &replace::DEF,
     &rpc::DEF,
+    &s7commplus_func::DEF,
+    &s7commplus_opcode::DEF,
     &sameip::DEF,
     &sd_pattern::DEF,
     &seq::DEF,

@@ -30,8 +30,6 @@ const NAMES: &[(&[&str], &str)] = &[
         ],
         "CIP and EtherNet/IP are not inspected",
     ),
-    (&["s7commplus_content", "s7commplus_func", "s7commplus_opcode"], "S7 is not inspected"),
-    (&["mms_data", "mms_func"], "MMS is not inspected"),
     (
         &["opcua_msg_type", "opcua_msg_service", "opcua_node_id", "opcua_node_namespace_index"],
         "OPC UA is not inspected",

@@ -9,8 +9,10 @@ pub(crate) mod gtp;
 pub(crate) mod http;
 pub(crate) mod iec104;
 pub(crate) mod imap;
+pub(crate) mod mms;
 pub(crate) mod modbus;
 pub(crate) mod pop3;
+pub(crate) mod s7commplus;
 pub(crate) mod sip;
 pub(crate) mod smb;
 pub(crate) mod smtp;
@@ -52,8 +54,10 @@ pub static PROTOCOLS: &[&ProtocolDef] = &[
     &http::DEF,
     &iec104::DEF,
     &imap::DEF,
+    &mms::DEF,
     &modbus::DEF,
     &pop3::DEF,
+    &s7commplus::DEF,
     &sip::DEF,
     &smb::DEF,
     &smtp::DEF,

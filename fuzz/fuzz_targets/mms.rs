@@ -1,0 +1,4 @@
+//! MMS conversations.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tapir_protocol::fuzz::fuzz_mms(data));
