@@ -8,8 +8,8 @@
 
 use bumpalo::Bump;
 use tapir_protocol::{
-    BufferId, BufferKey, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector, SipFacts,
-    SslFacts,
+    BufferId, BufferKey, CipFacts, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector,
+    SipFacts, SslFacts,
 };
 
 /// The view of the piece behind the cut, with the bytes around the cut in place of its file bytes.
@@ -78,6 +78,10 @@ impl PduView for BorderView<'_> {
 
     fn iec104(&self) -> Option<Iec104Facts> {
         self.piece.iec104()
+    }
+
+    fn cip(&self) -> Option<CipFacts> {
+        self.piece.cip()
     }
 
     fn http(&self, request: bool) -> Option<HttpFacts<'_>> {

@@ -46,6 +46,7 @@ pub fn generator(gid: u32) -> &'static str {
         142 => "pop3",
         144 => "modbus",
         145 => "dnp3",
+        148 => "cip",
         151 => "iec104",
         _ => "inspector",
     }

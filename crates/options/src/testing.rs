@@ -11,8 +11,8 @@ use tapir_packet::{
     DecodeEvents, Fragment, Frame, FrameMeta, IcmpHeader, IpLayer, LinkType, Packet, TcpHeader, Timestamp, Transport,
 };
 use tapir_protocol::{
-    BufferId, BufferKey, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector, SipFacts,
-    SslFacts,
+    BufferId, BufferKey, CipFacts, DceFacts, Dnp3Facts, HttpFacts, Iec104Facts, ModbusFacts, PduView, Selector,
+    SipFacts, SslFacts,
 };
 use tapir_rules::{Action, Address, Arrow, Diagnostic, Dialect, Header, OptionNode, Ports, Rule, RuleInfo, Span};
 
@@ -278,6 +278,7 @@ pub(crate) struct Facts {
     pub modbus: Option<ModbusFacts>,
     pub dnp3: Option<Dnp3Facts>,
     pub iec104: Option<Iec104Facts>,
+    pub cip: Option<CipFacts>,
 }
 
 impl PduView for Facts {
@@ -304,5 +305,8 @@ impl PduView for Facts {
     }
     fn iec104(&self) -> Option<Iec104Facts> {
         self.iec104
+    }
+    fn cip(&self) -> Option<CipFacts> {
+        self.cip
     }
 }

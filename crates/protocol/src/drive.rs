@@ -7,8 +7,8 @@
 //! *Limits*: bytes and events are copied; not for live traffic.
 
 use crate::{
-    BufferId, BufferKey, DceFacts, DetachReason, Dnp3Facts, End, Expectation, Iec104Facts, InspectCx, Inspector,
-    InspectorEvent, Limits, ModbusFacts, Pdu, PduKind, PduSink, Section, SslFacts, Step,
+    BufferId, BufferKey, CipFacts, DceFacts, DetachReason, Dnp3Facts, End, Expectation, Iec104Facts, InspectCx,
+    Inspector, InspectorEvent, Limits, ModbusFacts, Pdu, PduKind, PduSink, Section, SslFacts, Step,
 };
 use bumpalo::Bump;
 use std::net::{IpAddr, Ipv4Addr};
@@ -34,6 +34,7 @@ pub struct Seen {
     pub modbus: Option<ModbusFacts>,
     pub dnp3: Option<Dnp3Facts>,
     pub iec104: Option<Iec104Facts>,
+    pub cip: Option<CipFacts>,
 }
 
 impl Seen {
@@ -82,6 +83,7 @@ impl PduSink for Recorder<'_> {
             modbus: pdu.view.modbus(),
             dnp3: pdu.view.dnp3(),
             iec104: pdu.view.iec104(),
+            cip: pdu.view.cip(),
         });
     }
 

@@ -135,6 +135,7 @@ counters! {
     SunrpcRecordsOversized = "sunrpc_records_oversized", Events, "ONC RPC records too long to wait for, passed on in pieces.";
     Dnp3SegmentsDropped = "dnp3_segments_dropped", Events, "DNP3 transport segments that begin no fragment and continue none, or repeat one.";
     Dnp3FragmentsDropped = "dnp3_fragments_dropped", Events, "DNP3 application fragments given up: interrupted, out of sequence, too long or cut off.";
+    CipMessagesOversized = "cip_messages_oversized", Events, "EtherNet/IP messages too long to wait for, the rest passed on in pieces.";
     Iec104LengthsInvalid = "iec104_lengths_invalid", Events, "IEC 60870-5-104 APDUs with a length that the standard doesn't allow.";
     ModbusLengthsInvalid = "modbus_lengths_invalid", Events, "Modbus messages with a length that the standard doesn't allow, and cut-off ones.";
     ModbusNotModbus = "modbus_not_modbus", Events, "Messages on Modbus flows with another protocol identifier: no facts, no buffer.";

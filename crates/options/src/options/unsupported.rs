@@ -15,22 +15,6 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["filestore", "filemd5", "filesha1", "filesha256", "filesize"], "files are not kept or hashed"),
     (&["appids", "appid"], "applications are not identified beyond the service"),
     (&["gtp_info", "gtp_type", "gtp_version"], "GTP is not inspected"),
-    (
-        &[
-            "cip_attribute",
-            "cip_class",
-            "cip_conn_path_class",
-            "cip_instance",
-            "cip_req",
-            "cip_rsp",
-            "cip_service",
-            "cip_status",
-            "enip_command",
-            "enip_req",
-            "enip_rsp",
-        ],
-        "CIP and EtherNet/IP are not inspected",
-    ),
     (&["s7commplus_content", "s7commplus_func", "s7commplus_opcode"], "S7 is not inspected"),
     (&["mms_data", "mms_func"], "MMS is not inspected"),
     (
