@@ -59,12 +59,7 @@ pub(crate) struct CipKind {
 }
 
 impl CipKind {
-    pub(crate) fn parse(
-        cx: &mut ParseCx<'_>,
-        name: &'static str,
-        test: fn(&CipFacts) -> bool,
-    ) -> Result<Parsed, Problem> {
-        cx.no_value()?;
+    pub(crate) fn parsed(name: &'static str, test: fn(&CipFacts) -> bool) -> Result<Parsed, Problem> {
         Parsed::test(Self { name, test })
     }
 }

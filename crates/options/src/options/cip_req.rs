@@ -19,7 +19,8 @@ pub(super) static DEF: OptionDef = OptionDef {
 };
 
 fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {
-    CipKind::parse(cx, "cip_req", |facts| request(facts).is_some())
+    cx.no_value()?;
+    CipKind::parsed("cip_req", |facts| request(facts).is_some())
 }
 
 #[cfg(test)]

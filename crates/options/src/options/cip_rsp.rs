@@ -19,7 +19,8 @@ pub(super) static DEF: OptionDef = OptionDef {
 };
 
 fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {
-    CipKind::parse(cx, "cip_rsp", |facts| matches!(facts.message, Some(CipMessage::Response { .. })))
+    cx.no_value()?;
+    CipKind::parsed("cip_rsp", |facts| matches!(facts.message, Some(CipMessage::Response { .. })))
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub(super) static DEF: OptionDef = OptionDef {
 };
 
 fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {
-    CipKind::parse(cx, "enip_req", |facts| facts.request == Some(true))
+    cx.no_value()?;
+    CipKind::parsed("enip_req", |facts| facts.request == Some(true))
 }
 
 #[cfg(test)]

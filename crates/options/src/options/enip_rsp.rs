@@ -19,7 +19,8 @@ pub(super) static DEF: OptionDef = OptionDef {
 };
 
 fn parse(cx: &mut ParseCx<'_>) -> Result<Parsed, Problem> {
-    CipKind::parse(cx, "enip_rsp", |facts| facts.request == Some(false))
+    cx.no_value()?;
+    CipKind::parsed("enip_rsp", |facts| facts.request == Some(false))
 }
 
 #[cfg(test)]
