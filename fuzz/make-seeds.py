@@ -231,6 +231,10 @@ put("modbus", "read", turns((C, bytes.fromhex("000100000006010300000002")), (S, 
 put("modbus", "broken", turns((C, bytes.fromhex("00010000ffff01"))))
 put("gtp", "versions", turns((C, bytes.fromhex("3210000b00000001000700000e05830002" "0161")), (C, bytes.fromhex("4820000d00000001000007000300010005")),
     (S, bytes.fromhex("1e020002" + "ff" * 16 + "0e05"))))
+ENIP = lambda command, data: struct.pack("<HHIIQI", command, len(data), 7, 0, 0, 0) + data
+CIP = lambda data: ENIP(0x6f, struct.pack("<IHHHHHH", 0, 0, 2, 0, 0, 0xb2, len(data)) + data)
+put("cip", "read", turns((C, ENIP(0x65, b"\1\0\0\0")), (S, ENIP(0x65, b"\1\0\0\0")), (C, CIP(bytes.fromhex("0e03200124013001"))), (S, CIP(bytes.fromhex("8e00000001")))))
+put("cip", "routed", turns((C, CIP(bytes.fromhex("520220062401") + bytes.fromhex("05f708000e032001240130010100") + b"\1\0"))))
 put("iec104", "start", turns((C, bytes.fromhex("680407000000")), (S, bytes.fromhex("68040b000000")), (S, bytes.fromhex("680e00000000010103000100010000ff"))))
 put("mms", "read", turns((C, bytes.fromhex("0300001c02f08001000100610f300d020103a008a006020107a40100"))))
 put("s7commplus", "create", turns((C, bytes.fromhex("0300000b06e00000000100")), (S, bytes.fromhex("0300000b06d00001000200")), (C, bytes.fromhex("0300001802f0807201000931000004ca0000000172010000"))))

@@ -8,8 +8,8 @@
 
 use bumpalo::Bump;
 use tapir_protocol::{
-    BufferId, BufferKey, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts, PduView,
-    S7commplusFacts, Selector, SipFacts, SslFacts,
+    BufferId, BufferKey, CipFacts, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts,
+    PduView, S7commplusFacts, Selector, SipFacts, SslFacts,
 };
 
 /// The view of the piece behind the cut, with the bytes around the cut in place of its file bytes.
@@ -90,6 +90,10 @@ impl PduView for BorderView<'_> {
 
     fn mms(&self) -> Option<MmsFacts> {
         self.piece.mms()
+    }
+
+    fn cip(&self) -> Option<CipFacts> {
+        self.piece.cip()
     }
 
     fn http(&self, request: bool) -> Option<HttpFacts<'_>> {

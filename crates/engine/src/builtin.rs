@@ -47,6 +47,7 @@ pub fn generator(gid: u32) -> &'static str {
         143 => "gtp",
         144 => "modbus",
         145 => "dnp3",
+        148 => "cip",
         149 => "s7commplus",
         151 => "iec104",
         _ => "inspector",

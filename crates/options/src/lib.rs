@@ -9,6 +9,7 @@
 mod ber;
 mod bits;
 mod byte_read;
+mod cip_fact;
 mod code_match;
 mod compile;
 mod def;

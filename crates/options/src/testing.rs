@@ -11,8 +11,8 @@ use tapir_packet::{
     DecodeEvents, Fragment, Frame, FrameMeta, IcmpHeader, IpLayer, LinkType, Packet, TcpHeader, Timestamp, Transport,
 };
 use tapir_protocol::{
-    BufferId, BufferKey, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts, PduView,
-    S7commplusFacts, Selector, SipFacts, SslFacts,
+    BufferId, BufferKey, CipFacts, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts,
+    PduView, S7commplusFacts, Selector, SipFacts, SslFacts,
 };
 use tapir_rules::{Action, Address, Arrow, Diagnostic, Dialect, Header, OptionNode, Ports, Rule, RuleInfo, Span};
 
@@ -281,6 +281,7 @@ pub(crate) struct Facts {
     pub gtp: Option<GtpFacts>,
     pub s7commplus: Option<S7commplusFacts>,
     pub mms: Option<MmsFacts>,
+    pub cip: Option<CipFacts>,
 }
 
 impl PduView for Facts {
@@ -317,5 +318,9 @@ impl PduView for Facts {
     }
     fn mms(&self) -> Option<MmsFacts> {
         self.mms
+    }
+
+    fn cip(&self) -> Option<CipFacts> {
+        self.cip
     }
 }

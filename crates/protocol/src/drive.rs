@@ -7,9 +7,9 @@
 //! *Limits*: bytes and events are copied; not for live traffic.
 
 use crate::{
-    BufferId, BufferKey, DceFacts, DetachReason, Dnp3Facts, End, Expectation, GtpFacts, Iec104Facts, InspectCx,
-    Inspector, InspectorEvent, Limits, MmsFacts, ModbusFacts, Pdu, PduKind, PduSink, S7commplusFacts, Section,
-    SslFacts, Step,
+    BufferId, BufferKey, CipFacts, DceFacts, DetachReason, Dnp3Facts, End, Expectation, GtpFacts, Iec104Facts,
+    InspectCx, Inspector, InspectorEvent, Limits, MmsFacts, ModbusFacts, Pdu, PduKind, PduSink, S7commplusFacts,
+    Section, SslFacts, Step,
 };
 use bumpalo::Bump;
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,6 +38,7 @@ pub struct Seen {
     pub gtp: Option<GtpFacts>,
     pub s7commplus: Option<S7commplusFacts>,
     pub mms: Option<MmsFacts>,
+    pub cip: Option<CipFacts>,
 }
 
 impl Seen {
@@ -89,6 +90,7 @@ impl PduSink for Recorder<'_> {
             gtp: pdu.view.gtp(),
             s7commplus: pdu.view.s7commplus(),
             mms: pdu.view.mms(),
+            cip: pdu.view.cip(),
         });
     }
 

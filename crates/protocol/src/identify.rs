@@ -164,7 +164,8 @@ pub fn bind_port(transport: TransportKind, server_port: u16) -> Option<Service> 
         (_, 2123 | 2152 | 3386) => Some(Service::Gtp),
         (TransportKind::Tcp, 2404) => Some(Service::Iec104),
         (TransportKind::Tcp, 4840) => Some(Service::Opcua),
-        (TransportKind::Udp, 2222) | (TransportKind::Tcp, 44_818) => Some(Service::Cip),
+        // differs: Snort leaves UDP port 44818 alone, where devices are listed.
+        (TransportKind::Udp, 2222) | (_, 44_818) => Some(Service::Cip),
         _ => None,
     }
 }

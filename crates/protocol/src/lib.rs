@@ -33,8 +33,8 @@ pub use inspector::{
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 pub use service::Service;
 pub use view::{
-    ApciType, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts, NoView, PduView,
-    S7commplusFacts, SipFacts, SslFacts,
+    ApciType, CipFacts, CipMessage, CipRequest, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts,
+    ModbusFacts, NoView, PduView, S7commplusFacts, SipFacts, SslFacts,
 };
 
 /// Entry points of fuzz targets: one per parser of hostile bytes.
@@ -42,6 +42,7 @@ pub use view::{
 pub mod fuzz {
     pub use crate::content::{inflate::fuzz_inflate, mime::fuzz_mime, multipart::fuzz_multipart};
     pub use crate::identify::fuzz_wizard;
+    pub use crate::protocols::cip::fuzz_cip;
     pub use crate::protocols::dcerpc::fuzz_dcerpc;
     pub use crate::protocols::dnp3::fuzz_dnp3;
     pub use crate::protocols::dns::fuzz_dns;

@@ -65,6 +65,11 @@ pub trait PduView {
         None
     }
 
+    /// EtherNet/IP and CIP facts (`enip_command`, `cip_service`, …).
+    fn cip(&self) -> Option<CipFacts> {
+        None
+    }
+
     /// HTTP facts that are not buffers. `request` asks for the request while a response is inspected.
     fn http(&self, _request: bool) -> Option<HttpFacts<'_>> {
         None
@@ -194,6 +199,46 @@ pub struct S7commplusFacts {
 pub struct MmsFacts {
     /// The service of a confirmed request or response.
     pub service: u8,
+}
+
+/// Facts of an EtherNet/IP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CipFacts {
+    /// Command of the encapsulation header.
+    pub command: u16,
+    /// Over TCP: sent by the client; over UDP unknown.
+    pub request: Option<bool>,
+    /// The CIP message inside.
+    pub message: Option<CipMessage>,
+}
+
+/// A CIP message to or from a message router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CipMessage {
+    /// A service is asked for.
+    Request(CipRequest),
+    /// An answer.
+    Response {
+        /// The service that was asked for.
+        service: u8,
+        /// General status, if the message is long enough.
+        status: Option<u8>,
+    },
+}
+
+/// A CIP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CipRequest {
+    /// Service code.
+    pub service: u8,
+    /// Class that the path names.
+    pub class: Option<u32>,
+    /// Instance that the path names.
+    pub instance: Option<u32>,
+    /// Attribute that the path names.
+    pub attribute: Option<u32>,
+    /// Of a Forward Open: the class that the connection's path names, 0 if none.
+    pub connection_class: Option<u32>,
 }
 
 /// Facts of an HTTP message that are not buffers.

@@ -137,6 +137,7 @@ counters! {
     Dnp3SegmentsDropped = "dnp3_segments_dropped", Events, "DNP3 transport segments that begin no fragment and continue none, or repeat one.";
     Dnp3FragmentsDropped = "dnp3_fragments_dropped", Events, "DNP3 application fragments given up: interrupted, out of sequence, too long or cut off.";
     GtpLengthsInvalid = "gtp_lengths_invalid", Events, "GTP messages whose lengths contradict each other or the datagram.";
+    CipMessagesOversized = "cip_messages_oversized", Events, "EtherNet/IP messages too long to wait for, the rest passed on in pieces.";
     Iec104LengthsInvalid = "iec104_lengths_invalid", Events, "IEC 60870-5-104 APDUs with a length that the standard doesn't allow.";
     CotpMessagesCutShort = "cotp_messages_cut_short", Events, "Messages in several COTP data units (S7comm-plus, MMS) of which only the first bytes were looked at, or that never ended.";
     ModbusLengthsInvalid = "modbus_lengths_invalid", Events, "Modbus messages with a length that the standard doesn't allow, and cut-off ones.";

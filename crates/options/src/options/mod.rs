@@ -16,6 +16,14 @@ mod byte_extract;
 mod byte_jump;
 mod byte_math;
 mod byte_test;
+mod cip_attribute;
+mod cip_class;
+mod cip_conn_path_class;
+mod cip_instance;
+mod cip_req;
+mod cip_rsp;
+mod cip_service;
+mod cip_status;
 mod content;
 mod cvs;
 mod dce_iface;
@@ -26,6 +34,9 @@ mod dnp3_ind;
 mod dnp3_obj;
 mod dsize;
 mod enable;
+mod enip_command;
+mod enip_req;
+mod enip_rsp;
 mod flags;
 mod flow;
 mod flowbits;
@@ -101,6 +112,14 @@ pub static OPTIONS: &[&OptionDef] = &[
     &byte_jump::DEF,
     &byte_math::DEF,
     &byte_test::DEF,
+    &cip_attribute::DEF,
+    &cip_class::DEF,
+    &cip_conn_path_class::DEF,
+    &cip_instance::DEF,
+    &cip_req::DEF,
+    &cip_rsp::DEF,
+    &cip_service::DEF,
+    &cip_status::DEF,
     &content::DEF,
     &cvs::DEF,
     &dce_iface::DEF,
@@ -111,6 +130,9 @@ pub static OPTIONS: &[&OptionDef] = &[
     &dnp3_obj::DEF,
     &dsize::DEF,
     &enable::DEF,
+    &enip_command::DEF,
+    &enip_req::DEF,
+    &enip_rsp::DEF,
     &flags::DEF,
     &flow::DEF,
     &flowbits::DEF,

@@ -15,22 +15,6 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["filestore", "filemd5", "filesha1", "filesha256", "filesize"], "files are not kept or hashed"),
     (&["appids", "appid"], "applications are not identified beyond the service"),
     (
-        &[
-            "cip_attribute",
-            "cip_class",
-            "cip_conn_path_class",
-            "cip_instance",
-            "cip_req",
-            "cip_rsp",
-            "cip_service",
-            "cip_status",
-            "enip_command",
-            "enip_req",
-            "enip_rsp",
-        ],
-        "CIP and EtherNet/IP are not inspected",
-    ),
-    (
         &["opcua_msg_type", "opcua_msg_service", "opcua_node_id", "opcua_node_namespace_index"],
         "OPC UA is not inspected",
     ),

@@ -1,5 +1,6 @@
 //! The registry of inspectors: one folder per protocol, one line each here.
 
+pub(crate) mod cip;
 pub(crate) mod dcerpc;
 pub(crate) mod dnp3;
 pub(crate) mod dns;
@@ -45,6 +46,7 @@ pub struct ProtocolDef {
 
 /// Every protocol that has an inspector.
 pub static PROTOCOLS: &[&ProtocolDef] = &[
+    &cip::DEF,
     &dcerpc::DEF,
     &dnp3::DEF,
     &dns::DEF,

@@ -100,9 +100,9 @@ fn event(sid: u32, cx: &mut InspectCx<'_>) {
 fn emit(packet: &[u8], message: &[u8], cx: &mut InspectCx<'_>) {
     match byte(message, 0) {
         Some(PROTOCOL) => {
-            // differs: Snort counts the header's length from the start of the TPKT packet, so that its
-            // buffer begins with the COTP header.
-            let content = message.get(HEADER..).unwrap_or(&[]);
+            // As Snort: the header's length is counted from the start of the TPKT packet, so that the buffer
+            // of a message in one packet begins with the COTP header.
+            let content = packet.get(HEADER..).unwrap_or(&[]);
             let view = S7commplusView { facts: facts(message), content };
             cx.sink.pdu(&Pdu { view: &view, ..Pdu::plain(packet) });
         }

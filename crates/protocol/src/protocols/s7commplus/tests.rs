@@ -33,7 +33,7 @@ fn a_message_has_opcode_function_and_content() {
     assert_eq!((seen.pdus[0].raw.as_slice(), seen.pdus[0].s7commplus), (CONNECT, None));
     assert_eq!((&seen.pdus[2].raw, &seen.pdus[2].payload), (&create, &create));
     assert_eq!(seen.pdus[2].s7commplus, Some(S7commplusFacts { opcode: 0x31, function: 0x4ca }));
-    assert_eq!(seen.pdus[2].buffer(BufferId::S7commplusContent), Some(&CREATE[4..]));
+    assert_eq!(seen.pdus[2].buffer(BufferId::S7commplusContent), Some(&create[4..]));
     assert_eq!(seen.events, []);
 }
 
@@ -44,9 +44,10 @@ fn from_version_3_on_a_digest_comes_first() {
     message.extend([0x32, 0, 0, 0x05, 0x42, 0, 0]);
     let seen = check(&[(ToClient, &packet(true, &message))]);
     assert_eq!(seen.pdus[0].s7commplus, Some(S7commplusFacts { opcode: 0x32, function: 0x542 }));
-    let seen = check(&[(ToClient, &packet(true, &message[..40]))]);
+    let cut = packet(true, &message[..40]);
+    let seen = check(&[(ToClient, &cut)]);
     assert_eq!(seen.pdus[0].s7commplus, None, "cut off");
-    assert_eq!(seen.pdus[0].buffer(BufferId::S7commplusContent), Some(&message[4..40]));
+    assert_eq!(seen.pdus[0].buffer(BufferId::S7commplusContent), Some(&cut[4..]));
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn the_last_packet_carries_the_message_of_all() {
     assert_eq!((seen.pdus[1].s7commplus, seen.events.as_slice()), (None, &[][..]), "no function");
     assert_eq!(seen.pdus[2].raw, last);
     assert_eq!(seen.pdus[2].s7commplus, Some(S7commplusFacts { opcode: 0x31, function: 0x4ca }));
-    assert_eq!(seen.pdus[2].buffer(BufferId::S7commplusContent), Some(&CREATE[4..]));
+    assert_eq!(seen.pdus[2].buffer(BufferId::S7commplusContent), Some(&last[4..]));
 }
 
 #[test]
