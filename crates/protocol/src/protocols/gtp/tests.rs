@@ -1,3 +1,5 @@
+//! GTP messages of all versions, whole and broken.
+
 use super::*;
 use crate::drive::{Seen, Transcript, run_datagrams};
 use Direction::{ToClient, ToServer};
