@@ -28,8 +28,7 @@ pub(crate) fn matches_or_later<'a>(
     hits: Option<&mut Vec<tapir_options::Hit>>,
 ) -> Result<(), Option<Beyond>> {
     let eval = Eval { unit, vars: Vars::default(), base64: None, counters, hits, option: 0, beyond: None };
-    let mut run = Run { eval, steps: MAX_STEPS };
-    if run.from(&rule.options, 0, Cursor::new(unit)) { Ok(()) } else { Err(run.eval.beyond) }
+    Run { eval, steps: MAX_STEPS }.start(rule, 0, Cursor::new(unit))
 }
 
 /// Goes on with a rule in the next piece of the buffer.
@@ -51,8 +50,7 @@ pub(crate) fn resume<'a>(
         Err(_) => cursor.behind = usize::try_from(at.ahead.unsigned_abs()).unwrap_or(usize::MAX),
     }
     let eval = Eval { unit, vars: at.vars, base64: None, counters, hits: None, option: 0, beyond: None };
-    let mut run = Run { eval, steps: MAX_STEPS };
-    if run.from(&rule.options, usize::from(at.option), cursor) { Ok(()) } else { Err(run.eval.beyond) }
+    Run { eval, steps: MAX_STEPS }.start(rule, usize::from(at.option), cursor)
 }
 
 struct Run<'a, 's> {
@@ -61,6 +59,11 @@ struct Run<'a, 's> {
 }
 
 impl<'a> Run<'a, '_> {
+    /// Evaluates the rule from an option on.
+    fn start(mut self, rule: &CompiledRule, index: usize, cursor: Cursor<'a>) -> Result<(), Option<Beyond>> {
+        if self.from(&rule.options, index, cursor) { Ok(()) } else { Err(self.eval.beyond) }
+    }
+
     /// Evaluates `options[index..]`. Recurses only at options that may be retried, so the depth is
     /// bounded by the number of contents in the rule.
     fn from(&mut self, options: &[Box<dyn RuleOption>], mut index: usize, mut cursor: Cursor<'a>) -> bool {

@@ -1,7 +1,7 @@
 //! TPKT and COTP: what S7comm-plus and MMS stand in on TCP port 102.
 //!
 //! *How it fits*: an inspector cuts its stream with [`cut`] and puts the data of COTP's data units
-//! together with a [`Message`] for each direction. A TPKT packet is one PDU; a message belongs to the
+//! together with [`Messages`]. A TPKT packet is one PDU; a message belongs to the
 //! packet that ends it.
 //!
 //! *Limits*: a packet has 65,535 bytes at most, that is what its length can say. Of a message in
@@ -10,9 +10,12 @@
 //! *Spec*: RFC 1006 §6 (TPKT), ISO 8073 §13.7 (data unit; RFC 905).
 
 use crate::wire::{be16, byte, size16};
+use crate::{InspectCx, Pdu};
+use tapir_flow::Direction;
+use tapir_telemetry::{Counter, Counters};
 
 /// Bytes of a message in several data units that are kept.
-pub(crate) const MAX_MESSAGE: usize = 64 << 10;
+const MAX_MESSAGE: usize = 64 << 10;
 /// Memory kept between messages.
 const KEPT: usize = 4 << 10;
 /// Version, reserved byte, length.
@@ -50,14 +53,14 @@ pub(crate) fn cut(bytes: &[u8]) -> Cut<'_> {
 
 /// What a COTP data unit carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DataUnit<'b> {
-    pub(crate) data: &'b [u8],
+struct DataUnit<'b> {
+    data: &'b [u8],
     /// It ends a message.
-    pub(crate) last: bool,
+    last: bool,
 }
 
 /// The data unit of a packet; `None` if COTP does something else (sets up or ends the connection).
-pub(crate) fn data_unit(packet: &[u8]) -> Option<DataUnit<'_>> {
+fn data_unit(packet: &[u8]) -> Option<DataUnit<'_>> {
     let unit = packet.get(TPKT..)?;
     let header = usize::from(byte(unit, 0)?);
     if header < 2 || byte(unit, 1)? >> 4 != DATA {
@@ -70,7 +73,7 @@ pub(crate) fn data_unit(packet: &[u8]) -> Option<DataUnit<'_>> {
 
 /// What a data unit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken<'m> {
+enum Taken<'m> {
     /// The message is whole.
     Whole(&'m [u8]),
     /// The message is too long: its first bytes. The rest is ignored.
@@ -79,9 +82,47 @@ pub(crate) enum Taken<'m> {
     Part,
 }
 
+/// The messages of both directions: what every inspector over TPKT does alike.
+#[derive(Debug, Default)]
+pub(crate) struct Messages([Message; 2]);
+
+impl Messages {
+    fn side(&mut self, dir: Direction) -> &mut Message {
+        let [to_server, to_client] = &mut self.0;
+        if dir == Direction::ToServer { to_server } else { to_client }
+    }
+
+    /// The message that a packet ends; empty if it ends none.
+    pub(crate) fn take<'m>(&'m mut self, dir: Direction, packet: &'m [u8], counters: &mut Counters) -> &'m [u8] {
+        match data_unit(packet).map_or(Taken::Part, |unit| self.side(dir).push(unit)) {
+            Taken::Whole(message) => message,
+            Taken::CutShort(message) => {
+                counters.bump(Counter::CotpMessagesCutShort);
+                message
+            }
+            Taken::Part => &[],
+        }
+    }
+
+    /// The direction ended; what is no packet is a plain PDU.
+    pub(crate) fn end(&mut self, dir: Direction, tail: &[u8], cx: &mut InspectCx<'_>) {
+        if self.side(dir).unfinished() {
+            cx.counters.bump(Counter::CotpMessagesCutShort);
+        }
+        if !tail.is_empty() {
+            cx.sink.pdu(&Pdu::plain(tail));
+        }
+    }
+
+    /// Memory held.
+    pub(crate) fn footprint(&self) -> usize {
+        self.0.iter().map(Message::footprint).fold(0, usize::saturating_add)
+    }
+}
+
 /// The message of one direction.
 #[derive(Debug, Default)]
-pub(crate) struct Message {
+struct Message {
     bytes: Vec<u8>,
     /// It was too long: units up to its end are ignored.
     ignoring: bool,
@@ -91,7 +132,7 @@ pub(crate) struct Message {
 
 impl Message {
     /// Takes the next data unit in. A message in one unit is not copied.
-    pub(crate) fn push<'m>(&'m mut self, unit: DataUnit<'m>) -> Taken<'m> {
+    fn push<'m>(&'m mut self, unit: DataUnit<'m>) -> Taken<'m> {
         if std::mem::take(&mut self.done) {
             self.bytes.clear();
             if self.bytes.capacity() > KEPT {
@@ -120,12 +161,12 @@ impl Message {
     }
 
     /// Units are to come.
-    pub(crate) fn unfinished(&self) -> bool {
+    fn unfinished(&self) -> bool {
         !self.done && !self.bytes.is_empty()
     }
 
     /// Memory held.
-    pub(crate) fn footprint(&self) -> usize {
+    fn footprint(&self) -> usize {
         self.bytes.capacity()
     }
 }

@@ -14,13 +14,12 @@ mod ber;
 mod layers;
 
 use super::{ProtocolDef, TransportKind};
-use crate::tpkt::{Cut, Message, Taken, cut, data_unit};
+use crate::tpkt::{Cut, Messages, cut};
 use crate::{
     BufferId, BufferKey, DetachReason, End, InspectCx, Inspector, MmsFacts, Pdu, PduView, Selector, Service, Step,
 };
 use bumpalo::Bump;
 use tapir_flow::Direction;
-use tapir_telemetry::Counter;
 
 /// The registry entry.
 pub(super) static DEF: ProtocolDef = ProtocolDef {
@@ -32,14 +31,7 @@ pub(super) static DEF: ProtocolDef = ProtocolDef {
 
 #[derive(Debug, Default)]
 struct MmsInspector {
-    sides: [Message; 2],
-}
-
-impl MmsInspector {
-    fn side(&mut self, dir: Direction) -> &mut Message {
-        let [to_server, to_client] = &mut self.sides;
-        if dir == Direction::ToServer { to_server } else { to_client }
-    }
+    messages: Messages,
 }
 
 impl Inspector for MmsInspector {
@@ -49,29 +41,17 @@ impl Inspector for MmsInspector {
             Cut::NeedMore(at_least) => return Step::NeedMore { at_least },
             Cut::NotTpkt | Cut::TooShort => return Step::Detach(DetachReason::NotOurs),
         };
-        let message = match data_unit(packet).map_or(Taken::Part, |unit| self.side(dir).push(unit)) {
-            Taken::Whole(message) => message,
-            Taken::CutShort(message) => {
-                cx.counters.bump(Counter::CotpMessagesCutShort);
-                message
-            }
-            Taken::Part => &[],
-        };
+        let message = self.messages.take(dir, packet, cx.counters);
         emit(packet, message, cx);
         Step::Consumed(packet.len())
     }
 
     fn on_end(&mut self, dir: Direction, tail: &[u8], _end: End, cx: &mut InspectCx<'_>) {
-        if self.side(dir).unfinished() {
-            cx.counters.bump(Counter::CotpMessagesCutShort);
-        }
-        if !tail.is_empty() {
-            cx.sink.pdu(&Pdu::plain(tail));
-        }
+        self.messages.end(dir, tail, cx);
     }
 
     fn footprint(&self) -> usize {
-        self.sides.iter().map(Message::footprint).fold(0, usize::saturating_add)
+        self.messages.footprint()
     }
 }
 

@@ -13,7 +13,7 @@
 //! opcode and function behind it, from version 3 on behind a digest of 33 bytes.
 
 use super::{ProtocolDef, TransportKind};
-use crate::tpkt::{Cut, Message, Taken, cut, data_unit};
+use crate::tpkt::{Cut, Messages, cut};
 use crate::wire::{be16, byte};
 use crate::{
     BufferId, BufferKey, DetachReason, End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, PduView,
@@ -21,7 +21,6 @@ use crate::{
 };
 use bumpalo::Bump;
 use tapir_flow::Direction;
-use tapir_telemetry::Counter;
 
 /// The registry entry.
 pub(super) static DEF: ProtocolDef = ProtocolDef {
@@ -45,14 +44,7 @@ const INTEGRITY: usize = 33;
 
 #[derive(Debug, Default)]
 struct S7commplusInspector {
-    sides: [Message; 2],
-}
-
-impl S7commplusInspector {
-    fn side(&mut self, dir: Direction) -> &mut Message {
-        let [to_server, to_client] = &mut self.sides;
-        if dir == Direction::ToServer { to_server } else { to_client }
-    }
+    messages: Messages,
 }
 
 impl Inspector for S7commplusInspector {
@@ -66,29 +58,17 @@ impl Inspector for S7commplusInspector {
                 return Step::Detach(DetachReason::NotOurs);
             }
         };
-        let message = match data_unit(packet).map_or(Taken::Part, |unit| self.side(dir).push(unit)) {
-            Taken::Whole(message) => message,
-            Taken::CutShort(message) => {
-                cx.counters.bump(Counter::CotpMessagesCutShort);
-                message
-            }
-            Taken::Part => &[],
-        };
+        let message = self.messages.take(dir, packet, cx.counters);
         emit(packet, message, cx);
         Step::Consumed(packet.len())
     }
 
     fn on_end(&mut self, dir: Direction, tail: &[u8], _end: End, cx: &mut InspectCx<'_>) {
-        if self.side(dir).unfinished() {
-            cx.counters.bump(Counter::CotpMessagesCutShort);
-        }
-        if !tail.is_empty() {
-            cx.sink.pdu(&Pdu::plain(tail));
-        }
+        self.messages.end(dir, tail, cx);
     }
 
     fn footprint(&self) -> usize {
-        self.sides.iter().map(Message::footprint).fold(0, usize::saturating_add)
+        self.messages.footprint()
     }
 }
 
