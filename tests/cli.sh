@@ -72,7 +72,7 @@ run --help;               check "--help lists the commands and the exit codes" '
 run;                      check "no command is wrong usage" 'exits 2' 'says "usage"'
 run scan;                 check "scan without a capture is wrong usage" 'exits 2' 'says "no capture given"'
 run scan --nonsense x;    check "an unknown flag is wrong usage" 'exits 2' 'says "nonsense"'
-run scan --format xml all.pcap; check "an unknown format lists the known ones" 'exits 2' 'says "fast, json, eve, csv, table"'
+run scan --format xml all.pcap; check "an unknown format lists the known ones" 'exits 2' 'says "fast, json, eve, csv, tapir, calico, ecs, ocsf, cef, table"'
 
 # --- captures -----------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ mv out new.rules; run rules convert new.rules; check "rules convert leaves the n
 run scan -q --format fast all.pcap
 check "fast: every line is an alert line" 'exits 0' \
   '! grep -qvE "^[0-9/]{5}-[0-9:.]{15} \[\*\*\] \[[0-9]+:[0-9]+:[0-9]+\] \".+\" \[\*\*\] (\[Classification: [^]]+\] )?\[Priority: [0-9]+\] \{[A-Z]+\} [^ ]+ -> [^ ]+$" out'
-for format in json eve; do
+for format in json eve tapir calico ecs ocsf; do
   run scan -q --format $format --evidence all.pcap
   check "$format: one object a line" 'exits 0' '[ "$(wc -l <out)" = 10 ]' '! grep -qvE "^\{.*\}$" out'
   if command -v python3 >/dev/null; then
@@ -162,6 +162,11 @@ wanted = {
              "service", "gid", "sid", "rev", "rule", "msg", "class", "priority", "action", "community_id"],
     "eve": ["timestamp", "event_type", "src_ip", "src_port", "dest_ip", "dest_port", "proto", "alert", "flow_id",
             "community_id"],
+    "tapir": ["id", "time", "rule", "severity", "level", "group", "source", "destination", "flow", "evidence",
+              "visibility", "community_id"],
+    "calico": ["id", "time", "type", "description", "origin", "severity", "source_ip", "dest_ip", "record", "tapir"],
+    "ecs": ["@timestamp", "ecs", "event", "rule", "source", "destination", "network", "message"],
+    "ocsf": ["class_uid", "type_uid", "time", "severity_id", "finding_info", "evidences", "metadata"],
 }[sys.argv[1]]
 for line in open("out"):
     record = json.loads(line)
@@ -175,6 +180,8 @@ PY
 done
 run scan -q --format csv all.pcap;   check "csv: one line an alert, as many fields each" \
   'exits 0' '[ "$(wc -l <out)" = 10 ]' '[ "$(awk -F, "{print NF}" out | sort -u | wc -l)" = 1 ]' 'prints "1:21562:1"'
+run scan -q --format cef --evidence all.pcap; check "cef: a header of seven fields" \
+  'exits 0' '[ "$(grep -cE "^CEF:0\|Tapir\|tapir\|[^|]+\|[0-9]+:[0-9]+\|.*\|[0-9]+\|rt=[0-9]+ " out)" = 10 ]'
 run scan -q --format table all.pcap; check "table: a heading and a row an alert" 'exits 0' 'head -1 out | grep -q "RULE"' '[ "$(grep -c "1:[0-9]*:1" out)" = 10 ]'
 run scan all.pcap;                   check "no colours into a file" 'plain'
 NO_COLOR=1 run scan all.pcap -r partly.rules; check "no colours with NO_COLOR" 'plain'

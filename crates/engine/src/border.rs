@@ -8,8 +8,8 @@
 
 use bumpalo::Bump;
 use tapir_protocol::{
-    BufferId, BufferKey, CipFacts, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts, ModbusFacts,
-    PduView, S7commplusFacts, Selector, SipFacts, SslFacts,
+    BufferId, BufferKey, CipFacts, DceFacts, Dnp3Facts, DnsFacts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts,
+    ModbusFacts, PduView, S7commplusFacts, Selector, SipFacts, SslFacts,
 };
 
 /// The view of the piece behind the cut, with the bytes around the cut in place of its file bytes.
@@ -58,6 +58,10 @@ impl PduView for BorderView<'_> {
 
     fn ssl(&self) -> Option<SslFacts> {
         self.piece.ssl()
+    }
+
+    fn dns(&self) -> Option<DnsFacts> {
+        self.piece.dns()
     }
 
     fn sip(&self) -> Option<SipFacts<'_>> {

@@ -32,6 +32,8 @@ pub(crate) struct Conversation {
     pub(crate) protocol: u8,
     pub(crate) endpoint: u32,
     pub(crate) tcp: Option<Box<TcpSession>>,
+    /// Picked up in the middle, and bytes that were never seen, when `tcp` was taken last.
+    pub(crate) blind: (bool, [u64; 2]),
     pub(crate) service: Option<Service>,
     pub(crate) inspector: Option<Box<dyn Inspector>>,
     pub(crate) wizard: Option<Box<Wizard>>,
@@ -174,10 +176,22 @@ impl Conversation {
         }
     }
 
+    /// Takes the session out while its bytes are inspected; what events say of it stays.
+    #[inline]
+    pub(crate) fn take_tcp(&mut self) -> Option<Box<TcpSession>> {
+        let session = self.tcp.take()?;
+        self.blind = (session.midstream(), session.missing());
+        Some(session)
+    }
+
     /// The flow as events show it.
     pub(crate) fn summary(&self) -> FlowSummary {
         let ported = matches!(self.protocol, tapir_packet::protocol::TCP | tapir_packet::protocol::UDP);
         let endpoint = |(address, port): (IpAddr, u16)| Endpoint { address, port: ported.then_some(port) };
+        let (midstream, missing) = match &self.tcp {
+            Some(session) => (session.midstream(), session.missing()),
+            None => self.blind,
+        };
         FlowSummary {
             id: self.number,
             start: self.start,
@@ -185,6 +199,8 @@ impl Conversation {
             server: endpoint(self.server),
             packets: self.packets,
             bytes: self.bytes,
+            missing,
+            midstream,
         }
     }
 

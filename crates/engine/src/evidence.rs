@@ -1,6 +1,6 @@
 //! The bytes behind a detection, copied out of the worker and bounded.
 //!
-//! *Limits*: 4 KiB per buffer, 16 KiB per event, 2 KiB of payload around the first hit.
+//! *Limits*: 4 KiB per buffer, 16 KiB per event, 2 KiB of payload, 2 KiB of packet.
 
 use tapir_detect::DetectRule;
 use tapir_event::{Evidence, EvidenceBuffer, EvidenceHit};
@@ -10,6 +10,7 @@ use tapir_protocol::{BufferId, BufferKey};
 const PER_BUFFER: usize = 4 << 10;
 const PER_EVENT: usize = 16 << 10;
 const PAYLOAD: usize = 2 << 10;
+const PACKET: usize = 2 << 10;
 /// Context kept before the first hit of a long buffer.
 const BEFORE: usize = 256;
 
@@ -21,12 +22,17 @@ pub(crate) fn collect(rule: &DetectRule, unit: &Unit<'_>, hits: &[Hit]) -> Evide
         ..Evidence::default()
     };
     let mut room = PER_EVENT;
+    if let Some(packet) = unit.packet {
+        let frame = packet.frame;
+        evidence.packet = frame.data.get(..frame.data.len().min(PACKET)).unwrap_or_default().to_vec();
+        evidence.link_type = u16::try_from(frame.link.0).unwrap_or(u16::MAX);
+    }
     for hit in hits {
         let text = rule.rule.options.get(usize::from(hit.option)).map(|option| option.canonical()).unwrap_or_default();
         evidence.hits.push(EvidenceHit {
             option: hit.option,
             text,
-            buffer: hit.buffer.name(),
+            buffer: hit.buffer.name().into(),
             offset: hit.offset,
             len: hit.len,
         });
@@ -44,7 +50,7 @@ pub(crate) fn collect(rule: &DetectRule, unit: &Unit<'_>, hits: &[Hit]) -> Evide
         let kept = bytes.get(start..end).unwrap_or_default();
         room -= kept.len();
         evidence.buffers.push(EvidenceBuffer {
-            name: hit.buffer.name(),
+            name: hit.buffer.name().into(),
             offset: to_u32(start),
             bytes: kept.to_vec(),
             original_len: to_u32(bytes.len()),

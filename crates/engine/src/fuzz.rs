@@ -26,7 +26,7 @@ pub fn fuzz_frames(data: &[u8]) {
     let mut out = |event: SecurityEvent| {
         let (gid, sid) = (event.rule.gid, event.rule.sid);
         assert!(gid == 1 || crate::builtin::meaning(gid, sid).is_some(), "{gid}:{sid} is not in the list of events");
-        drop(tapir_event::Format::Eve.line(&event));
+        drop(tapir_event::Format::Tapir.line(&event, &tapir_event::Style::default()));
     };
     let (mut rest, mut seconds, mut number) = (data, 0, 0);
     while let Some((&[wait, high, low], behind)) = rest.split_first_chunk::<HEAD>() {

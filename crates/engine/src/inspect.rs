@@ -106,19 +106,22 @@ impl Core {
             time: unit.time,
             packet_number: origin.number,
             rule: Arc::clone(summary),
-            protocol: protocol_name(unit.net.protocol),
+            protocol: protocol_name(unit.net.protocol).into(),
             protocol_number: Some(unit.net.protocol),
             generator,
             direction: unit.flow.map(|flow| flow_direction(flow.direction)),
             source: Some(Endpoint { address: unit.net.source, port: unit.net.source_port }),
             destination: Some(Endpoint { address: unit.net.destination, port: unit.net.destination_port }),
-            service: unit.service.map(tapir_protocol::Service::name),
+            service: unit.service.map(|service| service.name().into()),
             packet_len: packet_len(unit),
+            truncated: origin.packet.is_some_and(is_cut),
             wire: origin.packet.filter(|_| unit.kind != UnitKind::Stream).map(wire_headers).unwrap_or_default(),
             flow: origin.flow,
             interface: Arc::clone(&self.interface),
+            session: crate::session::collect(unit),
             evidence,
             rule_set: self.rules.set.id.0,
+            ..SecurityEvent::default()
         });
     }
 
@@ -151,12 +154,11 @@ impl Core {
             summary = Arc::new(RuleSummary { action: decided.name().to_owned(), ..RuleSummary::clone(&summary) });
         }
         self.counters.bump(Counter::Events);
-        let service = None;
         out.event(SecurityEvent {
             time: origin.time,
             packet_number: origin.number,
             rule: summary,
-            protocol: net.map_or("eth", |net| protocol_name(net.protocol)),
+            protocol: net.map_or("eth", |net| protocol_name(net.protocol)).into(),
             protocol_number: net.map(|net| net.protocol),
             generator: match origin.packet {
                 Some(packet) if packet.defragmented => Generator::StreamIp,
@@ -166,13 +168,13 @@ impl Core {
             direction: direction.map(flow_direction),
             source: net.map(|net| Endpoint { address: net.source, port: net.source_port }),
             destination: net.map(|net| Endpoint { address: net.destination, port: net.destination_port }),
-            service,
             packet_len: origin.packet.map_or(0, |packet| u32::try_from(packet.frame.data.len()).unwrap_or(u32::MAX)),
             wire: origin.packet.map(wire_headers).unwrap_or_default(),
             flow: origin.flow,
             interface: Arc::clone(&self.interface),
-            evidence: None,
+            truncated: origin.packet.is_some_and(is_cut),
             rule_set: self.rules.set.id.0,
+            ..SecurityEvent::default()
         });
     }
 }
@@ -201,6 +203,11 @@ fn packet_len(unit: &Unit<'_>) -> u32 {
         _ => unit.raw.len(),
     };
     u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// The capture kept less of the frame than was on the wire.
+fn is_cut(packet: &Packet<'_>) -> bool {
+    usize::try_from(packet.frame.original_len).is_ok_and(|len| len > packet.frame.data.len())
 }
 
 fn wire_headers(packet: &Packet<'_>) -> WireHeaders {

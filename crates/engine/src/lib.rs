@@ -18,6 +18,7 @@ mod inspect;
 mod packet_units;
 mod rules;
 mod scan;
+mod session;
 mod stream;
 mod worker;
 

@@ -227,7 +227,7 @@ impl Driver<'_> {
 
     /// Too little to tell the service by: a plain unit, and the wizard goes on when more comes.
     fn idle_unidentified(&mut self, conversation: &mut Conversation, direction: Direction, number: u64) -> bool {
-        let Some(session) = conversation.tcp.take() else { return false };
+        let Some(session) = conversation.take_tcp() else { return false };
         let facts = self.facts(conversation, &session, direction, number);
         let bytes = session.half(direction).ready();
         let inspected = bytes.len();
@@ -240,7 +240,7 @@ impl Driver<'_> {
 
     fn idle_inspector(&mut self, conversation: &mut Conversation, direction: Direction, number: u64) -> bool {
         let Some(mut inspector) = conversation.inspector.take() else { return false };
-        let Some(mut session) = conversation.tcp.take() else { return false };
+        let Some(mut session) = conversation.take_tcp() else { return false };
         let held = inspector.holds(direction);
         let facts = self.facts(conversation, &session, direction, number);
         let bytes = session.half(direction).ready();
@@ -276,7 +276,7 @@ impl Driver<'_> {
 
     fn end_inspection(&mut self, conversation: &mut Conversation, direction: Direction, end: End, number: u64) {
         let Some(mut inspector) = conversation.inspector.take() else { return };
-        let Some(session) = conversation.tcp.take() else { return };
+        let Some(session) = conversation.take_tcp() else { return };
         let tail = session.half(direction).ready();
         let facts = self.facts(conversation, &session, direction, number);
         self.with_cx(conversation, facts, |cx| inspector.on_end(direction, tail, end, cx));
@@ -333,7 +333,7 @@ impl Driver<'_> {
             conversation.set_mode(direction, Mode::Plain);
             return true;
         };
-        let Some(session) = conversation.tcp.take() else { return false };
+        let Some(session) = conversation.take_tcp() else { return false };
         let facts = self.facts(conversation, &session, direction, number);
         let bytes = session.half(direction).ready();
         let wanted = conversation.wanted.get(direction.index()).copied().unwrap_or(0);
@@ -408,7 +408,7 @@ impl Driver<'_> {
     /// `Consumed(0)`: ask once more at once; a second one in a row is a stuck inspector.
     fn again(&mut self, conversation: &mut Conversation, direction: Direction) -> bool {
         let Some(number) = conversation.tcp.as_ref().map(|_| conversation.last_packet) else { return false };
-        let (Some(mut inspector), Some(session)) = (conversation.inspector.take(), conversation.tcp.take()) else {
+        let (Some(mut inspector), Some(session)) = (conversation.inspector.take(), conversation.take_tcp()) else {
             return false;
         };
         let facts = self.facts(conversation, &session, direction, number);
@@ -458,7 +458,7 @@ impl Driver<'_> {
     /// Each unit repeats the last `overlap` bytes of the one before, so that what stands across
     /// the cut is found; a rule that fired on the bytes before is not raised again.
     fn plain(&mut self, conversation: &mut Conversation, direction: Direction, number: u64, flush: Flush) -> bool {
-        let Some(session) = conversation.tcp.take() else { return false };
+        let Some(session) = conversation.take_tcp() else { return false };
         let carried = conversation.carried(direction);
         let half = session.half(direction);
         let ready = half.ready();

@@ -510,6 +510,7 @@ impl Worker {
             protocol: ip.protocol,
             endpoint,
             tcp: None,
+            blind: (false, [0; 2]),
             service: None,
             inspector: None,
             wizard: None,

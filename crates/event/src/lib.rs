@@ -1,19 +1,36 @@
 //! The security event: what a detection tells the world, owned and bounded. No I/O.
 //!
-//! *How it fits*: the engine turns a detection into a [`SecurityEvent`] before it leaves the worker;
-//! each output format is one file under `formats/` and a pure function of the event.
+//! *How it fits*: the engine turns a detection into a [`SecurityEvent`] before it leaves the worker; a
+//! [`Sequencer`] gives it its identity; each output format is one file under `formats/` and a pure function
+//! of the event.
 
 #![forbid(unsafe_code)]
 
 mod community;
+mod evidence;
 mod formats;
+mod group;
+mod identity;
+mod rule;
 mod security_event;
+pub mod session;
+mod shape;
+#[cfg(test)]
+mod testing;
 mod time;
+mod wire;
+mod workload;
 
 pub use community::community_id;
-pub use formats::Format;
+pub use evidence::{Evidence, EvidenceBuffer, EvidenceHit};
+pub use formats::{CalicoWords, Format, Style};
+pub use group::GroupKey;
+pub use identity::{BadEventId, EventId, Sequencer};
+pub use rule::{Attack, Level, RuleSummary};
 pub use security_event::{
-    Endpoint, Evidence, EvidenceBuffer, EvidenceHit, FlowDirection, FlowSummary, Generator, RuleSummary, SecurityEvent,
-    WireHeaders,
+    Endpoint, FlowDirection, FlowSummary, Generator, Inspection, Orientation, SecurityEvent, WireHeaders,
 };
-pub use time::{eve_time, snort_time};
+pub use session::Session;
+pub use shape::shape;
+pub use time::{eve_time, parse_rfc3339, rfc3339, snort_time};
+pub use workload::Workload;

@@ -1,56 +1,37 @@
-//! [`SecurityEvent`] and its parts.
+//! [`SecurityEvent`]: what a detection tells the world, owned, bounded, and able to travel as JSON.
 //!
-//! *Limits*: evidence is cut to 4 KiB per buffer and 16 KiB per event by the engine.
+//! Its JSON is the form on the spool, at the manager's door and in the format `tapir`. Fields may be added;
+//! readers ignore those they do not know and take defaults for those that are missing.
 
+use crate::{EventId, Evidence, RuleSummary, Session, Workload, time, wire};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tapir_packet::Timestamp;
 
-/// What the event says about its rule. Shared by all events of the rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RuleSummary {
-    /// Generator.
-    pub gid: u32,
-    /// Signature.
-    pub sid: u32,
-    /// Revision.
-    pub rev: u32,
-    /// Message without quotes; `None` if the rule has none.
-    pub msg: Option<String>,
-    /// Class name, e.g. `trojan-activity`.
-    pub classtype: Option<String>,
-    /// Long class text, e.g. `A Network Trojan was detected`.
-    pub class: Option<String>,
-    /// 1 is the most severe; 0 = none given.
-    pub priority: u32,
-    /// Scheme, id and URL if the scheme has one.
-    pub references: Vec<(String, String, Option<String>)>,
-    /// Key and value, in order.
-    pub metadata: Vec<(String, String)>,
-    /// The rule's own action word.
-    pub action: String,
-    /// Canonical text.
-    pub text: String,
-    /// `file:line`.
-    pub place: String,
-    /// `target`: the victim is the source (true) or the destination (false).
-    pub target_is_source: Option<bool>,
-}
-
 /// Which bytes an event was raised on (`pkt_gen`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Generator {
     /// A wire packet.
+    #[default]
+    #[serde(rename = "raw")]
     Raw,
     /// Reassembled TCP data.
+    #[serde(rename = "stream_tcp")]
     StreamTcp,
     /// A defragmented datagram.
+    #[serde(rename = "stream_ip")]
     StreamIp,
     /// DCE/RPC fragments put together.
+    #[serde(rename = "dce2_rpc_defrag")]
     DceDefrag,
     /// DCE/RPC segments put together.
+    #[serde(rename = "dce2_rpc_deseg")]
     DceDeseg,
     /// An SMB transaction put together.
+    #[serde(rename = "dce2_smb_transact")]
     SmbTransaction,
 }
 
@@ -69,7 +50,8 @@ impl Generator {
 }
 
 /// Roles of the sender of the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FlowDirection {
     /// Client to server.
     ToServer,
@@ -77,44 +59,83 @@ pub enum FlowDirection {
     ToClient,
 }
 
-/// An address with its port, if the transport has ports.
+impl FlowDirection {
+    /// `to_server` or `to_client`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ToServer => "to_server",
+            Self::ToClient => "to_client",
+        }
+    }
+}
+
+/// Which way a conversation crosses the border of the cluster, as far as names are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    /// From outside to a workload.
+    Inbound,
+    /// From a workload to outside.
+    Outbound,
+    /// Between workloads.
+    EastWest,
+}
+
+/// An address with its port, if the transport has ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Address.
+    #[serde(rename = "ip")]
     pub address: IpAddr,
     /// Port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
 
 /// Header fields of the packet; absent on rebuilt TCP data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct WireHeaders {
     /// Ethernet source, destination, type.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ethernet: Option<([u8; 6], [u8; 6], u16)>,
     /// VLAN id, 0 = none.
     pub vlan: u16,
     /// TTL or hop limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u8>,
     /// TOS or traffic class.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tos: Option<u8>,
     /// IP identification.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_id: Option<u32>,
     /// IP payload length in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_len: Option<u32>,
     /// seq, ack, window, header length, flags byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<(u32, u32, u16, u8, u8)>,
     /// type, code, id, seq.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp: Option<(u8, u8, Option<u16>, Option<u16>)>,
     /// UDP length field.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub udp_len: Option<u16>,
 }
 
+impl WireHeaders {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What is known of the flow when the event is raised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowSummary {
     /// Stable number, unique within a run; at most 53 bits.
     pub id: u64,
     /// First packet.
+    #[serde(with = "time::json")]
     pub start: Timestamp,
     /// Who opened it.
     pub client: Endpoint,
@@ -124,82 +145,192 @@ pub struct FlowSummary {
     pub packets: [u64; 2],
     /// Frame bytes by client and by server.
     pub bytes: [u64; 2],
+    /// Bytes of the stream that were never seen, by client and by server.
+    #[serde(default)]
+    pub missing: [u64; 2],
+    /// Picked up in the middle: its beginning was not seen.
+    #[serde(default)]
+    pub midstream: bool,
 }
 
-/// One matched buffer, perhaps cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvidenceBuffer {
-    /// Buffer name, e.g. `http_uri`.
-    pub name: &'static str,
-    /// Offset in the whole buffer of the first byte kept.
-    pub offset: u32,
-    /// The bytes kept.
-    pub bytes: Vec<u8>,
-    /// Length of the whole buffer.
-    pub original_len: u32,
+/// The resource that asked for the inspection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
-/// Where an option matched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvidenceHit {
-    /// Index of the option within the rule's options.
-    pub option: u16,
-    /// Its canonical text.
-    pub text: String,
-    /// Buffer name.
-    pub buffer: &'static str,
-    /// First byte.
-    pub offset: u32,
-    /// Length.
-    pub len: u32,
-}
-
-/// The bytes behind an event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
-    /// Buffers in which options matched.
-    pub buffers: Vec<EvidenceBuffer>,
-    /// The matches.
-    pub hits: Vec<EvidenceHit>,
-    /// The unit's payload, cut.
-    pub payload: Vec<u8>,
-    /// Whole length of the payload.
-    pub payload_len: u32,
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// A security event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SecurityEvent {
+    /// Identity; its sequence is 0 until a [`crate::Sequencer`] has stamped it.
+    pub id: EventId,
     /// Packet time; of rebuilt data the time of its first segment.
+    #[serde(with = "time::json")]
     pub time: Timestamp,
+    /// Wall clock of the node when the event was stamped.
+    #[serde(with = "time::json")]
+    pub observed: Timestamp,
     /// Number of the wire packet, from 1; of rebuilt data the packet that caused the flush.
     pub packet_number: u64,
     /// The rule.
     pub rule: Arc<RuleSummary>,
     /// `TCP`, `UDP`, `ICMP`, `IP` or a layer's name.
-    pub protocol: &'static str,
+    pub protocol: Cow<'static, str>,
     /// IP protocol number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol_number: Option<u8>,
     /// On which bytes.
     pub generator: Generator,
     /// Roles, if the packet belongs to a flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<FlowDirection>,
     /// Source in the direction of the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Endpoint>,
     /// Destination.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<Endpoint>,
+    /// Workload of the flow's client (of the source, without a flow).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Workload>,
+    /// Workload of the flow's server (of the destination, without a flow).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Workload>,
+    /// The resource that asked for the inspection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
     /// Service known at that time.
-    pub service: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Cow<'static, str>>,
     /// Length of the datagram, or of the rebuilt data.
     pub packet_len: u32,
+    /// The packet was cut by the capture's length limit.
+    pub truncated: bool,
     /// Headers of a wire packet.
+    #[serde(skip_serializing_if = "WireHeaders::is_empty")]
     pub wire: WireHeaders,
     /// Flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowSummary>,
     /// Interface or capture file.
     pub interface: Arc<str>,
+    /// What the conversation was about.
+    #[serde(skip_serializing_if = "Session::is_empty")]
+    pub session: Session,
     /// On request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     /// Identity of the rule set.
+    #[serde(with = "wire::hex64")]
     pub rule_set: u64,
+    /// The suppression that hides it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<String>,
+}
+
+impl SecurityEvent {
+    /// Client and server by the flow's roles; source and destination without a flow.
+    pub fn parties(&self) -> (Option<Endpoint>, Option<Endpoint>) {
+        match &self.flow {
+            Some(flow) => (Some(flow.client), Some(flow.server)),
+            None => (self.source, self.destination),
+        }
+    }
+
+    /// Workloads of source and destination.
+    pub fn source_and_destination(&self) -> (Option<&Workload>, Option<&Workload>) {
+        match self.direction {
+            Some(FlowDirection::ToClient) => (self.server.as_ref(), self.client.as_ref()),
+            _ => (self.client.as_ref(), self.server.as_ref()),
+        }
+    }
+
+    /// Which way the conversation crosses the cluster's border; `None` if neither side has a name.
+    pub fn orientation(&self) -> Option<Orientation> {
+        match (&self.client, &self.server) {
+            (Some(_), Some(_)) => Some(Orientation::EastWest),
+            (None, Some(_)) => Some(Orientation::Inbound),
+            (Some(_), None) => Some(Orientation::Outbound),
+            (None, None) => None,
+        }
+    }
+
+    /// Why not all of the conversation was visible; empty if it was.
+    pub fn blind_spots(&self) -> Vec<&'static str> {
+        let flow = self.flow.as_ref();
+        [
+            (flow.is_some_and(|flow| flow.midstream), "midstream"),
+            (flow.is_some_and(|flow| flow.missing.iter().any(|&bytes| bytes > 0)), "gap"),
+            (self.truncated, "truncated"),
+            (matches!(self.service.as_deref(), Some("ssl" | "ssh" | "quic")), "encrypted"),
+        ]
+        .into_iter()
+        .filter_map(|(is, word)| is.then_some(word))
+        .collect()
+    }
+
+    /// `full` or `partial`.
+    pub fn visibility(&self) -> &'static str {
+        if self.blind_spots().is_empty() { "full" } else { "partial" }
+    }
+
+    /// One sentence: who did what to whom.
+    pub fn sentence(&self) -> String {
+        let (client, server) = self.parties();
+        let name = |workload: &Option<Workload>, end: Option<Endpoint>| match (workload, end) {
+            (Some(workload), _) => workload.display(),
+            (None, Some(end)) => end.address.to_string(),
+            (None, None) => "?".to_owned(),
+        };
+        format!("{} -> {}: {}", name(&self.client, client), name(&self.server, server), self.rule.message())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn an_event_survives_the_journey_as_json() {
+        let event = testing::event();
+        let json = serde_json::to_string(&event).expect("json");
+        assert_eq!(serde_json::from_str::<SecurityEvent>(&json).expect("event"), event);
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_missing_ones_have_defaults() {
+        let event: SecurityEvent =
+            serde_json::from_str(r#"{"id":"n-1-2","rule":{"sid":7,"colour":"red"},"from_the_future":{"a":[1]}}"#)
+                .expect("event");
+        assert_eq!((event.id.seq, event.rule.sid), (2, 7));
+    }
+
+    #[test]
+    fn blind_spots_are_named() {
+        let mut event = testing::event();
+        assert_eq!(event.visibility(), "full");
+        event.service = Some("ssl".into());
+        event.truncated = true;
+        if let Some(flow) = &mut event.flow {
+            flow.missing = [0, 1];
+        }
+        assert_eq!(event.blind_spots(), ["gap", "truncated", "encrypted"]);
+        assert_eq!(event.visibility(), "partial");
+    }
+
+    #[test]
+    fn the_sentence_names_workloads_before_addresses() {
+        assert_eq!(testing::event().sentence(), "10.1.2.3 -> shop/frontend: uri \"test\", with comma");
+    }
 }

@@ -1,67 +1,56 @@
-//! Time stamps as Snort and Suricata print them, in UTC.
+//! Time stamps as the formats print them, in UTC, and back.
 
-use std::fmt::Write;
+use jiff::fmt::strtime;
 use tapir_packet::Timestamp;
 
-struct Civil {
-    year: i64,
-    month: u32,
-    day: u32,
-    seconds: i64,
+/// A time stamp as jiff's; every value of 64-bit nanoseconds is inside jiff's range.
+fn instant(time: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(time.0)).unwrap_or_default()
 }
 
-/// Days since 1970-01-01 to a date of the proleptic Gregorian calendar (era of 400 years).
-fn civil(time: Timestamp) -> Civil {
-    let secs = time.secs();
-    let days = secs.div_euclid(86_400).saturating_add(719_468);
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    Civil {
-        year: year_of_era + era * 400 + i64::from(month <= 2),
-        month: u32::try_from(month).unwrap_or(0),
-        day: u32::try_from(day).unwrap_or(0),
-        seconds: secs.rem_euclid(86_400),
-    }
+fn print(format: &str, time: Timestamp) -> String {
+    strtime::format(format, instant(time)).unwrap_or_default()
 }
 
 /// `MM/DD-HH:MM:SS.uuuuuu`, with `year` `YY/MM/DD-…` (Snort's `-y`).
 pub fn snort_time(time: Timestamp, year: bool) -> String {
-    let civil = civil(time);
-    let mut text = String::with_capacity(24);
-    if year {
-        let _ = write!(text, "{:02}/", civil.year.rem_euclid(100));
-    }
-    let (hours, minutes, seconds) = clock(civil.seconds);
-    let _ = write!(
-        text,
-        "{:02}/{:02}-{hours:02}:{minutes:02}:{seconds:02}.{:06}",
-        civil.month,
-        civil.day,
-        time.subsec_micros()
-    );
-    text
+    print(if year { "%y/%m/%d-%H:%M:%S.%6f" } else { "%m/%d-%H:%M:%S.%6f" }, time)
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.uuuuuu+0000` (Suricata EVE).
 pub fn eve_time(time: Timestamp) -> String {
-    let civil = civil(time);
-    let (hours, minutes, seconds) = clock(civil.seconds);
-    format!(
-        "{:04}-{:02}-{:02}T{hours:02}:{minutes:02}:{seconds:02}.{:06}+0000",
-        civil.year,
-        civil.month,
-        civil.day,
-        time.subsec_micros()
-    )
+    print("%Y-%m-%dT%H:%M:%S.%6f+0000", time)
 }
 
-fn clock(seconds: i64) -> (i64, i64, i64) {
-    (seconds / 3600, seconds / 60 % 60, seconds % 60)
+/// RFC 3339 with all nine digits: `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ`, the form of our own documents.
+pub fn rfc3339(time: Timestamp) -> String {
+    print("%Y-%m-%dT%H:%M:%S.%9fZ", time)
+}
+
+/// RFC 3339 with any offset and any number of digits; `None` for other text or beyond 1678–2261.
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    i64::try_from(instant.as_nanosecond()).ok().map(Timestamp)
+}
+
+/// Milliseconds since the epoch (OCSF, CEF).
+pub(crate) fn millis(time: Timestamp) -> i64 {
+    time.0.div_euclid(1_000_000)
+}
+
+/// A time stamp in a JSON document, as RFC 3339.
+pub(crate) mod json {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use tapir_packet::Timestamp;
+
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::rfc3339(*time))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        super::parse_rfc3339(&text).ok_or_else(|| D::Error::custom(format!("'{text}' is not an RFC 3339 time")))
+    }
 }
 
 #[cfg(test)]
@@ -77,11 +66,21 @@ mod tests {
         assert_eq!(eve_time(Timestamp(0)), "1970-01-01T00:00:00.000000+0000");
         assert_eq!(eve_time(Timestamp::from_secs_nanos(951_782_400, 0)), "2000-02-29T00:00:00.000000+0000");
         assert_eq!(eve_time(Timestamp(-1)), "1969-12-31T23:59:59.999999+0000");
+        assert_eq!(rfc3339(Timestamp(1)), "1970-01-01T00:00:00.000000001Z");
     }
 
     #[test]
-    fn the_ends_of_time_do_not_panic() {
-        eve_time(Timestamp(i64::MAX));
-        eve_time(Timestamp(i64::MIN));
+    fn the_ends_of_time_are_printed_and_read() {
+        for time in [Timestamp(i64::MAX), Timestamp(i64::MIN), Timestamp(-1), Timestamp(0)] {
+            assert_eq!(parse_rfc3339(&rfc3339(time)), Some(time));
+            assert!(!eve_time(time).is_empty());
+        }
+    }
+
+    #[test]
+    fn other_offsets_and_precisions_are_read() {
+        assert_eq!(parse_rfc3339("1970-01-01T01:00:00.5+01:00"), Some(Timestamp(500_000_000)));
+        assert_eq!(parse_rfc3339("9999-01-01T00:00:00Z"), None);
+        assert_eq!(parse_rfc3339("yesterday"), None);
     }
 }

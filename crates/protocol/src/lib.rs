@@ -33,8 +33,8 @@ pub use inspector::{
 pub use protocols::{PROTOCOLS, ProtocolDef, TransportKind, inspector_for};
 pub use service::Service;
 pub use view::{
-    ApciType, CipFacts, CipMessage, CipRequest, DceFacts, Dnp3Facts, GtpFacts, HttpFacts, Iec104Facts, MmsFacts,
-    ModbusFacts, NoView, PduView, S7commplusFacts, SipFacts, SslFacts,
+    ApciType, CipFacts, CipMessage, CipRequest, DceFacts, Dnp3Facts, DnsFacts, GtpFacts, HttpFacts, Iec104Facts,
+    MmsFacts, ModbusFacts, NoView, PduView, S7commplusFacts, SipFacts, SslFacts,
 };
 
 /// Entry points of fuzz targets: one per parser of hostile bytes.

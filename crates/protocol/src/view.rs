@@ -70,6 +70,11 @@ pub trait PduView {
         None
     }
 
+    /// DNS header and first question, for events.
+    fn dns(&self) -> Option<DnsFacts> {
+        None
+    }
+
     /// HTTP facts that are not buffers. `request` asks for the request while a response is inspected.
     fn http(&self, _request: bool) -> Option<HttpFacts<'_>> {
         None
@@ -110,6 +115,17 @@ impl SslFacts {
     pub const TLS10: u8 = 4;
     pub const TLS11: u8 = 8;
     pub const TLS12: u8 = 16;
+}
+
+/// Facts of a DNS message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DnsFacts {
+    /// Message id.
+    pub id: u16,
+    /// Response code; `None` for a query.
+    pub rcode: Option<u8>,
+    /// Type of the first question.
+    pub kind: Option<u16>,
 }
 
 /// Facts of a SIP message.

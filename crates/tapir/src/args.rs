@@ -108,7 +108,7 @@ pub struct OutputArgs {
     /// Form of alerts on standard output, one a line (table: a table at the end).
     #[arg(long, short, value_enum, default_value_t = FormatArg::Fast)]
     pub format: FormatArg,
-    /// Add the matched bytes with their offsets (json and eve).
+    /// Add the matched bytes with their offsets (all formats but fast, csv and table).
     #[arg(long)]
     pub evidence: bool,
     /// Raise decoder, stream and inspector events (gid other than 1).
@@ -139,6 +139,16 @@ pub enum FormatArg {
     Eve,
     /// Snort 3 alert_csv.
     Csv,
+    /// The whole event, as Tapir's own parts hand it on.
+    Tapir,
+    /// The event document of Calico Enterprise and Calico Cloud.
+    Calico,
+    /// Elastic Common Schema.
+    Ecs,
+    /// OCSF Detection Finding.
+    Ocsf,
+    /// ArcSight Common Event Format.
+    Cef,
     /// A table for people, at the end.
     Table,
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod explain;
+mod identity;
 mod load;
 mod message;
 mod output;

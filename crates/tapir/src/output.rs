@@ -1,15 +1,18 @@
 //! Alerts on standard output, and the summary behind them.
 
 use crate::args::{FormatArg, OutputArgs};
+use crate::identity::Identity;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use tapir_engine::EventSink;
-use tapir_event::{Format, SecurityEvent, snort_time};
+use tapir_event::{Format, SecurityEvent, Style, snort_time};
 
 /// Writes alerts and keeps count by rule.
 pub struct AlertWriter<W: Write> {
     out: BufWriter<W>,
     format: FormatArg,
+    style: Style,
+    identity: Identity,
     rows: Vec<[String; 6]>,
     counts: BTreeMap<(u32, u32), (u64, String)>,
     /// Alerts so far.
@@ -22,12 +25,32 @@ pub struct AlertWriter<W: Write> {
 /// Rows of a table at most; more are counted.
 const MAX_ROWS: usize = 10_000;
 
+impl FormatArg {
+    /// The line format; `None` for the table.
+    fn line(self) -> Option<Format> {
+        Some(match self {
+            Self::Fast => Format::Fast,
+            Self::Json => Format::Json,
+            Self::Eve => Format::Eve,
+            Self::Csv => Format::Csv,
+            Self::Tapir => Format::Tapir,
+            Self::Calico => Format::Calico,
+            Self::Ecs => Format::Ecs,
+            Self::Ocsf => Format::Ocsf,
+            Self::Cef => Format::Cef,
+            Self::Table => return None,
+        })
+    }
+}
+
 impl<W: Write> AlertWriter<W> {
     /// To `out`. With `flush_each` every alert is visible at once (live, or a terminal).
-    pub fn new(out: W, args: &OutputArgs, flush_each: bool) -> Self {
+    pub fn new(out: W, args: &OutputArgs, identity: Identity, flush_each: bool) -> Self {
         Self {
             out: BufWriter::with_capacity(64 << 10, out),
             format: args.format,
+            style: Style::default(),
+            identity,
             rows: Vec::new(),
             counts: BTreeMap::new(),
             alerts: 0,
@@ -37,19 +60,13 @@ impl<W: Write> AlertWriter<W> {
     }
 
     fn write(&mut self, event: &SecurityEvent) -> io::Result<()> {
-        let format = match self.format {
-            FormatArg::Fast => Format::Fast,
-            FormatArg::Json => Format::Json,
-            FormatArg::Eve => Format::Eve,
-            FormatArg::Csv => Format::Csv,
-            FormatArg::Table => {
-                if self.rows.len() < MAX_ROWS {
-                    self.rows.push(row(event));
-                }
-                return Ok(());
+        let Some(format) = self.format.line() else {
+            if self.rows.len() < MAX_ROWS {
+                self.rows.push(row(event));
             }
+            return Ok(());
         };
-        let line = format.line(event);
+        let line = format.line(event, &self.style);
         self.out.write_all(line.as_bytes())?;
         self.out.write_all(b"\n")?;
         if self.flush_each { self.out.flush() } else { Ok(()) }
@@ -102,7 +119,8 @@ impl<W: Write> AlertWriter<W> {
 }
 
 impl<W: Write> EventSink for AlertWriter<W> {
-    fn event(&mut self, event: SecurityEvent) {
+    fn event(&mut self, mut event: SecurityEvent) {
+        self.identity.stamp(&mut event);
         self.alerts += 1;
         let rule = &event.rule;
         self.counts
@@ -132,7 +150,7 @@ fn row(event: &SecurityEvent) -> [String; 6] {
         rule.priority.to_string(),
         format!("{}:{}:{}", rule.gid, rule.sid, rule.rev),
         rule.msg.clone().unwrap_or_default(),
-        event.service.unwrap_or("-").to_owned(),
+        event.service.as_deref().unwrap_or("-").to_owned(),
         format!("{} -> {}", end(event.source), end(event.destination)),
     ]
 }

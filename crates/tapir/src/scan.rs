@@ -1,6 +1,7 @@
 //! `tapir scan`
 
 use crate::args::ScanArgs;
+use crate::identity::Identity;
 use crate::message::Messages;
 use crate::output::AlertWriter;
 use crate::{load, pcap_out, settings, stats};
@@ -28,7 +29,7 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
     let rules = load::rules(&settings, args.rule_args.strict, None, messages)?;
     let stdout = std::io::stdout();
     let live = stdout.is_terminal();
-    let mut writer = AlertWriter::new(stdout.lock(), &args.output, live);
+    let mut writer = AlertWriter::new(stdout.lock(), &args.output, Identity::offline(), live);
     let mut total = Totals::default();
     let mut alerted = pcap_out::Alerted::default();
     let started = std::time::Instant::now();

@@ -4,6 +4,7 @@
 //! index) is reported and followed by name.
 
 use crate::args::WatchArgs;
+use crate::identity::Identity;
 use crate::message::Messages;
 use crate::output::AlertWriter;
 use crate::{load, settings, stats};
@@ -46,7 +47,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("cannot catch SIGHUP: {error}"))?;
 
     let stdout = std::io::stdout();
-    let mut writer = AlertWriter::new(stdout.lock(), &args.output, true);
+    let mut writer = AlertWriter::new(stdout.lock(), &args.output, Identity::live(), true);
     let first_name = indexes.values().next().cloned().unwrap_or_else(|| "live".into());
     // The standard library keys its hash with the system's randomness.
     let hash_seed = RandomState::new().hash_one(0);

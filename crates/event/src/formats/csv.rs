@@ -10,7 +10,7 @@ pub(super) fn line(event: &SecurityEvent) -> String {
     [
         snort_time(event.time, false),
         event.packet_number.to_string(),
-        event.protocol.to_owned(),
+        event.protocol.to_string(),
         event.generator.name().to_owned(),
         event.packet_len.to_string(),
         direction(event.direction).to_owned(),

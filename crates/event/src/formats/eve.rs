@@ -1,12 +1,13 @@
 //! Suricata EVE alert records (Suricata 8 names). Unknown keys are ignored by readers.
 
+use super::Object;
 use super::json::{evidence, printable};
-use crate::{FlowDirection, Generator, SecurityEvent, community_id, eve_time};
+use crate::{Generator, SecurityEvent, community_id, eve_time};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-pub(super) fn line(event: &SecurityEvent) -> String {
+pub(super) fn document(event: &SecurityEvent) -> Map<String, Value> {
     let mut eve = Map::new();
     let mut put = |name: &str, value: Value| {
         eve.insert(name.to_owned(), value);
@@ -40,12 +41,11 @@ pub(super) fn line(event: &SecurityEvent) -> String {
     }
     put("pkt_src", if event.generator == Generator::Raw { "wire/pcap" } else { "stream (detect/log)" }.into());
     put("pcap_cnt", event.packet_number.into());
-    if let Some(service) = event.service {
+    if let Some(service) = &event.service {
         put("app_proto", app_proto(service).into());
     }
     if let Some(direction) = event.direction {
-        let word = if direction == FlowDirection::ToServer { "to_server" } else { "to_client" };
-        put("direction", word.into());
+        put("direction", direction.name().into());
     }
     put("alert", alert(event));
     if let Some(flow) = &event.flow {
@@ -69,9 +69,69 @@ pub(super) fn line(event: &SecurityEvent) -> String {
         put("payload", STANDARD.encode(&found.payload).into());
         put("payload_printable", printable(&found.payload).into());
         put("payload_length", found.payload_len.into());
+        if !found.packet.is_empty() {
+            put("packet", STANDARD.encode(&found.packet).into());
+            put("packet_info", json!({ "linktype": found.link_type }));
+        }
         put("evidence", evidence(found));
     }
-    Value::Object(eve).to_string()
+    sessions(event, &mut put);
+    if !event.id.node.is_empty() {
+        put("host", event.id.node.as_ref().into());
+    }
+    let kubernetes = kubernetes(event);
+    if !kubernetes.is_empty() {
+        put("kubernetes", Value::Object(kubernetes));
+    }
+    eve
+}
+
+/// `http`, `dns` and `tls` in Suricata's names.
+fn sessions(event: &SecurityEvent, put: &mut impl FnMut(&str, Value)) {
+    if let Some(http) = &event.session.http {
+        let mut out = Object::new();
+        out.put("hostname", http.host.as_deref());
+        out.put("url", http.uri.as_deref());
+        out.put("http_user_agent", http.user_agent.as_deref());
+        out.put("http_content_type", http.content_type.as_deref());
+        out.put("http_method", http.method.as_deref());
+        out.put("http_refer", http.referer.as_deref());
+        out.put("protocol", http.version.as_ref().map(|version| format!("HTTP/{version}")));
+        out.put("status", http.status);
+        put("http", out.into());
+    }
+    if let Some(dns) = &event.session.dns {
+        let mut out = Object::new();
+        out.put("version", 3);
+        out.put("type", if dns.rcode.is_some() { "response" } else { "request" });
+        out.put("id", dns.id);
+        out.put("rcode", dns.rcode);
+        if let Some(name) = &dns.name {
+            out.put("queries", json!([{ "rrname": name, "rrtype": dns.kind }]));
+        }
+        put("dns", out.into());
+    }
+    if let Some(tls) = &event.session.tls {
+        let mut out = Object::new();
+        out.put("sni", tls.sni.as_deref());
+        out.put("version", tls.version.as_deref());
+        put("tls", out.into());
+    }
+}
+
+/// Names in the cluster: Tapir's addition.
+fn kubernetes(event: &SecurityEvent) -> Map<String, Value> {
+    let mut out = Object::new();
+    out.put("inspection", event.inspection.as_ref().map(ToString::to_string));
+    for (side, workload) in [("client", &event.client), ("server", &event.server)] {
+        let Some(workload) = workload else { continue };
+        out.put_path(&format!("{side}.namespace"), workload.namespace.as_str());
+        out.put_path(&format!("{side}.pod"), workload.pod.as_str());
+        out.put_path(&format!("{side}.owner_kind"), workload.owner_kind.as_str());
+        out.put_path(&format!("{side}.owner_name"), workload.owner_name.as_str());
+        out.put_path(&format!("{side}.service"), workload.service.as_str());
+    }
+    out.0
 }
 
 fn alert(event: &SecurityEvent) -> Value {
@@ -87,7 +147,7 @@ fn alert(event: &SecurityEvent) -> Value {
         "gid": rule.gid,
         "signature_id": rule.sid,
         "rev": rule.rev,
-        "signature": rule.msg.as_deref().unwrap_or("no msg in rule"),
+        "signature": rule.message(),
         "category": rule.class.as_deref().unwrap_or(""),
         "severity": rule.priority,
     });
@@ -96,12 +156,10 @@ fn alert(event: &SecurityEvent) -> Value {
             object.insert("metadata".to_owned(), Value::Object(metadata));
         }
         if !rule.references.is_empty() {
-            let urls: Vec<Value> = rule
-                .references
-                .iter()
-                .map(|(scheme, id, url)| url.clone().unwrap_or_else(|| format!("{scheme}:{id}")).into())
-                .collect();
-            object.insert("references".to_owned(), Value::Array(urls));
+            object.insert("references".to_owned(), rule.reference_urls().collect::<Vec<_>>().into());
+        }
+        if !rule.text.is_empty() {
+            object.insert("rule".to_owned(), rule.text.as_str().into());
         }
         if let (Some(target_is_source), Some(source), Some(destination)) =
             (rule.target_is_source, event.source, event.destination)
@@ -122,7 +180,7 @@ fn protocol(event: &SecurityEvent) -> String {
         Some(58) => "IPv6-ICMP".to_owned(),
         Some(132) => "SCTP".to_owned(),
         Some(number) => number.to_string(),
-        None => event.protocol.to_owned(),
+        None => event.protocol.to_string(),
     }
 }
 

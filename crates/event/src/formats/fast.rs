@@ -5,15 +5,16 @@
 use crate::{Endpoint, SecurityEvent, snort_time};
 use std::fmt::Write;
 
-pub(super) fn line(event: &SecurityEvent) -> String {
+/// With `year`, the incumbent's form: `YY/MM/DD-…`.
+pub(super) fn line(event: &SecurityEvent, year: bool) -> String {
     let rule = &event.rule;
-    let mut line = snort_time(event.time, false);
+    let mut line = snort_time(event.time, year);
     let _ = write!(line, " [**] [{}:{}:{}] {} [**] ", rule.gid, rule.sid, rule.rev, quoted(rule.msg.as_deref()));
     if let Some(class) = &rule.class {
         let _ = write!(line, "[Classification: {class}] ");
     }
     let _ = write!(line, "[Priority: {}] {{{}}} ", rule.priority, event.protocol);
-    let ported = matches!(event.protocol, "TCP" | "UDP");
+    let ported = matches!(event.protocol.as_ref(), "TCP" | "UDP");
     match (&event.source, &event.destination) {
         (Some(source), Some(destination)) => {
             let _ = write!(line, "{} -> {}", address(source, ported), address(destination, ported));

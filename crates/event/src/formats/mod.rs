@@ -1,14 +1,21 @@
-//! Output formats: one file each, one event to one line.
+//! Output formats: one file each, one event to one line. Pure functions of the event and a [`Style`].
 
+mod calico;
+mod cef;
 mod csv;
+mod ecs;
 mod eve;
 mod fast;
 mod json;
+mod ocsf;
 
 use crate::SecurityEvent;
+use serde_json::{Map, Value};
+
+pub use calico::CalicoWords;
 
 /// A line-oriented output format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Snort 3 `alert_fast`.
     Fast,
@@ -18,12 +25,65 @@ pub enum Format {
     Csv,
     /// Suricata EVE alert records.
     Eve,
+    /// Our own document: the whole event.
+    Tapir,
+    /// The incumbent's event document.
+    Calico,
+    /// Elastic Common Schema.
+    Ecs,
+    /// OCSF Detection Finding.
+    Ocsf,
+    /// ArcSight Common Event Format.
+    Cef,
+}
+
+/// What a format needs to know that no event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Tenant, in stores that several share; empty = none.
+    pub tenant: String,
+    /// Address of the Alerts page without a slash at its end; links are left out without it.
+    pub page: Option<String>,
+    /// Which generation of the incumbent's wording.
+    pub words: CalicoWords,
+    /// Write severity 100 always, and the incumbent's ids, as the incumbent does.
+    pub as_incumbent: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            cluster: "cluster".to_owned(),
+            tenant: String::new(),
+            page: None,
+            words: CalicoWords::default(),
+            as_incumbent: false,
+        }
+    }
+}
+
+impl Style {
+    /// Address of an event on the Alerts page.
+    fn link(&self, event: &SecurityEvent) -> Option<String> {
+        self.page.as_ref().map(|page| format!("{page}/alerts/e/{}", event.id))
+    }
 }
 
 impl Format {
     /// Every format with its name on the command line.
-    pub const ALL: &'static [(&'static str, Format)] =
-        &[("fast", Self::Fast), ("json", Self::Json), ("csv", Self::Csv), ("eve", Self::Eve)];
+    pub const ALL: &'static [(&'static str, Format)] = &[
+        ("fast", Self::Fast),
+        ("json", Self::Json),
+        ("csv", Self::Csv),
+        ("eve", Self::Eve),
+        ("tapir", Self::Tapir),
+        ("calico", Self::Calico),
+        ("ecs", Self::Ecs),
+        ("ocsf", Self::Ocsf),
+        ("cef", Self::Cef),
+    ];
 
     /// By name.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -31,63 +91,100 @@ impl Format {
     }
 
     /// The event as one line, without line end.
-    pub fn line(self, event: &SecurityEvent) -> String {
+    pub fn line(self, event: &SecurityEvent, style: &Style) -> String {
         match self {
-            Self::Fast => fast::line(event),
+            Self::Fast => fast::line(event, false),
             Self::Json => json::line(event),
             Self::Csv => csv::line(event),
-            Self::Eve => eve::line(event),
+            Self::Cef => cef::line(event),
+            Self::Eve | Self::Tapir | Self::Calico | Self::Ecs | Self::Ocsf => {
+                Value::Object(self.document(event, style).unwrap_or_default()).to_string()
+            }
         }
+    }
+
+    /// The event as a JSON object; `None` for formats that are no JSON, and for Snort's, whose spacing matters.
+    pub fn document(self, event: &SecurityEvent, style: &Style) -> Option<Map<String, Value>> {
+        Some(match self {
+            Self::Fast | Self::Json | Self::Csv | Self::Cef => return None,
+            Self::Eve => eve::document(event),
+            Self::Tapir => tapir(event),
+            Self::Calico => calico::document(event, style),
+            Self::Ecs => ecs::document(event, style),
+            Self::Ocsf => ocsf::document(event, style),
+        })
+    }
+}
+
+/// The event itself, with what follows from it, for readers that are not Tapir.
+fn tapir(event: &SecurityEvent) -> Map<String, Value> {
+    let Ok(Value::Object(mut document)) = serde_json::to_value(event) else { return Map::new() };
+    let group = crate::GroupKey::of(event).hash();
+    for (name, value) in [
+        ("severity", event.rule.severity().into()),
+        ("level", event.rule.level().name().into()),
+        ("group", format!("{group:016x}").into()),
+        ("shape", crate::shape(event.evidence.as_ref()).map_or(Value::Null, |shape| format!("{shape:016x}").into())),
+        ("visibility", event.visibility().into()),
+        ("blind_spots", event.blind_spots().into()),
+        ("community_id", crate::community_id(event).into()),
+    ] {
+        if !value.is_null() {
+            document.insert(name.to_owned(), value);
+        }
+    }
+    document
+}
+
+/// Adds members to a JSON object, leaving out what is not known.
+struct Object(Map<String, Value>);
+
+impl Object {
+    fn new() -> Self {
+        Self(Map::new())
+    }
+
+    fn put(&mut self, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        let empty = match &value {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            Value::Bool(_) | Value::Number(_) => false,
+        };
+        if !empty {
+            self.0.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Puts a value below nested objects: `a.b.c`.
+    fn put_path(&mut self, path: &str, value: impl Into<Value>) {
+        let Some((first, rest)) = path.split_once('.') else { return self.put(path, value) };
+        let mut inner = match self.0.remove(first) {
+            Some(Value::Object(members)) => Self(members),
+            _ => Self::new(),
+        };
+        inner.put_path(rest, value);
+        self.put(first, inner.0);
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self::Object(object.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Endpoint, FlowDirection, FlowSummary, Generator, RuleSummary, WireHeaders};
+    use crate::testing::event;
+    use crate::{Endpoint, RuleSummary};
     use std::sync::Arc;
-    use tapir_packet::Timestamp;
 
-    fn event() -> SecurityEvent {
-        let client = Endpoint { address: "10.1.2.3".parse().expect("address"), port: Some(40000) };
-        let server = Endpoint { address: "10.9.8.7".parse().expect("address"), port: Some(80) };
-        SecurityEvent {
-            time: Timestamp::from_secs_nanos(1_700_000_000, 39_999_000),
-            packet_number: 7,
-            rule: Arc::new(RuleSummary {
-                gid: 1,
-                sid: 1,
-                rev: 3,
-                msg: Some("uri \"test\", with comma".to_owned()),
-                classtype: Some("web-application-attack".to_owned()),
-                class: Some("Web Application Attack".to_owned()),
-                priority: 1,
-                references: vec![("cve".into(), "2021-44228".into(), Some("https://example.test/cve".into()))],
-                metadata: vec![("policy".into(), "security-ips drop".into())],
-                action: "alert".to_owned(),
-                ..RuleSummary::default()
-            }),
-            protocol: "TCP",
-            protocol_number: Some(6),
-            generator: Generator::StreamTcp,
-            direction: Some(FlowDirection::ToServer),
-            source: Some(client),
-            destination: Some(server),
-            service: Some("http"),
-            packet_len: 31,
-            wire: WireHeaders::default(),
-            flow: Some(FlowSummary {
-                id: 1,
-                start: Timestamp::from_secs_nanos(1_700_000_000, 0),
-                client,
-                server,
-                packets: [4, 3],
-                bytes: [400, 300],
-            }),
-            interface: "eth0".into(),
-            evidence: None,
-            rule_set: 1,
-        }
+    fn line(format: Format, event: &SecurityEvent) -> String {
+        format.line(event, &Style::default())
     }
 
     #[test]
@@ -95,7 +192,7 @@ mod tests {
         let mut event = event();
         Arc::make_mut(&mut event.rule).msg = Some("uri test".to_owned());
         assert_eq!(
-            Format::Fast.line(&event),
+            line(Format::Fast, &event),
             "11/14-22:13:20.039999 [**] [1:1:3] \"uri test\" [**] [Classification: Web Application Attack] \
              [Priority: 1] {TCP} 10.1.2.3:40000 -> 10.9.8.7:80"
         );
@@ -105,10 +202,10 @@ mod tests {
     fn fast_without_class_message_and_ports() {
         let mut event = event();
         event.rule = Arc::new(RuleSummary { gid: 1, sid: 2, ..RuleSummary::default() });
-        event.protocol = "ICMP";
+        event.protocol = "ICMP".into();
         event.source = event.source.map(|source| Endpoint { port: None, ..source });
         assert_eq!(
-            Format::Fast.line(&event),
+            line(Format::Fast, &event),
             "11/14-22:13:20.039999 [**] [1:2:0] \"no msg in rule\" [**] [Priority: 0] {ICMP} 10.1.2.3 -> 10.9.8.7"
         );
     }
@@ -116,14 +213,14 @@ mod tests {
     #[test]
     fn csv_has_snorts_default_fields() {
         assert_eq!(
-            Format::Csv.line(&event()),
+            line(Format::Csv, &event()),
             "11/14-22:13:20.039999, 7, TCP, stream_tcp, 31, C2S, 10.1.2.3:40000, 10.9.8.7:80, 1:1:3, allow"
         );
     }
 
     #[test]
     fn json_and_eve_are_json_with_the_promised_fields() {
-        let json: serde_json::Value = serde_json::from_str(&Format::Json.line(&event())).expect("json");
+        let json: serde_json::Value = serde_json::from_str(&line(Format::Json, &event())).expect("json");
         for field in [
             "timestamp",
             "pkt_num",
@@ -148,10 +245,47 @@ mod tests {
             assert!(json.get(field).is_some(), "{field} is missing");
         }
         assert_eq!(json["msg"], "uri \"test\", with comma");
-        let eve: serde_json::Value = serde_json::from_str(&Format::Eve.line(&event())).expect("json");
+        let eve: serde_json::Value = serde_json::from_str(&line(Format::Eve, &event())).expect("json");
         assert_eq!(eve["alert"]["signature_id"], 1);
         assert_eq!(eve["alert"]["metadata"]["policy"][0], "security-ips drop");
         assert_eq!(eve["app_proto"], "http");
         assert_eq!(eve["timestamp"], "2023-11-14T22:13:20.039999+0000");
+    }
+
+    /// Each format of the same full event, as a reader would see it.
+    #[test]
+    fn every_format_of_one_event() {
+        for (name, format) in Format::ALL {
+            let style = Style { page: Some("https://tapir.example".into()), ..Style::default() };
+            let text = match format.document(&event(), &style) {
+                Some(document) => serde_json::to_string_pretty(&document).expect("json"),
+                None => format.line(&event(), &style),
+            };
+            insta::assert_snapshot!(*name, text);
+        }
+    }
+
+    #[test]
+    fn hostile_text_stays_inside_its_line_and_its_field() {
+        let mut event = event();
+        Arc::make_mut(&mut event.rule).msg = Some("a|b=c\\d\n[**] \u{202e} \0".to_owned());
+        if let Some(http) = &mut event.session.http {
+            http.uri = Some("/a=b|c\\d\r\ne".into());
+        }
+        for (name, format) in Format::ALL {
+            let line = format.line(&event, &Style::default());
+            assert!(!line.contains(['\n', '\r']), "{name}: {line:?}");
+            if format.document(&event, &Style::default()).is_some() {
+                let parsed: Value = serde_json::from_str(&line).expect(name);
+                assert!(parsed.is_object());
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_event_has_a_line_in_every_format() {
+        for (name, format) in Format::ALL {
+            assert!(!format.line(&SecurityEvent::default(), &Style::default()).is_empty(), "{name}");
+        }
     }
 }

@@ -43,6 +43,8 @@ pub struct Half {
     pub(super) rebased: u8,
     /// Holes skipped, and their bytes, since they were last counted.
     pub(super) skipped: (u64, u64),
+    /// Bytes of all holes skipped.
+    pub(super) missing: u64,
 }
 
 /// A received segment, or what overlaps left of it, within the buffer.
@@ -115,6 +117,7 @@ impl Half {
         self.start = self.start.saturating_add(len);
         self.skipped.0 += 1;
         self.skipped.1 = self.skipped.1.saturating_add(len);
+        self.missing = self.missing.saturating_add(len);
         self.advance();
     }
 

@@ -212,6 +212,17 @@ impl TcpSession {
         }
     }
 
+    /// Bytes that were never seen, from the client and from the server.
+    pub fn missing(&self) -> [u64; 2] {
+        let [client, server] = &self.halves;
+        [client.missing, server.missing]
+    }
+
+    /// The beginning of the connection was not seen.
+    pub fn midstream(&self) -> bool {
+        self.midstream
+    }
+
     /// Adds the gaps that were skipped since the last segment to the counters. Every segment does
     /// this; at the end of a flow the engine does.
     #[inline]

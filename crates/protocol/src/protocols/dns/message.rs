@@ -2,6 +2,7 @@
 //!
 //! *Spec*: RFC 1035 §4.1; pointers §4.1.4.
 
+use crate::DnsFacts;
 use crate::wire::{be16, byte, size16};
 
 const HEADER: usize = 12;
@@ -54,6 +55,18 @@ impl<'m> Message<'m> {
 
     pub(super) fn has_question(&self) -> bool {
         be16(self.0, 4).is_some_and(|count| count > 0)
+    }
+
+    /// Id, response code and type of the first question; `None` for less than a header.
+    pub(super) fn facts(&self) -> Option<DnsFacts> {
+        let flags = be16(self.0, 2)?;
+        let [high, low] = flags.to_be_bytes();
+        let kind = || be16(self.0, self.skip_name(HEADER)?);
+        Some(DnsFacts {
+            id: be16(self.0, 0)?,
+            rcode: (high & 0x80 != 0).then_some(low & 0x0f),
+            kind: if self.has_question() { kind() } else { None },
+        })
     }
 
     /// Reads the first question's name; `false` if it is broken (what could be read stays).

@@ -15,7 +15,8 @@ mod message;
 use super::{ProtocolDef, TransportKind};
 use crate::wire::{be16, size16};
 use crate::{
-    BufferId, BufferKey, End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, PduView, Selector, Service, Step,
+    BufferId, BufferKey, DnsFacts, End, EventDef, InspectCx, Inspector, InspectorEvent, Pdu, PduView, Selector,
+    Service, Step,
 };
 use bumpalo::Bump;
 use message::{Message, Name};
@@ -78,11 +79,12 @@ fn emit(raw: &[u8], bytes: &[u8], cx: &mut InspectCx<'_>) {
         cx.counters.bump(Counter::DnsNamesBroken);
     }
     message.events(|sid| cx.sink.event(InspectorEvent { gid: 131, sid }));
-    cx.sink.pdu(&Pdu { view: &DnsView { name: name.as_bytes() }, ..Pdu::plain(raw) });
+    cx.sink.pdu(&Pdu { view: &DnsView { name: name.as_bytes(), facts: message.facts() }, ..Pdu::plain(raw) });
 }
 
 struct DnsView<'m> {
     name: &'m [u8],
+    facts: Option<DnsFacts>,
 }
 
 impl PduView for DnsView<'_> {
@@ -95,6 +97,10 @@ impl PduView for DnsView<'_> {
 
     fn searchable<'a>(&'a self, id: BufferId, _arena: &'a Bump) -> Option<&'a [u8]> {
         if id == BufferId::DnsQuery && !self.name.is_empty() { Some(self.name) } else { None }
+    }
+
+    fn dns(&self) -> Option<DnsFacts> {
+        self.facts
     }
 }
 

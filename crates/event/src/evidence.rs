@@ -1,0 +1,63 @@
+//! The bytes behind an event: which matched, where, and what stood around them.
+//!
+//! *Limits*: the engine cuts to 4 KiB per buffer, 16 KiB per event and 2 KiB of packet.
+
+use crate::wire::base64;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// One matched buffer, perhaps cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EvidenceBuffer {
+    /// Buffer name, e.g. `http_uri`.
+    pub name: Cow<'static, str>,
+    /// Offset in the whole buffer of the first byte kept.
+    pub offset: u32,
+    /// The bytes kept.
+    #[serde(rename = "b64", with = "base64")]
+    pub bytes: Vec<u8>,
+    /// Length of the whole buffer.
+    #[serde(rename = "length")]
+    pub original_len: u32,
+}
+
+/// Where an option matched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EvidenceHit {
+    /// Index of the option within the rule's options.
+    pub option: u16,
+    /// Its canonical text.
+    pub text: String,
+    /// Buffer name.
+    pub buffer: Cow<'static, str>,
+    /// First byte.
+    pub offset: u32,
+    /// Length.
+    #[serde(rename = "length")]
+    pub len: u32,
+}
+
+/// The bytes behind an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// Buffers in which options matched.
+    pub buffers: Vec<EvidenceBuffer>,
+    /// The matches.
+    #[serde(rename = "matches")]
+    pub hits: Vec<EvidenceHit>,
+    /// The unit's payload, cut.
+    #[serde(rename = "payload_b64", with = "base64")]
+    pub payload: Vec<u8>,
+    /// Whole length of the payload.
+    #[serde(rename = "payload_length")]
+    pub payload_len: u32,
+    /// The wire packet, cut; empty for rebuilt data.
+    #[serde(rename = "packet_b64", with = "base64", skip_serializing_if = "Vec::is_empty")]
+    pub packet: Vec<u8>,
+    /// Link type of the packet (pcap's numbers).
+    #[serde(rename = "packet_linktype")]
+    pub link_type: u16,
+}

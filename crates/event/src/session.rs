@@ -1,0 +1,141 @@
+//! What a conversation was about, in the words of its protocol. Every text is an attacker's: printable
+//! text with everything else escaped, and cut.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest text of a summary, in bytes of the original.
+pub const MAX_TEXT: usize = 1024;
+
+/// Summaries of the protocols that have one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    /// HTTP request and response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+    /// DNS message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// TLS handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+impl Session {
+    /// Nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.http.is_none() && self.dns.is_none() && self.tls.is_none()
+    }
+}
+
+/// An HTTP request, and the response if it was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Http {
+    /// Request method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Request target as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// `1.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `Host` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// `User-Agent` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// `Referer` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referer: Option<String>,
+    /// `Content-Type` of the message that was inspected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Response status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// A DNS message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dns {
+    /// Name of the first question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Type of the first question as a number (RFC 1035 section 3.2.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<u16>,
+    /// Message id.
+    pub id: u16,
+    /// It is a response, with this code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rcode: Option<u8>,
+}
+
+/// A TLS handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tls {
+    /// Server name of the client hello.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sni: Option<String>,
+    /// `TLS 1.2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Bytes as text: valid UTF-8 without control and direction characters stays, all else becomes `\xNN` or
+/// `\u{…}`; cut to [`MAX_TEXT`] bytes.
+pub fn text(bytes: &[u8]) -> String {
+    let bytes = bytes.get(..MAX_TEXT).unwrap_or(bytes);
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                c if c.is_ascii_control() => push_byte(&mut out, c as u8),
+                c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
+                c => out.push(c),
+            }
+        }
+        for &byte in chunk.invalid() {
+            push_byte(&mut out, byte);
+        }
+    }
+    out
+}
+
+fn push_byte(out: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('?', |d| char::from(*d));
+    out.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
+}
+
+/// Characters that change how others are shown, or are not shown: bidi controls, zero width, tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2028}' | '\u{2029}'
+        | '\u{061c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_bytes_become_plain_text() {
+        assert_eq!(text(b"/a?b=\xff\0\r\n"), "/a?b=\\xff\\x00\\x0d\\x0a");
+        assert_eq!(text("caf\u{e9} \u{202e}gpj".as_bytes()), "caf\u{e9} \\u{202e}gpj");
+        assert_eq!(text(b"\\x41"), "\\\\x41");
+    }
+
+    #[test]
+    fn long_text_is_cut_even_inside_a_character() {
+        let long = "\u{e9}".repeat(MAX_TEXT);
+        let odd = [b"a", long.as_bytes()].concat();
+        assert!(text(&odd).ends_with("\\xc3"));
+    }
+}
