@@ -80,6 +80,14 @@ bench: tools-bench $(RELEASE) ## Tapir and, when installed, Suricata side by sid
 soak: tools-bench $(RELEASE) ## Ten million packets: resident memory stays flat
 	bench/soak.sh $(RELEASE)
 
+.PHONY: opensearch
+opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; Ctrl-D ends it
+	@tests/opensearch/run.sh
+
+.PHONY: opensearch-smoke
+opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch
+	@tests/opensearch/run.sh tests/opensearch/smoke.sh
+
 .PHONY: docs
 docs: ## API documentation, man pages, reference pages
 	$(CARGO) doc --workspace --no-deps --locked
@@ -108,13 +116,15 @@ define apt
 	fi
 endef
 
-.PHONY: tools-demo tools-test tools-check tools-bench
+.PHONY: tools-demo tools-test tools-check tools-bench tools-opensearch
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
 tools-test: tools-demo tools-check
 	$(call apt,g++)
 tools-bench: tools-demo
 	$(call apt,python3 tcpdump)
+tools-opensearch:
+	$(call apt,openjdk-17-jdk-headless maven curl jq)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \
