@@ -11,6 +11,7 @@ mod evidence;
 mod formats;
 mod group;
 mod identity;
+mod level;
 mod rule;
 mod security_event;
 pub mod session;
@@ -26,7 +27,8 @@ pub use evidence::{Evidence, EvidenceBuffer, EvidenceHit};
 pub use formats::{CalicoWords, Format, Style};
 pub use group::GroupKey;
 pub use identity::{BadEventId, EventId, Sequencer};
-pub use rule::{Attack, Level, RuleSummary};
+pub use level::Level;
+pub use rule::{Attack, RuleSummary};
 pub use security_event::{
     Endpoint, FlowDirection, FlowSummary, Generator, Inspection, Orientation, SecurityEvent, WireHeaders,
 };

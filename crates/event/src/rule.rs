@@ -3,6 +3,7 @@
 //! *Source*: the priority of `classification.config`; Emerging Threats' metadata keys
 //! (`signature_severity`, `mitre_tactic_id`, …), which our starter rules use, too.
 
+use crate::Level;
 use serde::{Deserialize, Serialize};
 
 /// What the event says about its rule. Shared by all events of the rule.
@@ -43,59 +44,6 @@ pub struct RuleSummary {
     /// `target`: the victim is the source (true) or the destination (false).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_is_source: Option<bool>,
-}
-
-/// How bad, on the incumbent's scale of 0–100, with five names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// 0–29.
-    Info,
-    /// 30–59.
-    Low,
-    /// 60–79.
-    Medium,
-    /// 80–94.
-    High,
-    /// 95–100.
-    Critical,
-}
-
-impl Level {
-    /// From worst to least.
-    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Info];
-
-    /// The level of a severity; above 100 counts as 100.
-    pub fn of(severity: u8) -> Self {
-        match severity {
-            0..=29 => Self::Info,
-            30..=59 => Self::Low,
-            60..=79 => Self::Medium,
-            80..=94 => Self::High,
-            _ => Self::Critical,
-        }
-    }
-
-    /// Lower-case word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// Severities of this level, first and last.
-    pub fn range(self) -> (u8, u8) {
-        match self {
-            Self::Info => (0, 29),
-            Self::Low => (30, 59),
-            Self::Medium => (60, 79),
-            Self::High => (80, 94),
-            Self::Critical => (95, 100),
-        }
-    }
 }
 
 /// A tactic or technique of MITRE ATT&CK.
@@ -210,14 +158,6 @@ mod tests {
         assert_eq!(rule(3, &[("signature_severity", "Critical")]).level(), Level::Critical);
         assert_eq!(rule(1, &[("signature_severity", "Informational")]).level(), Level::Info);
         assert_eq!(rule(2, &[("signature_severity", "Unknown")]).severity(), 70);
-    }
-
-    #[test]
-    fn every_severity_lies_in_the_range_of_its_level() {
-        for severity in 0..=100 {
-            let (first, last) = Level::of(severity).range();
-            assert!((first..=last).contains(&severity));
-        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ mod tests {
         Pairs(vec![
             ("msg", "MALWARE-CNC Win.Trojan.Bredolab variant outbound connection"),
             ("sid", "21562"),
-            ("severity", "75"),
+            ("severity", "85"),
             ("ip", "10.88.0.1"),
             ("ip", "2001:db8::7"),
             ("namespace", "shop"),
@@ -269,7 +269,7 @@ mod tests {
                 "severity<=high",
                 "severity>medium",
                 "severity<critical",
-                "severity>=75",
+                "severity>=85",
                 "severity!=low",
                 "severity:(low high)",
             ],

@@ -146,7 +146,7 @@ impl Printer {
             }
             Value::Net(net) => self.plain(net),
             Value::Number(number) => self.plain(number),
-            Value::Level(level) => self.out.push_str(level.word()),
+            Value::Level(level) => self.out.push_str(level.name()),
             Value::Time(time) => self.plain(time),
             Value::Bool(yes) => self.plain(yes),
         }

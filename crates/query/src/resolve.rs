@@ -5,8 +5,9 @@
 
 use crate::syntax::{Literal, Tree};
 use crate::time::Time;
-use crate::{Dialect, ErrorKind, Expr, Field, Key, Kind, Level, Net, Node, Op, QueryError, Span, State};
+use crate::{Dialect, ErrorKind, Expr, Field, Key, Kind, Net, Node, Op, QueryError, Span, State};
 use crate::{Value, Values, quote, suggest};
+use tapir_event::Level;
 
 pub(crate) fn resolve(tree: &Tree<'_>, dialect: Dialect) -> Result<Expr, QueryError> {
     let all =
@@ -157,7 +158,7 @@ impl Named {
             Kind::Address => Net::parse(&text).map(Value::Net),
             Kind::Port => number(u16::MAX.into()),
             Kind::Number => number(i64::MAX.unsigned_abs()),
-            Kind::Severity => number(100).or_else(|| Level::parse(&text).filter(|_| tapir).map(Value::Level)),
+            Kind::Severity => number(100).or_else(|| Level::from_name(&text).filter(|_| tapir).map(Value::Level)),
             Kind::Time if tapir => Time::parse(&text).map(Value::Time),
             Kind::Time => Time::epoch(&text).map(Value::Time),
             Kind::Bool if tapir => text.to_ascii_lowercase().parse().ok().map(Value::Bool),

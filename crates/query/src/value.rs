@@ -1,6 +1,7 @@
 //! [`Value`]: what a field is compared with, read by the type of the field.
 
-use crate::{Glob, Level, Net, Time};
+use crate::{Glob, Net, Time};
+use tapir_event::Level;
 
 /// A value of a query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

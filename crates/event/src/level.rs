@@ -1,17 +1,20 @@
 //! [`Level`]: the words for severities and the numbers behind them.
+//!
+//! The bands fit both what the incumbent's scale means (its store groups everything up to 70 below "high") and
+//! the priorities of rules: 1 is high, 2 medium, 3 low; only a rule's metadata makes an alert critical.
 
 /// A band of the severity scale from 0 to 100, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// 0 to 19.
+    /// 0 to 29.
     Info,
-    /// 20 to 39.
+    /// 30 to 59.
     Low,
-    /// 40 to 69.
+    /// 60 to 79.
     Medium,
-    /// 70 to 89.
+    /// 80 to 94.
     High,
-    /// 90 to 100.
+    /// 95 to 100.
     Critical,
 }
 
@@ -19,8 +22,8 @@ impl Level {
     /// All, mildest first.
     pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// The word in queries.
-    pub fn word(self) -> &'static str {
+    /// Lower-case word.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
             Self::Low => "low",
@@ -30,30 +33,31 @@ impl Level {
         }
     }
 
+    /// By its word, in any case.
+    pub fn from_name(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| word.eq_ignore_ascii_case(level.name()))
+    }
+
     /// Lowest and highest severity of the band.
     pub fn range(self) -> (u8, u8) {
         match self {
-            Self::Info => (0, 19),
-            Self::Low => (20, 39),
-            Self::Medium => (40, 69),
-            Self::High => (70, 89),
-            Self::Critical => (90, 100),
+            Self::Info => (0, 29),
+            Self::Low => (30, 59),
+            Self::Medium => (60, 79),
+            Self::High => (80, 94),
+            Self::Critical => (95, 100),
         }
     }
 
     /// The band of a severity; all above 100 is critical.
     pub fn of(severity: u8) -> Self {
         match severity {
-            0..=19 => Self::Info,
-            20..=39 => Self::Low,
-            40..=69 => Self::Medium,
-            70..=89 => Self::High,
-            90.. => Self::Critical,
+            0..=29 => Self::Info,
+            30..=59 => Self::Low,
+            60..=79 => Self::Medium,
+            80..=94 => Self::High,
+            95.. => Self::Critical,
         }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| word.eq_ignore_ascii_case(level.word()))
     }
 }
 
