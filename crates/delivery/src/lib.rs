@@ -20,6 +20,7 @@ mod note;
 pub mod queue;
 mod record;
 mod sink;
+pub mod sinks;
 mod spool;
 #[cfg(test)]
 mod testing;
