@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A folder that goes away with its owner.
+/// A folder that goes away with its owner. In memory where there is such a place: boot numbers are flushed to the disk, and
+/// tests start hundreds of times.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("tapir-delivery-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let shm = Path::new("/dev/shm");
+        let path = if shm.is_dir() { shm.join(name) } else { std::env::temp_dir().join(name) };
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
