@@ -407,3 +407,29 @@ for number, text in enumerate(['"a|41 42|b",nocase', '!"x\\"\\\\\\;",offset 3,de
     put("option_value", f"{number}", text)
 put("content", "window", bytes([130, 9, 2, 0b0010_0011]) + b"abcxxabcABC")
 put("content", "relative-negated", bytes([120, 4, 0, 0b0100_1110]) + b"zyxwvuzzz")
+
+# --- spool --------------------------------------------------------------------------------------
+
+SALT = 0x5EED
+
+
+def segment(*frames, major=1):
+    """A segment's file: two copies of the header, then frames."""
+    slot = b"TAPIRSPL" + struct.pack("<BBHQQQQIH", major, 0, 1024, 3, 1764000000, 10, 0, SALT, 4) + b"node"
+    slot = slot.ljust(508, b"\0")
+    return (slot + struct.pack("<I", zlib.crc32(slot))) * 2 + b"".join(frames)
+
+
+def frame(seq, payload, kind=1, more=b""):
+    head = b"\xffTR\xfe" + struct.pack("<BBHIQQQI", kind, 44 + len(more), 0, len(payload), seq, 1, 2, zlib.crc32(payload, SALT)) + more
+    return head + struct.pack("<I", zlib.crc32(head, SALT)) + payload
+
+
+A, B, D = frame(10, b'{"n":1}'), frame(11, b'{"n":2}'), frame(12, b"{}", kind=9)
+for name, data in {
+    "sound": segment(A, B), "torn": segment(A, B[:-3]), "hurt-head": segment(A, b"\xfe" + B[1:], A), "hurt-payload": segment(A[:-1], b"!", B),
+    "unknown-kind": segment(A, D, frame(13, b"{}", more=b"new!")), "newer": segment(A, major=2), "second-header": b"\0" * 512 + segment(A)[512:],
+    "markers": segment(b"\xffTR\xfe\x01\xff" * 40, B),
+}.items():
+    put("spool", name, b"\0" + data)
+put("spool", "script", bytes([1, 5, 9, 65, 200, 0, 0, 66, 30, 0x80, 17, 0x85, 200, 0x91, 3]))

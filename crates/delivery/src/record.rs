@@ -1,0 +1,109 @@
+//! A record: one event on its way to the sinks, with the id that it keeps for ever.
+//!
+//! *Invariants*: 1. an [`EventId`] names one payload only: the boot number of a stream is never used twice (see
+//! `spool/boot.rs`) and the sequence number only grows within it; 2. an id comes into being when the record is in the
+//! spool, so what was refused has none.
+//!
+//! *Limits*: a payload has [`MAX_PAYLOAD`] bytes at most; a node name is cut to [`MAX_NODE`] bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest payload: 256 KiB. An event has at most 16 KiB of evidence; this is far above it.
+pub const MAX_PAYLOAD: usize = 256 * 1024;
+
+/// The longest node name: what DNS allows, which Kubernetes takes over.
+pub const MAX_NODE: usize = 253;
+
+/// Whose records they are: the node, and the number of the start of its writer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stream {
+    /// The node's name.
+    pub node: Arc<str>,
+    /// Grows with every start of the writer on this node.
+    pub boot: u64,
+}
+
+/// The name of an event for ever: `(stream, seq)`. Its text form is `node-boot-seq`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId {
+    /// Node and boot.
+    pub stream: Stream,
+    /// Counted by the writer, from 0 in a new spool; goes on across boots.
+    pub seq: u64,
+}
+
+impl EventId {
+    /// Reads `node-boot-seq`; the node may contain `-` itself.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.rsplitn(3, '-');
+        let seq = parts.next()?.parse().ok()?;
+        let boot = parts.next()?.parse().ok()?;
+        let node = parts.next()?;
+        Some(Self { stream: Stream { node: node.into(), boot }, seq })
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.stream.node, self.stream.boot, self.seq)
+    }
+}
+
+/// What a producer hands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// The event's own time, nanoseconds since 1970 in UTC. Packet time, so it may be any.
+    pub time_ns: u64,
+    /// One JSON document in UTF-8; opaque to the spool.
+    pub payload: Vec<u8>,
+}
+
+/// What a sink gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The stable id.
+    pub id: EventId,
+    /// The event's own time, nanoseconds since 1970 in UTC.
+    pub time_ns: u64,
+    /// When the writer queued it, by the node's clock, nanoseconds since 1970 in UTC. Never used for order.
+    pub queued_ns: u64,
+    /// As it was handed in, byte for byte. Shared, so that a clone is cheap.
+    pub payload: Arc<[u8]>,
+}
+
+impl Record {
+    /// The place in the spool, which is the id's sequence number.
+    pub fn seq(&self) -> u64 {
+        self.id.seq
+    }
+}
+
+/// Cuts a node name to what a segment's header has room for.
+pub(crate) fn bounded_node(node: &str) -> &str {
+    let mut end = node.len().min(MAX_NODE);
+    while !node.is_char_boundary(end) {
+        end -= 1;
+    }
+    node.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_from_its_text() {
+        let id = EventId { stream: Stream { node: "ip-10-0-0-1.eu".into(), boot: 1_764_000_000 }, seq: 17 };
+        assert_eq!(id.to_string(), "ip-10-0-0-1.eu-1764000000-17");
+        assert_eq!(EventId::parse(&id.to_string()), Some(id));
+        assert_eq!(EventId::parse("node-1"), None);
+        assert_eq!(EventId::parse("node-x-1"), None);
+    }
+
+    #[test]
+    fn long_node_names_are_cut_between_characters() {
+        assert_eq!(bounded_node(&"ä".repeat(200)).len(), 252);
+        assert_eq!(bounded_node("short"), "short");
+    }
+}

@@ -1,0 +1,74 @@
+//! TLS to a receiver: whom to trust, and who we are.
+//!
+//! *Limits*: TLS 1.2 and 1.3 with ring's algorithms; the name in the certificate is always checked. Files are PEM. Errors of files
+//! show when the sink is made, not when it first connects.
+
+use crate::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Where systems keep the authorities that they trust.
+const BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// Whom to trust, and who we are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Authorities that are trusted; the system's without it.
+    pub authorities: Option<PathBuf>,
+    /// Our certificate (with its chain) and its key, for receivers that want one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name in the receiver's certificate; the host of the address without it.
+    pub server_name: Option<String>,
+}
+
+impl TlsConfig {
+    /// Reads the files.
+    pub(crate) fn load(&self) -> Result<Arc<ClientConfig>, Error> {
+        let path = match &self.authorities {
+            Some(path) => path.as_path(),
+            None => BUNDLES.iter().map(Path::new).find(|path| path.exists()).ok_or_else(no_bundle)?,
+        };
+        let mut roots = RootCertStore::empty();
+        // A system's bundle may hold what this library does not read; none at all is an error.
+        let (good, _) = roots.add_parsable_certificates(certificates(path)?);
+        if good == 0 {
+            return Err(unusable(path, "there is no certificate of an authority in it"));
+        }
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Config(error.to_string()))?
+            .with_root_certificates(roots);
+        let config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = certificates(certificate)?;
+                let parsed = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error.to_string()))?;
+                builder.with_client_auth_cert(chain, parsed).map_err(|error| unusable(key, &error.to_string()))?
+            }
+        };
+        Ok(Arc::new(config))
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unusable(path, &error.to_string()))
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    Error::Config(format!("cannot use {}: {why}; a PEM file is wanted", path.display()))
+}
+
+fn no_bundle() -> Error {
+    let places = BUNDLES.join(", ");
+    Error::Config(format!("the system has no list of authorities (looked for {places}); name a file of your own"))
+}
