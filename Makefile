@@ -25,7 +25,7 @@ demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appe
 	@demo/run.sh $(RELEASE)
 
 # Cheap things first; every step says how long it took.
-TEST_STEPS := check unit conformance-if-there e2e fuzz-smoke
+TEST_STEPS := check unit conformance-if-there e2e opensearch-test fuzz-smoke
 
 .PHONY: test
 test: tools-test ## Everything that must hold before a commit lands
@@ -84,6 +84,11 @@ soak: tools-bench $(RELEASE) ## Ten million packets: resident memory stays flat
 opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; Ctrl-D ends it
 	@tests/opensearch/run.sh
 
+.PHONY: opensearch-test
+opensearch-test: tools-opensearch ## Sinks and what they rely on, against a real OpenSearch
+	tests/opensearch/run.sh tests/opensearch/smoke.sh
+	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-delivery --test opensearch
+
 .PHONY: opensearch-smoke
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch
 	@tests/opensearch/run.sh tests/opensearch/smoke.sh
@@ -119,7 +124,7 @@ endef
 .PHONY: tools-demo tools-test tools-check tools-bench tools-opensearch
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
-tools-test: tools-demo tools-check
+tools-test: tools-demo tools-check tools-opensearch
 	$(call apt,g++)
 tools-bench: tools-demo
 	$(call apt,python3 tcpdump)

@@ -29,7 +29,7 @@ mod tls;
 pub use clock::{Clock, SystemClock};
 pub use error::{AppendError, Error};
 pub use queue::{QueueConfig, QueueStats, SpoolHandle, SpoolThread};
-pub use record::{EventId, MAX_PAYLOAD, NewRecord, Record, Stream};
+pub use record::{MAX_PAYLOAD, NewRecord, Record, Stream};
 pub use sink::{Answer, BoxFuture, Delivery, Load, Outcome, Sink};
 pub use spool::{
     Losses, Opened, Recovery, Spool, SpoolConfig, SpoolStats, Subscription, SyncPolicy, Writer, fuzz_spool, open,

@@ -1,12 +1,15 @@
-//! The sinks that need no store: standard output, files, syslog.
+//! The sinks: standard output, files, syslog; over HTTP Elasticsearch and OpenSearch, webhooks, OTLP.
 //!
-//! A sink is one file here. What it writes is up to a formatter that the caller brings: formats are pure functions of
-//! an event and belong to the crate that knows events.
+//! A sink is one file here. What the simple ones write is up to a formatter that the caller brings.
 
 mod blocking;
+pub mod elastic;
 mod file;
+pub mod http;
+pub mod otlp;
 mod stdout;
 mod syslog;
+pub mod webhook;
 
 pub use file::{FileConfig, file};
 pub use stdout::{lines_to, stdout};

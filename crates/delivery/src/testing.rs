@@ -75,5 +75,5 @@ pub(crate) fn number_of(record: &Record) -> u64 {
 pub(crate) fn record(n: u64) -> Record {
     let NewRecord { payload, .. } = new_record(n);
     let stream = crate::record::Stream { node: "node-a".into(), boot: 1 };
-    Record { id: crate::record::EventId { stream, seq: n }, time_ns: 0, queued_ns: 0, payload: payload.into() }
+    Record { id: stream.id(n), time_ns: 0, queued_ns: 0, payload: payload.into() }
 }

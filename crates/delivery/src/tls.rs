@@ -60,6 +60,14 @@ impl TlsConfig {
     }
 }
 
+/// For clients that never speak TLS: every certificate is refused.
+pub(crate) fn trust_nobody() -> Result<Arc<ClientConfig>, Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Config(error.to_string()))?;
+    Ok(Arc::new(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()))
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unusable(path, &error.to_string()))
 }

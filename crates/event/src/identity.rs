@@ -11,12 +11,19 @@ use tapir_packet::Timestamp;
 /// Identity of an event. Text form `node-boot-seq`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId {
-    /// Name of the node (the host, outside Kubernetes).
+    /// Name of the node (the host, outside Kubernetes); empty = no id yet.
     pub node: Arc<str>,
     /// Counts the starts of the writer on that node.
     pub boot: u64,
-    /// Counts the events of that boot, from 1; 0 = not given yet.
+    /// Counts the events of that node.
     pub seq: u64,
+}
+
+impl EventId {
+    /// The event has not been given its id yet.
+    pub fn is_unset(&self) -> bool {
+        self.node.is_empty()
+    }
 }
 
 impl fmt::Display for EventId {

@@ -172,7 +172,8 @@ impl fmt::Display for Inspection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecurityEvent {
-    /// Identity; its sequence is 0 until a [`crate::Sequencer`] has stamped it.
+    /// Identity; unset until a [`crate::Sequencer`] or a spool has given it.
+    #[serde(skip_serializing_if = "EventId::is_unset")]
     pub id: EventId,
     /// Packet time; of rebuilt data the time of its first segment.
     #[serde(with = "time::json")]

@@ -174,11 +174,11 @@ fn lines(path: &Path) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{EventId, Stream};
+    use crate::record::Stream;
     use crate::testing::Folder;
 
     fn record(payload: &[u8]) -> Record {
-        let id = EventId { stream: Stream { node: "n".into(), boot: 2 }, seq: 3 };
+        let id = Stream { node: "n".into(), boot: 2 }.id(3);
         Record { id, time_ns: 4, queued_ns: 5, payload: payload.into() }
     }
 

@@ -134,7 +134,7 @@ impl Syslog {
                 Some(message) => {
                     let origin = Origin {
                         facility: self.config.facility,
-                        hostname: self.config.hostname.as_deref().unwrap_or(&record.id.stream.node),
+                        hostname: self.config.hostname.as_deref().unwrap_or(&record.id.node),
                         app_name: &self.config.app_name,
                         time_ns: record.time_ns,
                     };

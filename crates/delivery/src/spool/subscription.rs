@@ -15,7 +15,7 @@ use super::inventory::{Place, Segment, Shared, Spool};
 use super::walk::{Found, Walk};
 use crate::error::{AppendError, Error};
 use crate::note::{self, Note};
-use crate::record::{EventId, Record};
+use crate::record::Record;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -246,7 +246,7 @@ impl Subscription {
                 Found::Record(head, payload) if head.seq < segment.end => {
                     self.losses.to_damage += head.seq - self.next;
                     let record = Record {
-                        id: EventId { stream: segment.header.stream.clone(), seq: head.seq },
+                        id: segment.header.stream.id(head.seq),
                         time_ns: head.time_ns,
                         queued_ns: head.queued_ns,
                         payload: open.walk.payload(payload).into(),

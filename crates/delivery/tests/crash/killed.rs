@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_delivery::courier::{self, CourierConfig, DeadLetterConfig};
-use tapir_delivery::{EventId, NewRecord, SpoolConfig, Stream, SyncPolicy, SystemClock, open};
+use tapir_delivery::{NewRecord, SpoolConfig, Stream, SyncPolicy, SystemClock, open};
 
 /// Events that may wait for delivery before the child pauses: bounds the parent's work.
 const MOST_WAITING: u64 = 20_000;
@@ -97,7 +97,7 @@ pub(crate) fn test() {
             let numbers: Vec<u64> = line.split_whitespace().map(|word| word.parse().unwrap()).collect();
             let [boot, first, end, k] = numbers[..] else { panic!("{line}") };
             for seq in first..end {
-                let id = EventId { stream: Stream { node: "node-a".into(), boot }, seq };
+                let id = Stream { node: "node-a".into(), boot }.id(seq);
                 let before = expected.insert(id.to_string(), (run, k + seq - first));
                 assert_eq!(before, None, "{id} was given twice");
             }
