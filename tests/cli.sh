@@ -245,6 +245,50 @@ else
   skip "watch ends after --duration with its counts" "needs root"
 fi
 
+# --- delivery -----------------------------------------------------------------------------------
+
+cat >delivery.toml <<'TOML'
+[delivery]
+spool = "spool"
+node = "node-a"
+[[delivery.sink]]
+name = "log"
+file = { path = "delivered.log", format = "calico" }
+[[delivery.sink]]
+name = "away"
+webhook = { url = "http://127.0.0.1:9/", consumer = "Generic", http = { allow_local = true } }
+TOML
+sed 's/webhook = .*/file = { path = "late.log", format = "cef" }/' delivery.toml >later.toml
+printf '[delivery]\nspool = "spool"\n[[delivery.sink]]\nname = "x"\notlp = { url = "ftp://x" }\n' >wrong.toml
+# A query for a mining pool's name, in a network namespace of its own: the alert goes to the spool, and from there to the sinks.
+attacked() {  # CONFIG
+  rm -f ready
+  timeout 60 unshare -n bash -c '
+    ip link set lo up
+    "$0" watch lo --config "$1" --format tapir --duration 20 --max-alerts 1 --ready-file ready >out 2>err & pid=$!
+    for _ in {1..200}; do [ -e ready ] && break; sleep 0.05; done
+    printf "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x08nanopool\x03org\x00\x00\x01\x00\x01" >/dev/udp/127.0.0.1/53
+    wait $pid' "$tapir" "$1"; code=$?
+}
+if [ "$(id -u)" = 0 ] && command -v unshare >/dev/null && command -v ip >/dev/null; then
+  attacked delivery.toml
+  check "delivery: an alert reaches the sink that is there and waits for the one that is not" 'exits 0' \
+    'says "sink log: 1 delivered"' 'says "sink away: 0 delivered, 1 waiting for the next start; last error: "' \
+    '[ "$(grep -c "\"snort_signature_id\":\"3000107\"" delivered.log)" = 1 ]' 'grep -q "\"id\":\"node-a-[0-9]*-0\"" delivered.log'
+  attacked later.toml
+  check "delivery: the next start delivers what waited" 'exits 0' 'says "sink away: 2 delivered"' \
+    '[ "$(grep -c "^CEF:0|Tapir|tapir|" late.log)" = 2 ]' '[ "$(wc -l <delivered.log)" = 2 ]'
+else
+  skip "delivery: an alert reaches the sink that is there and waits for the one that is not" "needs root, unshare and ip"
+  skip "delivery: the next start delivers what waited" "needs root, unshare and ip"
+fi
+if [ "$(id -u)" = 0 ]; then
+  run watch lo --duration 1 --config wrong.toml; check "delivery: a sink that cannot be is named before anything runs" \
+    'exits 1' 'says "sink \"x\": .*http://"'
+else
+  skip "delivery: a sink that cannot be is named before anything runs" "needs root"
+fi
+
 printf '%s passed, %s failed' "$passed" "$failed"
 [ "$skipped" = 0 ] || printf ', %s skipped' "$skipped"
 echo

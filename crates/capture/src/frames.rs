@@ -115,6 +115,10 @@ impl<'a> Iterator for Frames<'a> {
                 self.left = 0;
                 self.left_out.corrupt.set(1);
             }
+            if frame.meta.outgoing && u16_at(header, field::HARDWARE) == Some(libc::ARPHRD_LOOPBACK) {
+                // A loopback interface shows a frame as it leaves and as it arrives: it is one frame.
+                continue;
+            }
             if self.is_watched(frame.meta.interface) {
                 return Some(frame);
             }
@@ -223,6 +227,17 @@ mod tests {
         assert_eq!(frames[1].meta, second);
         assert_eq!(frames[2].meta.vlan, vlan(0x8100));
         assert_eq!(frames[2].meta.checksum, ChecksumStatus::Valid);
+    }
+
+    #[test]
+    fn a_frame_on_loopback_is_one_frame() {
+        let mut block = block(&[(1, 1, libc::PACKET_OUTGOING), (1, 1, 0), (5, 1, libc::PACKET_OUTGOING)]);
+        for i in 0..2 {
+            put(&mut block, 48 + i * 128 + field::HARDWARE, &libc::ARPHRD_LOOPBACK.to_ne_bytes());
+        }
+        let left_out = LeftOut::default();
+        let seen: Vec<_> = Frames::new(&block, None, &left_out).map(|f| (f.meta.interface, f.meta.outgoing)).collect();
+        assert_eq!(seen, [(1, false), (5, true)]);
     }
 
     #[test]

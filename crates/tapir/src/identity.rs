@@ -34,8 +34,8 @@ fn wall_clock() -> Timestamp {
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// `NODE_NAME`, as Kubernetes hands it down, or the kernel's host name.
-fn host_name() -> String {
+/// The name of this node: `NODE_NAME`, as Kubernetes hands it down, or the kernel's host name.
+pub fn host_name() -> String {
     std::env::var("NODE_NAME")
         .ok()
         .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())

@@ -1,6 +1,7 @@
 //! `tapir`: the command line. Parses arguments and calls in; the work is in the libraries.
 
 mod args;
+mod delivery;
 mod explain;
 mod identity;
 mod load;
@@ -10,6 +11,7 @@ mod pcap_out;
 mod rules;
 mod scan;
 mod settings;
+mod sinks;
 mod stats;
 mod watch;
 

@@ -2,6 +2,7 @@
 //! file over the defaults.
 
 use crate::args::{DialectArg, OutputArgs, ProfileArg, RuleArgs};
+use crate::sinks::DeliveryTable;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ struct File {
     mime: Mime,
     #[serde(default)]
     events: Events,
+    delivery: Option<DeliveryTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +74,8 @@ pub struct Settings {
     pub sources: RuleSources,
     /// Engine.
     pub engine: EngineConfig,
+    /// Where events go besides standard output.
+    pub delivery: Option<DeliveryTable>,
 }
 
 /// Reads the configuration file, if any, and merges the flags over it.
@@ -104,7 +108,8 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
     let given: Vec<PathBuf> = files.iter().chain(&args.rules).cloned().collect();
     let files = if given.is_empty() { file.rules.clone().unwrap_or_default() } else { given };
     let enable = enable(args.enable.iter().chain(file.enable.iter().flatten()))?;
-    Ok(Settings { sources: RuleSources { files, config, enable }, engine: engine(profile, &file, output)? })
+    let engine = engine(profile, &file, output)?;
+    Ok(Settings { sources: RuleSources { files, config, enable }, engine, delivery: file.delivery })
 }
 
 fn read(path: &Path) -> Result<File, String> {

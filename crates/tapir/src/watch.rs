@@ -4,7 +4,8 @@
 //! index) is reported and followed by name.
 
 use crate::args::WatchArgs;
-use crate::identity::Identity;
+use crate::delivery::Delivery;
+use crate::identity::{Identity, host_name};
 use crate::message::Messages;
 use crate::output::AlertWriter;
 use crate::{load, settings, stats};
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, Ring, RingConfig, Source};
-use tapir_engine::{EngineConfig, Worker};
+use tapir_engine::{EngineConfig, EventSink, Worker};
+use tapir_event::SecurityEvent;
 use tapir_packet::Timestamp;
 use tapir_pcap::{Precision, Writer};
 
@@ -51,10 +53,19 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     let first_name = indexes.values().next().cloned().unwrap_or_else(|| "live".into());
     // The standard library keys its hash with the system's randomness.
     let hash_seed = RandomState::new().hash_one(0);
-    let engine = EngineConfig { hash_seed, ..settings.engine.clone() };
+    // Who reads an event elsewhere wants to see its bytes.
+    let evidence = settings.engine.evidence || settings.delivery.is_some();
+    let engine = EngineConfig { hash_seed, evidence, ..settings.engine.clone() };
     let mut worker = Worker::new(engine, rules, first_name);
     let mut kept = match &args.output.pcap_out {
         Some(path) => Some(Kept::new(path)?),
+        None => None,
+    };
+    let mut delivery = match &settings.delivery {
+        Some(table) => {
+            let node = table.node.clone().unwrap_or_else(host_name);
+            Some(Delivery::start(table, &node, messages)?)
+        }
         None => None,
     };
     messages.info(&format!("watching {}; Ctrl-C ends", args.interfaces.join(", ")));
@@ -66,11 +77,17 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     while !stop.load(Ordering::Relaxed) && !done(args, started, writer.alerts) && writer.failure.is_none() {
         if reload.swap(false, Ordering::Relaxed) {
             reload_rules(args, &settings, &mut worker, messages);
+            if let Some(delivery) = &mut delivery {
+                delivery.reopen();
+            }
         }
         follow(&mut link_watch, args, &mut indexes, &mut ring, messages)?;
         let block = ring.next_block(TICK).map_err(|error| format!("capture failed: {error}"))?;
         let Some(block) = block else {
-            worker.idle(wall_clock(), &mut writer);
+            worker.idle(
+                wall_clock(),
+                &mut Fan { writer: &mut writer, delivery: &delivery, evidence: args.output.evidence },
+            );
             continue;
         };
         for frame in block.frames() {
@@ -81,7 +98,8 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
                 worker.set_interface(Arc::clone(name));
             }
             let before = writer.alerts;
-            worker.process(&frame, number, frame.meta.interface, &mut writer);
+            let mut fan = Fan { writer: &mut writer, delivery: &delivery, evidence: args.output.evidence };
+            worker.process(&frame, number, frame.meta.interface, &mut fan);
             if let Some(kept) = &mut kept
                 && writer.alerts > before
             {
@@ -89,9 +107,32 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
             }
         }
     }
-    worker.finish(&mut writer);
+    worker.finish(&mut Fan { writer: &mut writer, delivery: &delivery, evidence: args.output.evidence });
     writer.finish();
+    if let Some(delivery) = delivery {
+        delivery.finish(messages);
+    }
     finish(args, &mut writer, &mut worker, &mut ring, number, messages)
+}
+
+/// Both ways out: standard output, and the spool.
+struct Fan<'f, W: Write> {
+    writer: &'f mut AlertWriter<W>,
+    delivery: &'f Option<Delivery>,
+    /// Standard output asked for the bytes, too.
+    evidence: bool,
+}
+
+impl<W: Write> EventSink for Fan<'_, W> {
+    fn event(&mut self, mut event: SecurityEvent) {
+        if let Some(delivery) = self.delivery {
+            delivery.offer(&event);
+        }
+        if !self.evidence {
+            event.evidence = None;
+        }
+        self.writer.event(event);
+    }
 }
 
 fn finish<W: Write>(

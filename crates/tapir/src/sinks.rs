@@ -1,0 +1,429 @@
+//! The `[delivery]` table of `tapir.toml`: where events go, in the words of the file, made into sinks.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tapir_delivery::sinks::elastic::{ElasticConfig, ElasticSink, Layout, Retention};
+use tapir_delivery::sinks::http::{Auth, HttpConfig};
+use tapir_delivery::sinks::otlp::OtlpSink;
+use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
+use tapir_delivery::sinks::{
+    self, FileConfig, Severity, StructuredElement, SyslogConfig, SyslogMessage, SyslogTransport,
+};
+use tapir_delivery::{Record, Sink, SpoolConfig, SyncPolicy, TlsConfig};
+use tapir_event::{CalicoWords, Format, Level, SecurityEvent, Style};
+
+/// `[delivery]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryTable {
+    /// Folder of the spool.
+    pub spool: PathBuf,
+    /// Name of this node; the host's name if not given.
+    pub node: Option<String>,
+    cluster: Option<String>,
+    tenant: Option<String>,
+    page: Option<String>,
+    words: Option<String>,
+    #[serde(default)]
+    as_incumbent: bool,
+    max_mib: Option<u64>,
+    max_age_hours: Option<u64>,
+    sync: Option<String>,
+    /// `[[delivery.sink]]`.
+    #[serde(default)]
+    pub sink: Vec<SinkTable>,
+}
+
+/// One sink: a name, and one table of the kind that it is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkTable {
+    /// Its name: of its place in the spool and its dead letters.
+    pub name: String,
+    file: Option<FileTable>,
+    syslog: Option<SyslogTable>,
+    elasticsearch: Option<ElasticTable>,
+    webhook: Option<WebhookTable>,
+    otlp: Option<OtlpTable>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTable {
+    path: PathBuf,
+    format: Option<String>,
+    max_mib: Option<u64>,
+    keep: Option<u32>,
+    #[serde(default)]
+    gzip: bool,
+    #[serde(default)]
+    durable: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SyslogTable {
+    address: String,
+    transport: Option<String>,
+    format: Option<String>,
+    #[serde(default)]
+    tls: TlsTable,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ElasticTable {
+    url: String,
+    layout: Option<String>,
+    namespace: Option<String>,
+    retention_days: Option<u32>,
+    #[serde(default)]
+    no_setup: bool,
+    #[serde(default)]
+    http: HttpTable,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookTable {
+    url: String,
+    consumer: String,
+    format: Option<String>,
+    project: Option<String>,
+    issue_type: Option<String>,
+    generator_url: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    secret_file: Option<PathBuf>,
+    min_level: Option<String>,
+    #[serde(default)]
+    http: HttpTable,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtlpTable {
+    url: String,
+    #[serde(default)]
+    http: HttpTable,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpTable {
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    api_key_file: Option<PathBuf>,
+    bearer_file: Option<PathBuf>,
+    timeout_seconds: Option<u64>,
+    #[serde(default)]
+    allow_local: bool,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    tls: TlsTable,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    server_name: Option<String>,
+}
+
+/// A sink with its name.
+pub type NamedSink = (String, Box<dyn Sink>);
+
+impl DeliveryTable {
+    /// Sizes and ages of the spool.
+    pub fn spool_config(&self) -> Result<SpoolConfig, String> {
+        let mut config = SpoolConfig::default();
+        if let Some(mib) = self.max_mib {
+            config.max_bytes = mib.saturating_mul(1 << 20);
+            config.segment_bytes = config.segment_bytes.min((config.max_bytes / 4).max(4096));
+        }
+        if let Some(hours) = self.max_age_hours {
+            config.max_age = Duration::from_secs(hours.saturating_mul(3600));
+        }
+        config.sync = match self.sync.as_deref() {
+            None => config.sync,
+            Some("always") => SyncPolicy::Always,
+            Some("never") => SyncPolicy::Never,
+            Some(text) => match text.strip_suffix("ms").map(|number| number.trim().parse()) {
+                Some(Ok(millis)) => SyncPolicy::Interval(Duration::from_millis(millis)),
+                _ => return Err(format!("delivery.sync = \"{text}\": write always, never, or a time such as 200ms")),
+            },
+        };
+        Ok(config)
+    }
+
+    fn style(&self) -> Result<Style, String> {
+        let defaults = Style::default();
+        let words = match &self.words {
+            None => CalicoWords::default(),
+            Some(name) => CalicoWords::from_name(name)
+                .ok_or_else(|| format!("delivery.words = \"{name}\": write g1, g2, g3 or signature-triggered"))?,
+        };
+        Ok(Style {
+            cluster: self.cluster.clone().unwrap_or(defaults.cluster),
+            tenant: self.tenant.clone().unwrap_or_default(),
+            page: self.page.as_ref().map(|page| page.trim_end_matches('/').to_owned()),
+            words,
+            as_incumbent: self.as_incumbent,
+        })
+    }
+
+    /// Makes the sinks, in the order of the file.
+    pub fn sinks(&self) -> Result<Vec<NamedSink>, String> {
+        let style = self.style()?;
+        self.sink
+            .iter()
+            .map(|table| match table.make(&style) {
+                Ok(sink) => Ok((table.name.clone(), sink)),
+                Err(why) => Err(format!("sink \"{}\": {why}", table.name)),
+            })
+            .collect()
+    }
+}
+
+impl SinkTable {
+    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+        let Self { name: _, file, syslog, elasticsearch, webhook, otlp } = self;
+        match (file, syslog, elasticsearch, webhook, otlp) {
+            (Some(table), None, None, None, None) => table.make(style),
+            (None, Some(table), None, None, None) => table.make(style),
+            (None, None, Some(table), None, None) => table.make(style),
+            (None, None, None, Some(table), None) => table.make(style),
+            (None, None, None, None, Some(table)) => {
+                let sink = OtlpSink::new(&table.url, &table.http.config()?, style.clone());
+                Ok(Box::new(sink.map_err(|error| error.to_string())?))
+            }
+            _ => Err("give it one of the tables file, syslog, elasticsearch, webhook, otlp".to_owned()),
+        }
+    }
+}
+
+/// A format by its name; `fallback` if none is given.
+fn format(name: Option<&str>, fallback: Format) -> Result<Format, String> {
+    let Some(name) = name else { return Ok(fallback) };
+    Format::from_name(name).ok_or_else(|| {
+        let names: Vec<&str> = Format::ALL.iter().map(|(name, _)| *name).collect();
+        format!("unknown format \"{name}\"; there are {}", names.join(", "))
+    })
+}
+
+/// The event of a record. The spool holds what this program wrote; what cannot be read is left out, and counted as skipped.
+fn event(record: &Record) -> Option<SecurityEvent> {
+    let mut event: SecurityEvent = serde_json::from_slice(&record.payload).ok()?;
+    event.id = record.id.clone();
+    Some(event)
+}
+
+impl FileTable {
+    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+        let (format, style) = (format(self.format.as_deref(), Format::Tapir)?, style.clone());
+        let defaults = FileConfig::new(&self.path);
+        let config = FileConfig {
+            max_bytes: self.max_mib.map_or(defaults.max_bytes, |mib| (mib > 0).then(|| mib.saturating_mul(1 << 20))),
+            keep: self.keep.unwrap_or(defaults.keep),
+            gzip: self.gzip,
+            durable: self.durable,
+            ..defaults
+        };
+        let line = move |record: &Record| Some(format.line(&event(record)?, &style).into_bytes());
+        sinks::file(config, Box::new(line)).map_err(|error| error.to_string())
+    }
+}
+
+impl SyslogTable {
+    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+        let transport = match self.transport.as_deref() {
+            None | Some("udp") => SyslogTransport::Udp,
+            Some("tcp") => SyslogTransport::Tcp,
+            Some("tls") => SyslogTransport::Tls(self.tls.config()?),
+            Some(other) => return Err(format!("transport \"{other}\": write udp, tcp or tls")),
+        };
+        let (format, style) = (format(self.format.as_deref(), Format::Cef)?, style.clone());
+        let message = move |record: &Record| Some(syslog_message(&event(record)?, format, &style));
+        sinks::syslog(SyslogConfig::new(&self.address, transport), Box::new(message)).map_err(|error| error.to_string())
+    }
+}
+
+fn syslog_message(event: &SecurityEvent, format: Format, style: &Style) -> SyslogMessage {
+    let severity = match event.rule.level() {
+        Level::Critical => Severity::Critical,
+        Level::High => Severity::Error,
+        Level::Medium => Severity::Warning,
+        Level::Low => Severity::Notice,
+        Level::Info => Severity::Informational,
+    };
+    let mut parameters = vec![
+        ("id".to_owned(), event.id.to_string()),
+        ("sid".to_owned(), format!("{}:{}", event.rule.gid, event.rule.sid)),
+    ];
+    if let Some(workload) = event.server.as_ref().or(event.client.as_ref()) {
+        parameters.push(("ns".to_owned(), workload.namespace.clone()));
+    }
+    // The number that RFC 5612 sets aside for examples; Tapir has none of its own yet.
+    let structured = vec![StructuredElement { id: "tapir@32473".to_owned(), parameters }];
+    SyslogMessage { severity, msgid: "alert".to_owned(), structured, message: format.line(event, style) }
+}
+
+impl ElasticTable {
+    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+        let layout = match self.layout.as_deref() {
+            None | Some("calico") => Layout::Calico,
+            Some("ecs") => Layout::Ecs,
+            Some(other) => return Err(format!("layout \"{other}\": write calico or ecs")),
+        };
+        let config = ElasticConfig {
+            url: self.url.clone(),
+            http: self.http.config()?,
+            layout,
+            style: style.clone(),
+            namespace: self.namespace.clone().unwrap_or_default(),
+            retention: match self.retention_days {
+                None => Retention::Default,
+                Some(0) => Retention::Forever,
+                Some(days) => Retention::Days(days),
+            },
+            no_setup: self.no_setup,
+        };
+        Ok(Box::new(ElasticSink::new(config).map_err(|error| error.to_string())?))
+    }
+}
+
+impl WebhookTable {
+    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let consumer = match self.consumer.to_ascii_lowercase().as_str() {
+            "generic" => Consumer::Generic(format(self.format.as_deref(), Format::Calico)?),
+            "slack" => Consumer::Slack,
+            "jira" => Consumer::Jira { project: text(&self.project), issue_type: text(&self.issue_type) },
+            "alertmanager" => Consumer::AlertManager { generator_url: text(&self.generator_url) },
+            _ => return Err(format!("consumer \"{}\": write Generic, Slack, Jira or AlertManager", self.consumer)),
+        };
+        let least = match &self.min_level {
+            None => Level::Info,
+            Some(word) => Level::from_name(word)
+                .ok_or_else(|| format!("min_level \"{word}\": write info, low, medium, high or critical"))?,
+        };
+        let config = WebhookConfig {
+            url: self.url.clone(),
+            http: self.http.config()?,
+            consumer,
+            labels: self.labels.clone().into_iter().collect(),
+            secret: self.secret_file.as_deref().map(secret).transpose()?.unwrap_or_default(),
+            style: style.clone(),
+        };
+        let wanted = Box::new(move |event: &SecurityEvent| event.rule.level() >= least);
+        Ok(Box::new(WebhookSink::new(config, wanted).map_err(|error| error.to_string())?))
+    }
+}
+
+impl HttpTable {
+    fn config(&self) -> Result<HttpConfig, String> {
+        let read = |path: &Option<PathBuf>| path.as_deref().map(secret).transpose();
+        let auth = match (&self.user, read(&self.password_file)?, read(&self.api_key_file)?, read(&self.bearer_file)?) {
+            (None, None, None, None) => Auth::None,
+            (Some(user), Some(password), None, None) => Auth::Basic { user: user.clone(), password },
+            (None, None, Some(key), None) => Auth::ApiKey(key),
+            (None, None, None, Some(token)) => Auth::Bearer(token),
+            _ => return Err("http: give user with password_file, or api_key_file, or bearer_file".to_owned()),
+        };
+        Ok(HttpConfig {
+            auth,
+            tls: self.tls.config()?,
+            timeout: self.timeout_seconds.map(Duration::from_secs),
+            allow_local: self.allow_local,
+            headers: self.headers.clone().into_iter().collect(),
+        })
+    }
+}
+
+impl TlsTable {
+    fn config(&self) -> Result<TlsConfig, String> {
+        let identity = match (&self.cert, &self.key) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            _ => return Err("tls: cert and key belong together".to_owned()),
+        };
+        Ok(TlsConfig { authorities: self.ca.clone(), identity, server_name: self.server_name.clone() })
+    }
+}
+
+/// Secrets stand in files, never in the configuration, where they would be read, copied and logged.
+fn secret(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sinks(text: &str) -> Result<Vec<String>, String> {
+        let table: DeliveryTable = toml::from_str(text).map_err(|error| error.to_string())?;
+        table.spool_config()?;
+        table.sinks().map(|sinks| sinks.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn every_kind_of_sink_is_made() {
+        let folder = std::env::temp_dir().join(format!("tapir-sinks-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("folder");
+        std::fs::write(folder.join("key"), "secret\n").expect("key");
+        let text = format!(
+            r#"
+            spool = "/nowhere"
+            sync = "50ms"
+            [[sink]]
+            name = "es"
+            elasticsearch = {{ url = "http://es.example:9200", layout = "ecs", http = {{ api_key_file = "{0}/key" }} }}
+            [[sink]]
+            name = "log"
+            file = {{ path = "{0}/alerts.log", format = "eve", gzip = true }}
+            [[sink]]
+            name = "siem"
+            syslog = {{ address = "siem.example:514", transport = "tcp" }}
+            [[sink]]
+            name = "chat"
+            webhook = {{ url = "http://hooks.example/x", consumer = "Slack", min_level = "high" }}
+            [[sink]]
+            name = "otel"
+            otlp = {{ url = "http://collector.example:4318" }}
+            "#,
+            folder.display()
+        );
+        // The file and syslog sinks start threads, the others want no runtime until they deliver.
+        assert_eq!(sinks(&text), Ok(["es", "log", "siem", "chat", "otel"].map(str::to_owned).into()));
+        std::fs::remove_dir_all(&folder).expect("folder");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_the_sink() {
+        for (text, part) in [
+            ("[[sink]]\nname = \"a\"", "one of the tables"),
+            ("[[sink]]\nname = \"a\"\notlp = { url = \"ftp://x\" }", "http://"),
+            ("[[sink]]\nname = \"a\"\notlp = { url = \"http://127.0.0.1\" }", "allow them for this sink"),
+            ("[[sink]]\nname = \"a\"\notlp = { url = \"http://x\", colour = 1 }", "colour"),
+            ("[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"Teams\" }", "Slack, Jira"),
+            ("[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"AlertManager\" }", "/api/v2/alerts"),
+            ("[[sink]]\nname = \"a\"\nfile = { path = \"/nowhere/x\" }", "/nowhere/x"),
+            ("[[sink]]\nname = \"a\"\nsyslog = { address = \"x\" }", "host:port"),
+            (
+                "[[sink]]\nname = \"a\"\nelasticsearch = { url = \"http://x\", http = { user = \"u\" } }",
+                "password_file",
+            ),
+            ("sync = \"soon\"", "200ms"),
+            ("words = \"g9\"", "g1, g2, g3"),
+        ] {
+            let error = sinks(&format!("spool = \"/nowhere\"\n{text}")).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
