@@ -21,6 +21,8 @@ pub enum Outcome {
     Duplicate,
     /// The sink's formatter does not want it.
     Skipped,
+    /// The sink did not get to it (its rate is used up, or the receiver went away before): it stays next, and that is no attempt.
+    Untried,
     /// Not now; the text says why.
     Retry(String),
     /// Never; the text says why. It goes to the dead letters.

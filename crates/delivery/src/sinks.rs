@@ -6,6 +6,7 @@ mod blocking;
 pub mod elastic;
 mod file;
 pub mod http;
+pub mod manager;
 pub mod otlp;
 mod stdout;
 mod syslog;

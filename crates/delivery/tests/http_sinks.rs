@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tapir_delivery::sinks::elastic::{ElasticConfig, ElasticSink, Layout};
 use tapir_delivery::sinks::http::{Auth, HttpConfig};
+use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
 use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
 use tapir_delivery::{Answer, Load, Outcome, Record, Sink, Stream};
@@ -226,7 +227,7 @@ async fn a_hook_posts_each_wanted_event_signed_and_stops_when_asked_to() {
     let mut sink = WebhookSink::new(config, Box::new(|event| event.id.seq != 1)).unwrap();
     let delivery = sink.deliver(&[record(1), record(2), record(3), record(4)]).await;
     assert_eq!(delivery.retry_after, Some(Duration::from_secs(9)));
-    assert_eq!(outcomes(delivery.answer), [Outcome::Skipped, Outcome::Done]);
+    assert_eq!(outcomes(delivery.answer), [Outcome::Skipped, Outcome::Done, Outcome::Untried, Outcome::Untried]);
     let seen = receiver.seen();
     assert_eq!(seen.len(), 2);
     let Answer::Nothing(why) = sink.deliver(&[record(3)]).await.answer else { panic!("an answer") };
@@ -247,7 +248,9 @@ async fn a_hook_does_not_follow_redirects_and_keeps_to_its_rate() {
     let mut sink = WebhookSink::new(hook(&receiver.url, Consumer::Slack), Box::new(|_| true)).unwrap();
     let batch: Vec<Record> = (0..12).map(record).collect();
     let delivery = sink.deliver(&batch).await;
-    assert_eq!(outcomes(delivery.answer).len(), 10);
+    let found = outcomes(delivery.answer);
+    assert!(found[..10].iter().all(|outcome| *outcome == Outcome::Done), "{found:?}");
+    assert_eq!(found[10..], [Outcome::Untried, Outcome::Untried]);
     assert!(delivery.retry_after.is_some_and(|wait| wait > Duration::from_secs(3)), "{:?}", delivery.retry_after);
     assert_eq!(receiver.seen().len(), 10);
 }
@@ -265,6 +268,28 @@ async fn a_collector_gets_log_records_and_its_refusals_are_counted() {
     assert_eq!(records.as_array().unwrap().len(), 2);
     assert!(matches!(&outcomes(sink.deliver(&[record(3)]).await.answer)[..], [Outcome::Reject(_)]));
     assert_eq!(sink.deliver(&[record(4)]).await.load, Load::Slower);
+}
+
+#[tokio::test]
+async fn the_manager_gets_lines_with_ids_and_may_refuse_some() {
+    let refused = json!({ "stored": 1, "duplicates": 0, "rejected": [{ "line": 2, "why": "too large" }] }).to_string();
+    let receiver = Receiver::start(vec![
+        (200, "", refused),
+        (429, "retry-after: 3\r\n", "full".into()),
+        (200, "", "<html>".into()),
+    ])
+    .await;
+    let mut sink = ManagerSink::new(&receiver.url, "agent-token".into(), local()).unwrap();
+    let found = outcomes(sink.deliver(&[record(1), record(2)]).await.answer);
+    assert_eq!(found, [Outcome::Done, Outcome::Reject("too large".into())]);
+    let seen = receiver.seen();
+    assert!(seen[0].line.starts_with("POST /api/v1/ingest "), "{}", seen[0].line);
+    assert!(seen[0].headers.contains("authorization: bearer agent-token"), "{}", seen[0].headers);
+    assert_eq!(seen[0].lines()[1]["id"], "node-a-3-2");
+    let busy = sink.deliver(&[record(3)]).await;
+    assert_eq!((busy.retry_after, busy.load), (Some(Duration::from_secs(3)), Load::Slower));
+    let Answer::Nothing(why) = sink.deliver(&[record(3)]).await.answer else { panic!("an answer") };
+    assert!(why.contains("no Tapir manager"), "{why}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tapir_delivery::sinks::elastic::{ElasticConfig, ElasticSink, Layout, Retention};
 use tapir_delivery::sinks::http::{Auth, HttpConfig};
+use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
 use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
 use tapir_delivery::sinks::{
@@ -47,6 +48,7 @@ pub struct SinkTable {
     elasticsearch: Option<ElasticTable>,
     webhook: Option<WebhookTable>,
     otlp: Option<OtlpTable>,
+    manager: Option<ManagerTable>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -106,6 +108,15 @@ struct WebhookTable {
 #[serde(deny_unknown_fields)]
 struct OtlpTable {
     url: String,
+    #[serde(default)]
+    http: HttpTable,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManagerTable {
+    url: String,
+    token_file: PathBuf,
     #[serde(default)]
     http: HttpTable,
 }
@@ -192,17 +203,16 @@ impl DeliveryTable {
 
 impl SinkTable {
     fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
-        let Self { name: _, file, syslog, elasticsearch, webhook, otlp } = self;
-        match (file, syslog, elasticsearch, webhook, otlp) {
-            (Some(table), None, None, None, None) => table.make(style),
-            (None, Some(table), None, None, None) => table.make(style),
-            (None, None, Some(table), None, None) => table.make(style),
-            (None, None, None, Some(table), None) => table.make(style),
-            (None, None, None, None, Some(table)) => {
-                let sink = OtlpSink::new(&table.url, &table.http.config()?, style.clone());
-                Ok(Box::new(sink.map_err(|error| error.to_string())?))
-            }
-            _ => Err("give it one of the tables file, syslog, elasticsearch, webhook, otlp".to_owned()),
+        let mut made = Vec::new();
+        made.extend(self.file.as_ref().map(|table| table.make(style)));
+        made.extend(self.syslog.as_ref().map(|table| table.make(style)));
+        made.extend(self.elasticsearch.as_ref().map(|table| table.make(style)));
+        made.extend(self.webhook.as_ref().map(|table| table.make(style)));
+        made.extend(self.otlp.as_ref().map(|table| table.make(style)));
+        made.extend(self.manager.as_ref().map(ManagerTable::make));
+        match (made.pop(), made.is_empty()) {
+            (Some(sink), true) => sink,
+            _ => Err("give it one of the tables file, syslog, elasticsearch, webhook, otlp, manager".to_owned()),
         }
     }
 }
@@ -325,6 +335,20 @@ impl WebhookTable {
     }
 }
 
+impl OtlpTable {
+    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+        let sink = OtlpSink::new(&self.url, &self.http.config()?, style.clone());
+        Ok(Box::new(sink.map_err(|error| error.to_string())?))
+    }
+}
+
+impl ManagerTable {
+    fn make(&self) -> Result<Box<dyn Sink>, String> {
+        let sink = ManagerSink::new(&self.url, secret(&self.token_file)?, self.http.config()?);
+        Ok(Box::new(sink.map_err(|error| error.to_string())?))
+    }
+}
+
 impl HttpTable {
     fn config(&self) -> Result<HttpConfig, String> {
         let read = |path: &Option<PathBuf>| path.as_deref().map(secret).transpose();
@@ -396,11 +420,14 @@ mod tests {
             [[sink]]
             name = "otel"
             otlp = {{ url = "http://collector.example:4318" }}
+            [[sink]]
+            name = "page"
+            manager = {{ url = "https://tapir.example", token_file = "{0}/key" }}
             "#,
             folder.display()
         );
         // The file and syslog sinks start threads, the others want no runtime until they deliver.
-        assert_eq!(sinks(&text), Ok(["es", "log", "siem", "chat", "otel"].map(str::to_owned).into()));
+        assert_eq!(sinks(&text), Ok(["es", "log", "siem", "chat", "otel", "page"].map(str::to_owned).into()));
         std::fs::remove_dir_all(&folder).expect("folder");
     }
 

@@ -253,6 +253,10 @@ impl Task {
                 Outcome::Done => entry.stats.delivered += 1,
                 Outcome::Duplicate => entry.stats.duplicates += 1,
                 Outcome::Skipped => entry.stats.skipped += 1,
+                Outcome::Untried => {
+                    left.push(pending);
+                    continue;
+                }
                 Outcome::Reject(why) => rejects.push((pending.record, why)),
                 Outcome::Retry(why) => {
                     pending.attempts += 1;

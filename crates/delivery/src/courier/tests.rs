@@ -302,6 +302,27 @@ async fn a_record_that_never_gets_through_is_given_up_but_an_absent_store_gives_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_with_a_slow_rate_of_its_own_gives_nothing_up() {
+    let bench = Bench::with(30);
+    let store = Store::default();
+    let keep = store.clone();
+    // One record a minute: the last of a batch is left untried more often than an attempt is allowed to fail.
+    let slow = script(move |batch| {
+        let mut outcomes = vec![Outcome::Untried; batch.len()];
+        if let (Some(outcome), Some(n)) = (outcomes.first_mut(), batch.first()) {
+            *outcome = keep.take(*n);
+        }
+        Delivery { retry_after: Some(Duration::from_secs(60)), ..Delivery::each(outcomes) }
+    });
+    let config = CourierConfig { max_attempts: 3, ..bench.config("a") };
+    let courier = start(&bench.spool, config, slow).unwrap();
+    until(|| courier.stats().delivered == 30).await;
+    let stats = courier.stats();
+    assert_eq!((stats.rejected, stats.retried, stats.failed_requests), (0, 0, 0));
+    assert_eq!(store.has(), range(30));
+}
+
+#[tokio::test(start_paused = true)]
 async fn batches_are_halved_under_load_and_grow_again() {
     let bench = Bench::with(200);
     let sizes = Arc::new(Mutex::new(Vec::new()));

@@ -92,6 +92,7 @@ impl WebhookSink {
             outcomes.push(outcome);
         }
         if let Answer::Each(each) = &mut delivery.answer {
+            outcomes.resize(batch.len(), Outcome::Untried);
             *each = outcomes;
         }
         delivery
