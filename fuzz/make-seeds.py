@@ -380,6 +380,14 @@ put("frames", "dns", framed(ether(0x800, ipv4(17, udp(QUERY)))))
 put("frames", "fragments", framed(ether(0x800, ipv4(17, udp(QUERY)[:24], fragment=0x2000)), ether(0x800, ipv4(17, udp(QUERY)[24:], fragment=3))))
 put("frames", "layers", framed(*FRAMES.values()))
 
+# --- queries ------------------------------------------------------------------------------------
+
+put("query", "page", "severity>=high ns:shop -is:(dismissed noisy) trojan \"cnc connection\" OR has:mitre")
+put("query", "fields", "sid:(1 2,3) client:scan/* ip:10.0.0.0/8 2001:db8::1 uri:/a?b=c time>2026-11-24T03:12:07.5+01:00 last_seen>now-2h \"record.a-b\"=7 tapir.gid!=1")
+put("query", "incumbent", "type = waf and NOT (source_ip != '10.0.0.1' OR dest_name IN {\"frontend-*\", b}) AND !name EMPTY AND severity <= 80 or host NOTIN {'a?'}")
+put("query", "escapes", "msg:\"a\\\"b\\\\c\\*d*\" reason='it\\'s' description=\"C:\\dir\" cve:CVE-2021-44228 dismissed=false")
+put("query", "wrong", "(severty>=hihg AND a && b - c sid:>=5 type in waf 'open")
+
 # --- rules --------------------------------------------------------------------------------------
 
 put("rules", "snort3", 'alert http $HOME_NET any -> any any ( msg:"a; b\\"c"; flow:to_server,established; http_uri; content:"/x|20|y",fast_pattern,nocase,offset 1,depth 9;\n'
