@@ -1,17 +1,18 @@
-//! [`Level`]: the words for severities and the numbers behind them.
+//! [`Level`]: the words for severities and the numbers behind them; the bands are those of the events
+//! (`tapir_event::Level`), and a test of the store holds both together.
 
 /// A band of the severity scale from 0 to 100, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// 0 to 19.
+    /// 0 to 29.
     Info,
-    /// 20 to 39.
+    /// 30 to 59.
     Low,
-    /// 40 to 69.
+    /// 60 to 79.
     Medium,
-    /// 70 to 89.
+    /// 80 to 94.
     High,
-    /// 90 to 100.
+    /// 95 to 100.
     Critical,
 }
 
@@ -33,22 +34,22 @@ impl Level {
     /// Lowest and highest severity of the band.
     pub fn range(self) -> (u8, u8) {
         match self {
-            Self::Info => (0, 19),
-            Self::Low => (20, 39),
-            Self::Medium => (40, 69),
-            Self::High => (70, 89),
-            Self::Critical => (90, 100),
+            Self::Info => (0, 29),
+            Self::Low => (30, 59),
+            Self::Medium => (60, 79),
+            Self::High => (80, 94),
+            Self::Critical => (95, 100),
         }
     }
 
     /// The band of a severity; all above 100 is critical.
     pub fn of(severity: u8) -> Self {
         match severity {
-            0..=19 => Self::Info,
-            20..=39 => Self::Low,
-            40..=69 => Self::Medium,
-            70..=89 => Self::High,
-            90.. => Self::Critical,
+            0..=29 => Self::Info,
+            30..=59 => Self::Low,
+            60..=79 => Self::Medium,
+            80..=94 => Self::High,
+            95.. => Self::Critical,
         }
     }
 

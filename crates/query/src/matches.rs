@@ -53,6 +53,13 @@ impl Query {
     }
 }
 
+impl Expr {
+    /// Whether the event answers this part of a query: for stores that answer the rest in another way.
+    pub fn holds(&self, facts: &dyn Facts, now: i64) -> bool {
+        holds(self, facts, now)
+    }
+}
+
 fn holds(expr: &Expr, facts: &dyn Facts, now: i64) -> bool {
     match &expr.node {
         Node::And(members) => members.iter().all(|member| holds(member, facts, now)),
@@ -202,7 +209,7 @@ mod tests {
         Pairs(vec![
             ("msg", "MALWARE-CNC Win.Trojan.Bredolab variant outbound connection"),
             ("sid", "21562"),
-            ("severity", "75"),
+            ("severity", "85"),
             ("ip", "10.88.0.1"),
             ("ip", "2001:db8::7"),
             ("namespace", "shop"),
