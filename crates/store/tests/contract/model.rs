@@ -51,12 +51,23 @@ impl Model {
 
     pub fn state(&self, group: GroupId) -> GroupState {
         let counting = self.counting(group);
+        let count = self.visible(group);
+        let mut counts: Vec<u64> =
+            self.groups().into_iter().map(|group| self.visible(group)).filter(|n| *n > 0).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let least = (counts.len() / 100).checked_sub(1).map(|rank| counts[rank]);
         GroupState {
+            noisy: least.is_some_and(|least| count >= least),
             first: counting.iter().map(|kept| kept.event.time.0).min().unwrap(),
             last: counting.iter().map(|kept| kept.event.time.0).max().unwrap(),
-            count: self.events.iter().filter(|kept| kept.group == group && kept.hidden.is_none()).count() as u64,
+            count,
             ..self.states.get(&group).cloned().unwrap_or_default()
         }
+    }
+
+    /// Events of a group that nothing hides.
+    pub fn visible(&self, group: GroupId) -> u64 {
+        self.events.iter().filter(|kept| kept.group == group && kept.hidden.is_none()).count() as u64
     }
 
     /// What a filter shows, newest first, then the one that came last.

@@ -34,7 +34,7 @@ fn check(fixture: &Fixture, model: &Model, filter: &Filter) {
 #[test]
 fn every_condition_of_the_catalogue_answers_as_the_evaluator_does() {
     let mut dice = Dice(11);
-    let events = sample::events(&mut dice, 120);
+    let events = sample::events(&mut dice, 400);
     let fixture = Fixture::new();
     fixture.ingest(&events);
     let mut model = Model::of(&events);

@@ -186,9 +186,26 @@ pub fn event(dice: &mut Dice) -> SecurityEvent {
 pub fn events(dice: &mut Dice, count: usize) -> Vec<SecurityEvent> {
     let mut sequencers: Vec<Sequencer> =
         NODES.iter().flat_map(|node| [Sequencer::new(node, 1), Sequencer::new(node, 2)]).collect();
+    // A few kinds that come again and again, so that groups have many events.
+    let kinds: Vec<SecurityEvent> = (0..1 + count / 8).map(|_| event(dice)).collect();
     (0..count)
         .map(|_| {
             let mut event = event(dice);
+            if !dice.one_in(4) {
+                let kind = dice.pick(&kinds).clone();
+                event.rule = Arc::new(RuleSummary {
+                    rev: event.rule.rev,
+                    priority: event.rule.priority,
+                    ..(*kind.rule).clone()
+                });
+                event = SecurityEvent {
+                    time: event.time,
+                    rule: event.rule,
+                    evidence: event.evidence,
+                    suppressed_by: event.suppressed_by,
+                    ..kind
+                };
+            }
             let place = usize::try_from(dice.below(sequencers.len() as u64)).unwrap();
             sequencers[place].stamp(&mut event, NOW);
             event
