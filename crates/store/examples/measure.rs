@@ -218,6 +218,13 @@ fn main() {
     let rate = count as f64 / wall.as_secs_f64();
     println!("{count} events of {} bytes", bytes as u64 / count);
     println!("ingest: {rate:.0} events/s, {:.1} µs processor time an event", spent.as_secs_f64() * 1e6 / count as f64);
+    for thread in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap();
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        println!("    {}: {:.1} µs an event", name.trim(), ticks as f64 * 10_000.0 / count as f64);
+    }
     let health = wait(store.health());
     println!("groups: {}, file: {} bytes an event", health.groups, health.bytes / count);
 
@@ -229,7 +236,7 @@ fn main() {
         ("is:open -is:dismissed, last day", "is:open", Some(1)),
         ("free word in the message", "number", None),
         ("free word in the path, rare", "item", None),
-        ("address", "ip:203.0.113.0/24", None),
+        ("address", "ip:203.0.16.0/20", None),
         ("nothing found, document", "uri:nothing", None),
         ("protocol:tcp service:http", "protocol:tcp service:http", None),
     ] {

@@ -3,7 +3,7 @@
 //! *Shape*: methods return boxed futures, so that the manager holds an `Arc<dyn EventStore>` and is not generic
 //! over a store that is chosen in a configuration file, and so that the contract tests take a `&dyn EventStore`.
 //! Every call goes to a disk or a network; one allocation does not count. The futures need no particular
-//! runtime. Dropping one does not take a write back that is on its way.
+//! runtime. Dropping one does not take a write back that is on its way, but one that still waits may never begin.
 
 use crate::{
     ActionOutcome, ActionRequest, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, Exception, Facet,

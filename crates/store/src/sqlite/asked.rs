@@ -35,33 +35,39 @@ pub(super) struct Asked {
 }
 
 /// How to find events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// From the newest on.
     ByTime,
-    /// All events of the groups in question.
-    ByGroup,
+    /// Those of one group, from the newest on.
+    OfGroup(i64),
+    /// All events of these groups.
+    ByGroup(Vec<i64>),
 }
 
 /// Most groups that are gone through one by one.
 const MANY_GROUPS: i64 = 20_000;
 
 impl Asked {
-    /// Events in the groups in question, and those groups; `None`: too many to tell.
-    fn candidates(&self, link: &Link) -> Result<Option<i64>, StoreError> {
-        let mut sql =
-            Sql::new("SELECT count(*), coalesce(sum(k), 0) FROM (SELECT g.n + g.hidden AS k FROM grp g WHERE ", [])
-                .then(self.group.upper.clone());
+    /// The groups in question and how many events they have; `None`: too many to tell.
+    fn candidates(&self, link: &Link) -> Result<Option<(Vec<i64>, i64)>, StoreError> {
+        let mut sql = Sql::new("SELECT g.id, g.n + g.hidden FROM grp g WHERE ", []).then(self.group.upper.clone());
         if self.visible_only && self.ranged {
             sql = sql.word(" AND ").then(self.in_range());
         }
-        sql = sql.then(Sql::new(" LIMIT ?)", [(MANY_GROUPS + 1).into()]));
+        sql = sql.then(Sql::new(" LIMIT ?", [(MANY_GROUPS + 1).into()]));
         let read = || {
             let mut statement = link.db.prepare_cached(&sql.text)?;
-            statement.query_row(params_from_iter(sql.params), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+            let mut rows = statement.query(params_from_iter(&sql.params))?;
+            let (mut ids, mut events) = (Vec::new(), 0i64);
+            while let Some(row) = rows.next()? {
+                ids.push(row.get(0)?);
+                events = events.saturating_add(row.get(1)?);
+            }
+            Ok((ids, events))
         };
-        let (groups, events): (i64, i64) = read().map_err(|error| link.failed(&error))?;
-        Ok((groups <= MANY_GROUPS).then_some(events))
+        let found = read().map_err(|error| link.failed(&error))?;
+        Ok(Some(found).filter(|(ids, _)| i64::try_from(ids.len()).is_ok_and(|groups| groups <= MANY_GROUPS)))
     }
 
     /// Groups that can have visible events in the range.
@@ -89,20 +95,27 @@ impl Asked {
         let most = if self.documents { 20_000 } else { 100_000 };
         let most = most.min(i64::try_from(link.guard.left()).unwrap_or(i64::MAX));
         Ok(match self.candidates(link)? {
-            Some(events) if events <= most => Way::ByGroup,
+            Some((ids, events)) if events <= most => Way::ByGroup(ids),
             _ => Way::ByTime,
         })
     }
 
     /// `FROM … WHERE …` over events; the columns asked for stand before it, an order may stand behind. `keyset`: a
     /// further condition over `e`.
-    pub(super) fn events(&self, way: Way, keyset: Sql) -> Sql {
+    pub(super) fn events(&self, way: &Way, keyset: Sql) -> Sql {
         let range = self.range();
         let sql = match way {
             Way::ByTime => Sql::new(" FROM event e INDEXED BY event_t CROSS JOIN grp g ON g.id = e.grp WHERE ", []),
-            Way::ByGroup => Sql::new(" FROM grp g CROSS JOIN event e INDEXED BY event_grp ON e.grp = g.id WHERE ", [])
-                .then(self.group.upper.clone())
-                .word(" AND "),
+            Way::OfGroup(id) => {
+                let from = " FROM grp g CROSS JOIN event e INDEXED BY event_grp ON e.grp = g.id WHERE g.id = ? AND ";
+                Sql::new(from, [(*id).into()])
+            }
+            Way::ByGroup(ids) => {
+                let list = format!("[{}]", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(","));
+                let from = " FROM json_each(?) j CROSS JOIN grp g ON g.id = j.value
+                    CROSS JOIN event e INDEXED BY event_grp ON e.grp = g.id WHERE ";
+                Sql::new(from, [list.into()])
+            }
         };
         sql.then(Sql::all([range, keyset]))
             .word(" AND CASE WHEN tick(e.t, e.id, 0) THEN ")

@@ -7,7 +7,7 @@
 use crate::MAX_EVENT;
 use std::collections::BTreeMap;
 
-/// Compression level: measured in `docs/decisions/`; higher ones cost more than they save.
+/// Compression level: see `docs/decisions/0010-event-store.md`; higher ones cost more than they save.
 const LEVEL: i32 = 1;
 
 /// Compresses.

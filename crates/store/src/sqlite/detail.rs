@@ -123,6 +123,6 @@ pub(super) fn sparklines(
 pub(super) fn ended(link: &Link, counted: rusqlite::Result<()>) -> Result<Option<Partial>, StoreError> {
     match counted {
         Ok(()) => Ok(None),
-        Err(error) => link.guard.partial().map(Some).ok_or_else(|| link.failed(&error)),
+        Err(error) => link.guard.stopped().map(Some).ok_or_else(|| link.failed(&error)),
     }
 }

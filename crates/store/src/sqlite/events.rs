@@ -17,44 +17,71 @@ pub(super) fn page(
     page: &PageRequest,
 ) -> Result<EventPage, StoreError> {
     let mut asked = link.ask(filter)?;
-    let mut way = None;
+    let mut only = None;
     if let Some(id) = group {
         let id = rows::group_row(link, id)?;
-        let only = Sql::new("g.id = ?", [id.into()]);
-        asked.group.upper = Sql::all([only.clone(), asked.group.upper]);
+        only = Some(Way::OfGroup(id));
         asked.about.push_str(&format!("|{id}"));
         asked.everything = false;
-        // (grp, t) has a group's events in the order of time.
-        way = Some(Way::ByGroup);
     }
-    let way = match way {
-        Some(way) => way,
-        None => asked.way(link)?,
-    };
     let after = match &page.cursor {
         Some(cursor) => Some(link.signer.read(List::Events, &asked.about, cursor)?),
         None => None,
     };
     let limit = page.rows();
-    let total = if page.total { Some(total(link, &asked, way, group.is_some())?) } else { None };
-    let counted = link.guard.partial();
-    let found = find(link, &asked, way, after, limit + 1)?;
-    let mut ids: Vec<i64> = found.rows.iter().map(|(_, id)| *id).collect();
-    let next = match (ids.len() > limit, found.stopped_at) {
-        (true, _) => found.rows.get(limit - 1).copied(),
-        (false, at) => at,
+    let (way, found) = match only {
+        Some(way) => {
+            let found = find(link, &asked, &way, after, limit + 1)?;
+            (Some(way), found)
+        }
+        None => search(link, &asked, after, limit + 1)?,
     };
+    let mut ids: Vec<i64> = found.rows.iter().map(|(_, id)| *id).collect();
+    let more = ids.len() > limit;
+    let next = if more { found.rows.get(limit - 1).copied() } else { found.stopped_at };
     ids.truncate(limit);
-    let partial = if next.is_some() && found.rows.len() > limit { None } else { found.partial };
+    let partial = found.partial.filter(|_| !more);
+    let total = match (page.total, found.partial) {
+        (false, _) => None,
+        (true, None) => Some(total(link, &asked, way, group.is_some())?),
+        // The budget is spent: what was found is all that is known.
+        (true, Some(_)) => Some(Total { count: u64::try_from(ids.len()).unwrap_or(0), exact: false }),
+    };
     let sign = |(value, id)| link.signer.sign(List::Events, &asked.about, Position { value, second: 0, id });
     Ok(EventPage {
         items: rows::events(link, &ids)?,
         next: next.map(sign),
         total,
-        partial: partial.or(counted.filter(|_| found.rows.is_empty())),
+        partial,
         as_of: Timestamp(filter.now.0),
     })
 }
+
+/// Looks at the newest events first: most lists are full after a few thousand. Then it is worth to ask which way is
+/// better.
+fn search(
+    link: &Link,
+    asked: &Asked,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<(Option<Way>, Found), StoreError> {
+    if !asked.everything {
+        let look = || {
+            let mut found = Vec::new();
+            let ended = collect(&link.db, &list(asked, &Way::ByTime, after, limit), &mut found);
+            (found, ended)
+        };
+        if let Some((found, ended)) = link.guard.attempt(FIRST_LOOK, look) {
+            return Ok((None, told(link, &Way::ByTime, found, ended)?));
+        }
+    }
+    let way = asked.way(link)?;
+    let found = find(link, asked, &way, after, limit)?;
+    Ok((Some(way), found))
+}
+
+/// Rows of the first look.
+const FIRST_LOOK: u64 = 3_000;
 
 struct Found {
     /// Time and row number, newest first.
@@ -64,27 +91,34 @@ struct Found {
     stopped_at: Option<(i64, i64)>,
 }
 
-fn find(link: &Link, asked: &Asked, way: Way, after: Option<Position>, limit: usize) -> Result<Found, StoreError> {
+fn find(link: &Link, asked: &Asked, way: &Way, after: Option<Position>, limit: usize) -> Result<Found, StoreError> {
+    let mut found = Vec::new();
+    let ended = collect(&link.db, &list(asked, way, after, limit), &mut found);
+    told(link, way, found, ended)
+}
+
+/// What a search found, whole or in part.
+fn told(link: &Link, way: &Way, rows: Vec<(i64, i64)>, ended: rusqlite::Result<()>) -> Result<Found, StoreError> {
+    let Err(error) = ended else { return Ok(Found { rows, partial: None, stopped_at: None }) };
+    match link.guard.stopped() {
+        // Sorted rows only come at the end: there is no place to go on from.
+        Some(partial) if !matches!(way, Way::ByGroup(_)) => {
+            let [t, id, _] = link.guard.last();
+            Ok(Found { rows, partial: Some(partial), stopped_at: Some((t, id)) })
+        }
+        _ => Err(link.failed(&error)),
+    }
+}
+
+fn list(asked: &Asked, way: &Way, after: Option<Position>, limit: usize) -> Sql {
     let keyset = after.map_or(Sql::constant(true), |at| {
         // Both, as SQLite uses the first for the index and the second for the place.
         Sql::new("e.t <= ? AND (e.t, e.id) < (?, ?)", [at.value.into(), at.value.into(), at.id.into()])
     });
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let sql = Sql::new("SELECT e.t, e.id", [])
+    Sql::new("SELECT e.t, e.id", [])
         .then(asked.events(way, keyset))
-        .then(Sql::new(" ORDER BY e.t DESC, e.id DESC LIMIT ?", [limit.into()]));
-    let mut found = Vec::new();
-    match collect(&link.db, &sql, &mut found) {
-        Ok(()) => Ok(Found { rows: found, partial: None, stopped_at: None }),
-        Err(error) => match link.guard.partial() {
-            // Sorted rows only come at the end: there is no place to go on from.
-            Some(partial) if way == Way::ByTime => {
-                let [t, id, _] = link.guard.last();
-                Ok(Found { rows: found, partial: Some(partial), stopped_at: Some((t, id)) })
-            }
-            _ => Err(link.failed(&error)),
-        },
-    }
+        .then(Sql::new(" ORDER BY e.t DESC, e.id DESC LIMIT ?", [limit.into()]))
 }
 
 fn collect(db: &Connection, sql: &Sql, found: &mut Vec<(i64, i64)>) -> rusqlite::Result<()> {
@@ -97,7 +131,7 @@ fn collect(db: &Connection, sql: &Sql, found: &mut Vec<(i64, i64)>) -> rusqlite:
 }
 
 /// Exact if the group table tells or up to [`TOTAL_EXACT`].
-fn total(link: &Link, asked: &Asked, way: Way, one_group: bool) -> Result<Total, StoreError> {
+fn total(link: &Link, asked: &Asked, way: Option<Way>, one_group: bool) -> Result<Total, StoreError> {
     if asked.group.exact && !asked.ranged && !one_group {
         let count = if asked.visible_only { "g.n" } else { "g.n + g.hidden" };
         let sql =
@@ -109,8 +143,12 @@ fn total(link: &Link, asked: &Asked, way: Way, one_group: bool) -> Result<Total,
             .map_err(|error| link.failed(&error))?;
         return Ok(Total { count: count.unsigned_abs(), exact: true });
     }
+    let way = match way {
+        Some(way) => way,
+        None => asked.way(link)?,
+    };
     let sql = Sql::new("SELECT 1", [])
-        .then(asked.events(way, Sql::constant(true)))
+        .then(asked.events(&way, Sql::constant(true)))
         .then(Sql::new(" LIMIT ?", [i64::try_from(TOTAL_EXACT + 1).unwrap_or(i64::MAX).into()]));
     let mut count = 0;
     let counted = (|| {
@@ -122,7 +160,7 @@ fn total(link: &Link, asked: &Asked, way: Way, one_group: bool) -> Result<Total,
         Ok(())
     })();
     match counted {
-        Err(error) if link.guard.partial().is_none() => Err(link.failed(&error)),
+        Err(error) if link.guard.stopped().is_none() => Err(link.failed(&error)),
         Err(_) => Ok(Total { count, exact: false }),
         Ok(()) => Ok(Total { count: count.min(TOTAL_EXACT), exact: count <= TOTAL_EXACT }),
     }

@@ -198,7 +198,7 @@ fn walk(
     })();
     match walked {
         Ok(()) => Ok(End { partial: None, stopped_at: None }),
-        Err(error) => match link.guard.partial() {
+        Err(error) => match link.guard.stopped() {
             Some(partial) if before.is_some() => Ok(End { partial: Some(partial), stopped_at: before }),
             _ => Err(link.failed(&error)),
         },

@@ -145,9 +145,9 @@ impl Groups {
         let more = shapes(db, tally)?;
         let mut update = db.prepare_cached(
             "UPDATE grp SET sig = ?2, sev = ?3, first = ?4, last = ?5, n = ?6, hidden = ?7, unclear = ?8,
-                shapes = ?9, touch = ?10, sigs = (SELECT count(*) FROM grp_sig WHERE grp = ?1) WHERE id = ?1",
+                shapes = ?9, touch = ?10, sigs = (SELECT count(*) FROM grp_sig WHERE grp = ?1),
+                cip = iif(?11, ?12, cip), sip = iif(?11, ?13, sip), sport = iif(?11, ?14, sport) WHERE id = ?1",
         )?;
-        let mut newest = db.prepare_cached("UPDATE grp SET cip = ?2, sip = ?3, sport = ?4 WHERE id = ?1")?;
         let mut reopen = db.prepare_cached(
             "UPDATE grp SET status = 0, version = ?2, reopened_at = ?3, reopened_why = ?4 WHERE id = ?1",
         )?;
@@ -160,10 +160,14 @@ impl Groups {
             }
             let shapes = work.shapes + more.get(&work.id).copied().unwrap_or(0);
             let Work { id, sig, sev, first, last, n, hidden, unclear, .. } = work;
-            update.execute(params![id, sig, sev, first, last, n, hidden, unclear, shapes, self.touch])?;
-            if let Some(Newest { cip, sip, sport }) = &work.newest {
-                newest.execute(params![id, cip, sip, sport])?;
-            }
+            let newer = work.newest.is_some();
+            let (cip, sip, sport) = match &work.newest {
+                Some(newest) => (newest.cip.as_ref(), newest.sip.as_ref(), newest.sport),
+                None => (None, None, None),
+            };
+            update.execute(params![
+                id, sig, sev, first, last, n, hidden, unclear, shapes, self.touch, newer, cip, sip, sport
+            ])?;
             if let Some((at, why)) = &work.reopened {
                 reopen.execute(params![id, work.version, at, why])?;
                 super::audit::add(db, *at, "tapir", "reopen", Some(work.hash), &serde_json::json!({ "why": why }))?;

@@ -130,6 +130,33 @@ impl Guard {
         state.why.map(|why| Partial { examined: state.examined, why })
     }
 
+    /// What ended the search, with the limits lifted: what was found is to be told.
+    pub(super) fn stopped(&self) -> Option<Partial> {
+        let partial = self.partial()?;
+        let mut state = self.state();
+        state.deadline = None;
+        state.budget = u64::MAX;
+        Some(partial)
+    }
+
+    /// Runs a search that may look at so many rows at most; `None` if that was not enough.
+    pub(super) fn attempt<T>(&self, rows: u64, search: impl FnOnce() -> T) -> Option<T> {
+        let whole = {
+            let mut state = self.state();
+            let whole = state.budget;
+            state.budget = whole.min(state.examined.saturating_add(rows));
+            whole
+        };
+        let found = search();
+        let mut state = self.state();
+        let short = state.budget < whole && state.why == Some(Why::RowBudget);
+        state.budget = whole;
+        if short {
+            state.why = None;
+        }
+        (!short).then_some(found)
+    }
+
     /// Where the search stood.
     pub(super) fn last(&self) -> [i64; 3] {
         self.state().last

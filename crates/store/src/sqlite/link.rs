@@ -20,19 +20,32 @@ pub(super) struct Link {
     pub words: Dictionaries,
     pub signer: Signer,
     pub config: Arc<SqliteConfig>,
+    /// It is the writer's.
+    writes: bool,
     bodies: u8,
+    /// State of the file and what [`Self::noisy`] answered then. Only readers learn of changes by that number.
+    noisy: Cell<Option<(i64, Option<i64>)>>,
 }
 
 impl Link {
     /// Takes a connection that was opened and migrated.
-    pub(super) fn new(mut db: Connection, config: Arc<SqliteConfig>) -> Result<Self, StoreError> {
+    pub(super) fn new(mut db: Connection, config: Arc<SqliteConfig>, writes: bool) -> Result<Self, StoreError> {
         let setup = |db: &mut Connection| {
             let guard = Guard::install(db, &config.cluster)?;
             let key = db.query_row("SELECT value FROM meta WHERE name = 'cursor_key'", [], |row| row.get(0))?;
             Ok((guard, Signer::new(key)))
         };
         let (guard, signer) = setup(&mut db).map_err(|error| open::translate(&config.path, &error))?;
-        let mut link = Self { db, guard, words: Dictionaries::default(), signer, config, bodies: 1 };
+        let mut link = Self {
+            db,
+            guard,
+            words: Dictionaries::default(),
+            signer,
+            config,
+            writes,
+            bodies: 1,
+            noisy: Cell::new(None),
+        };
         link.guard.end();
         link.refresh()?;
         Ok(link)
@@ -147,15 +160,25 @@ impl Link {
     /// Events that a group needs to be among the 1 % with the most; none is in a store of less than 100 groups.
     pub(super) fn noisy(&self) -> Result<Option<i64>, StoreError> {
         let read = || {
-            let groups: i64 = self.db.query_row("SELECT count(*) FROM grp WHERE n > 0", [], |row| row.get(0))?;
-            let rank = groups / 100;
-            if rank == 0 {
-                return Ok(None);
+            let state: i64 = self.db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+            if let Some((_, noisy)) = self.noisy.get().filter(|(known, _)| *known == state && !self.writes) {
+                return Ok(noisy);
             }
-            let mut nth = self.db.prepare_cached("SELECT n FROM grp WHERE n > 0 ORDER BY n DESC LIMIT 1 OFFSET ?")?;
-            nth.query_row([rank - 1], |row| row.get(0)).optional()
+            let noisy = self.count_noisy()?;
+            self.noisy.set(Some((state, noisy)));
+            Ok(noisy)
         };
         read().map_err(|error| self.failed(&error))
+    }
+
+    fn count_noisy(&self) -> rusqlite::Result<Option<i64>> {
+        let groups: i64 = self.db.query_row("SELECT count(*) FROM grp WHERE n > 0", [], |row| row.get(0))?;
+        let rank = groups / 100;
+        if rank == 0 {
+            return Ok(None);
+        }
+        let mut nth = self.db.prepare_cached("SELECT n FROM grp WHERE n > 0 ORDER BY n DESC LIMIT 1 OFFSET ?")?;
+        nth.query_row([rank - 1], |row| row.get(0)).optional()
     }
 }
 

@@ -92,10 +92,13 @@ pub(super) struct Row {
     pub body: Vec<u8>,
 }
 
+/// A rule with its digest.
+type Known = (Arc<RuleSummary>, [u8; 16]);
+
 /// Reads documents; remembers the last rules, which repeat.
 #[derive(Default)]
 pub(super) struct Reader {
-    rules: std::collections::HashMap<(u32, u32, u32), (Arc<RuleSummary>, [u8; 16])>,
+    rules: std::collections::HashMap<(u32, u32, u32), Known>,
 }
 
 impl Reader {
@@ -160,7 +163,7 @@ impl Reader {
         })
     }
 
-    fn rule(&mut self, rule: &Arc<RuleSummary>) -> (Arc<RuleSummary>, [u8; 16]) {
+    fn rule(&mut self, rule: &Arc<RuleSummary>) -> Known {
         let key = (rule.gid, rule.sid, rule.rev);
         if let Some((known, digest)) = self.rules.get(&key)
             && known == rule

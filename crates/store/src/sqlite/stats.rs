@@ -152,12 +152,9 @@ fn live(link: &Link, asked: &Asked, add: &mut dyn FnMut(i64, i64, u64)) -> Resul
         // The index alone answers; the time limit is guard enough.
         Sql::new("SELECT e.t, e.sev FROM event e INDEXED BY event_t WHERE e.sup = 0 AND ", []).then(asked.range())
     } else {
-        let events = asked.events(asked.way(link)?, Sql::constant(true));
-        Sql::new("SELECT e.t, e.sev", []).then(events).word(if asked.way(link)? == Way::ByTime {
-            " ORDER BY e.t DESC"
-        } else {
-            ""
-        })
+        let way = asked.way(link)?;
+        let order = if way == Way::ByTime { " ORDER BY e.t DESC" } else { "" };
+        Sql::new("SELECT e.t, e.sev", []).then(asked.events(&way, Sql::constant(true))).word(order)
     };
     let counted = (|| {
         let mut statement = link.db.prepare_cached(&sql.text)?;
@@ -315,7 +312,8 @@ fn count(link: &mut Link, filter: &Filter, fields: &[Field]) -> Result<(Counts, 
     let columns = list.collect::<Vec<_>>().join(", ");
     let way = asked.way(link)?;
     let order = if way == Way::ByTime { " ORDER BY e.t DESC" } else { "" };
-    let sql = Sql::new(format!("SELECT {columns}, {ips}"), []).then(asked.events(way, Sql::constant(true))).word(order);
+    let sql =
+        Sql::new(format!("SELECT {columns}, {ips}"), []).then(asked.events(&way, Sql::constant(true))).word(order);
     let mut seen: BTreeMap<Seen, u64> = BTreeMap::new();
     let counted = (|| {
         let mut statement = link.db.prepare_cached(&sql.text)?;

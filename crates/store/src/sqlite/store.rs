@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::put::Batch;
 use super::threads::{RETRY, Readers, answer, send};
-use super::writer::{Arrival, Gauges, Write, Writer, packer};
+use super::writer::{Arrival, Claim, Gauges, Write, Writer, packer};
 use super::{
     SqliteConfig, actions, admin, audit, detail, events, groups, open, preview, retain, row, rows, stats, tuning,
 };
@@ -44,10 +44,10 @@ impl SqliteStore {
         let lock = open::lock(&config.path)?;
         let config = Arc::new(config);
         let gauges = Arc::new(Gauges::default());
-        let link = Link::new(open::writer(&config)?, Arc::clone(&config))?;
+        let link = Link::new(open::writer(&config)?, Arc::clone(&config), true)?;
         let writer = Writer::new(link, Arc::clone(&gauges))?;
         let links = (0..config.readers.clamp(1, 64))
-            .map(|_| Link::new(open::reader(&config)?, Arc::clone(&config)))
+            .map(|_| Link::new(open::reader(&config)?, Arc::clone(&config), false))
             .collect::<Result<_, _>>()?;
         let (writes, queue) = sync_channel(WAITING);
         let no_thread = |error: std::io::Error| StoreError::Internal(format!("no thread: {error}"));
@@ -132,27 +132,19 @@ impl EventStore for SqliteStore {
             let why = format!("a batch of {} documents; send at most {BATCH}", batch.documents.len());
             return Box::pin(std::future::ready(Err(StoreError::Invalid(why))));
         }
-        let rows = u64::try_from(batch.documents.len()).unwrap_or(u64::MAX);
-        // A large batch is taken by an empty queue.
-        let waiting = self.gauges.queued_rows.load(Ordering::Relaxed);
-        if waiting > 0 && waiting + rows > WAITING_ROWS {
-            self.gauges.busy.fetch_add(1, Ordering::Relaxed);
+        let Some(claim) = Claim::take(&self.gauges, batch.documents.len(), WAITING_ROWS) else {
             let busy = StoreError::Busy { queue: "the queue of events", retry_after: RETRY };
+            self.count_busy(Some(&busy));
             return Box::pin(std::future::ready(Err(busy)));
-        }
+        };
         let gauges = Arc::clone(&self.gauges);
         let writes = self.writes.clone();
         let (sender, receiver) = oneshot::channel();
         let prepared = self.readers.run(move |_| {
             let batch = prepare(&batch, &gauges, now.0);
-            let rows = u64::try_from(batch.rows.len()).unwrap_or(0);
-            gauges.queued_rows.fetch_add(rows, Ordering::Relaxed);
-            gauges.queued.fetch_add(1, Ordering::Relaxed);
-            let arrival = Arrival { batch, answer: sender };
-            let sent = send(writes.as_ref(), Write::Batch(Box::new(arrival)), "the queue of events");
+            let arrival = Box::new(Arrival { batch, answer: sender, claim });
+            let sent = send(writes.as_ref(), Write::Batch(arrival), "the queue of events");
             if sent.is_err() {
-                gauges.queued_rows.fetch_sub(rows, Ordering::Relaxed);
-                gauges.queued.fetch_sub(1, Ordering::Relaxed);
                 gauges.busy.fetch_add(1, Ordering::Relaxed);
             }
             sent

@@ -25,12 +25,40 @@ const DICTIONARY: usize = 32 << 10;
 pub(super) struct Arrival {
     pub batch: Batch,
     pub answer: oneshot::Sender<Result<IngestOutcome, StoreError>>,
+    pub claim: Claim,
 }
+
+/// A batch's share of the queue, from the call until it is written or given up.
+pub(super) struct Claim {
+    gauges: Arc<Gauges>,
+    rows: u64,
+}
+
+impl Claim {
+    /// Takes a share; `None` if there is no room. A batch of any size is taken by an empty queue.
+    pub(super) fn take(gauges: &Arc<Gauges>, rows: usize, most: u64) -> Option<Self> {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let before = gauges.queued_rows.fetch_add(rows, Ordering::Relaxed);
+        gauges.queued.fetch_add(1, Ordering::Relaxed);
+        let claim = Self { gauges: Arc::clone(gauges), rows };
+        (before == 0 || before + rows <= most).then_some(claim)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.gauges.queued_rows.fetch_sub(self.rows, Ordering::Relaxed);
+        self.gauges.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A change other than events.
+pub(super) type Change = Box<dyn FnOnce(&mut Writer) + Send>;
 
 /// What the thread is asked to do.
 pub(super) enum Write {
     Batch(Box<Arrival>),
-    Other(Box<dyn FnOnce(&mut Writer) + Send>),
+    Other(Change),
 }
 
 /// Counts and flags that others read.
@@ -101,7 +129,7 @@ impl Writer {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let step = self.transaction(|writer, touch| retain::reveal(writer, touch));
+                    let step = self.transaction(retain::reveal);
                     revealing = step.unwrap_or(false);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -110,7 +138,7 @@ impl Writer {
         let _ = self.link.db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
-    fn other(&mut self, change: Box<dyn FnOnce(&mut Self) + Send>) {
+    fn other(&mut self, change: Change) {
         if catch_unwind(AssertUnwindSafe(|| change(self))).is_err() {
             self.link.guard.end();
             let _ = self.link.db.execute_batch("ROLLBACK");
@@ -119,7 +147,7 @@ impl Writer {
     }
 
     /// Takes more batches until there are enough or it is time; returns a change that came in between.
-    fn collect(&mut self, first: Box<Arrival>, queue: &Receiver<Write>) -> Option<Box<dyn FnOnce(&mut Self) + Send>> {
+    fn collect(&mut self, first: Box<Arrival>, queue: &Receiver<Write>) -> Option<Change> {
         let until = Instant::now() + self.link.config.commit_after;
         let mut rows = first.batch.rows.len();
         let mut arrivals = vec![first];
@@ -134,15 +162,14 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        self.write(arrivals, rows);
+        self.write(arrivals);
         change
     }
 
     #[expect(clippy::vec_box, reason = "they come boxed through the queue")]
-    fn write(&mut self, arrivals: Vec<Box<Arrival>>, rows: usize) {
-        let waiting = u64::try_from(arrivals.len()).unwrap_or(0);
+    fn write(&mut self, arrivals: Vec<Box<Arrival>>) {
         let (mut batches, answers): (Vec<Batch>, Vec<_>) =
-            arrivals.into_iter().map(|arrival| (arrival.batch, arrival.answer)).unzip();
+            arrivals.into_iter().map(|arrival| (arrival.batch, (arrival.answer, arrival.claim))).unzip();
         let written = catch_unwind(AssertUnwindSafe(|| {
             self.transaction(|writer, touch| {
                 let Writer { link, index, silences, .. } = writer;
@@ -154,10 +181,9 @@ impl Writer {
             let _ = self.reload();
             Err(StoreError::Internal("writing events panicked".to_owned()))
         });
-        self.gauges.queued_rows.fetch_sub(u64::try_from(rows).unwrap_or(0), Ordering::Relaxed);
-        self.gauges.queued.fetch_sub(waiting, Ordering::Relaxed);
         self.gauges.note(written.as_ref().err());
-        for (batch, answer) in batches.into_iter().zip(answers) {
+        for (batch, (answer, claim)) in batches.into_iter().zip(answers) {
+            drop(claim);
             let outcome = written.clone().map(|()| batch.outcome);
             if let Ok(outcome) = &outcome {
                 let gauges = &self.gauges;

@@ -33,9 +33,9 @@ const FIELDS: [Field; 18] = [
 /// Values of a field by counting.
 fn values(model: &Model, filter: &Filter, field: Field) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
+    let states = model.all_states();
     for kept in model.matching(filter) {
-        let group = model.state(kept.group);
-        let facts = EventFacts { event: &kept.event, group: &group, suppressed_by: None, cluster: "" };
+        let facts = EventFacts { event: &kept.event, group: &states[&kept.group], suppressed_by: None, cluster: "" };
         let mut values = BTreeSet::new();
         facts.values(&field.into(), &mut |fact| {
             values.insert(match fact {

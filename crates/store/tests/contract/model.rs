@@ -38,42 +38,40 @@ impl Model {
         self.events.push(Kept { event: event.clone(), group, shape, hidden, place });
     }
 
-    /// Events of a group that count: the visible ones, or all if there is none.
-    fn counting(&self, group: GroupId) -> Vec<&Kept> {
-        let all: Vec<&Kept> = self.events.iter().filter(|kept| kept.group == group).collect();
-        let visible: Vec<&Kept> = all.iter().copied().filter(|kept| kept.hidden.is_none()).collect();
-        if visible.is_empty() { all } else { visible }
-    }
-
     pub fn groups(&self) -> BTreeSet<GroupId> {
         self.events.iter().map(|kept| kept.group).collect()
     }
 
     pub fn state(&self, group: GroupId) -> GroupState {
-        let counting = self.counting(group);
-        let count = self.visible(group);
-        let mut counts: Vec<u64> =
-            self.groups().into_iter().map(|group| self.visible(group)).filter(|n| *n > 0).collect();
-        counts.sort_unstable_by(|a, b| b.cmp(a));
-        let least = (counts.len() / 100).checked_sub(1).map(|rank| counts[rank]);
-        GroupState {
-            noisy: least.is_some_and(|least| count >= least),
-            first: counting.iter().map(|kept| kept.event.time.0).min().unwrap(),
-            last: counting.iter().map(|kept| kept.event.time.0).max().unwrap(),
-            count,
-            ..self.states.get(&group).cloned().unwrap_or_default()
-        }
+        self.all_states().remove(&group).unwrap()
     }
 
-    /// Events of a group that nothing hides.
-    pub fn visible(&self, group: GroupId) -> u64 {
-        self.events.iter().filter(|kept| kept.group == group && kept.hidden.is_none()).count() as u64
+    /// Of all groups. Times are of visible events; of all, if none is visible.
+    pub fn all_states(&self) -> BTreeMap<GroupId, GroupState> {
+        let mut members: BTreeMap<GroupId, Vec<&Kept>> = BTreeMap::new();
+        self.events.iter().for_each(|kept| members.entry(kept.group).or_default().push(kept));
+        let visible = |kept: &[&Kept]| kept.iter().filter(|kept| kept.hidden.is_none()).count() as u64;
+        let mut counts: Vec<u64> = members.values().map(|kept| visible(kept)).filter(|count| *count > 0).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let noisy = (counts.len() / 100).checked_sub(1).map(|rank| counts[rank]);
+        let state = |(group, kept): (GroupId, Vec<&Kept>)| {
+            let count = visible(&kept);
+            let times = kept.iter().filter(|kept| count == 0 || kept.hidden.is_none()).map(|kept| kept.event.time.0);
+            let state = GroupState {
+                noisy: noisy.is_some_and(|least| count >= least),
+                first: times.clone().min().unwrap(),
+                last: times.max().unwrap(),
+                count,
+                ..self.states.get(&group).cloned().unwrap_or_default()
+            };
+            (group, state)
+        };
+        members.into_iter().map(state).collect()
     }
 
     /// What a filter shows, newest first, then the one that came last.
     pub fn matching(&self, filter: &Filter) -> Vec<&Kept> {
-        let states: BTreeMap<GroupId, GroupState> =
-            self.groups().into_iter().map(|group| (group, self.state(group))).collect();
+        let states = self.all_states();
         let asks_hidden = format!("{:?}", filter.query.root()).contains("uppressed");
         let mut found: Vec<&Kept> = self
             .events

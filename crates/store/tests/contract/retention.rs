@@ -34,10 +34,11 @@ fn same(fixture: &Fixture, model: &Model) {
     assert_eq!(fixture.events(&everything, 500).len(), model.events.len());
     for filter in [filter(""), everything] {
         let groups = fixture.groups(&filter, GroupSort::LastSeen, 500);
+        let states = model.all_states();
         let expected: BTreeSet<_> = model.matching(&filter).iter().map(|kept| kept.group).collect();
         assert_eq!(groups.iter().map(|group| group.id).collect::<BTreeSet<_>>(), expected);
         for group in groups {
-            let state = model.state(group.id);
+            let state = &states[&group.id];
             let of = model.events.iter().filter(|kept| kept.group == group.id);
             let shapes: BTreeSet<_> = of.filter(|kept| kept.hidden.is_none()).filter_map(|kept| kept.shape).collect();
             assert_eq!(group.shapes, shapes.len() as u64);

@@ -157,7 +157,7 @@ fn a_full_queue_is_told_and_not_waited_for() {
     };
     assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
     assert!(wait(store.ingest(IngestBatch { documents: vec![document; 100_001] }, NOW)).is_err());
-    let outcomes: Vec<_> = waiting.into_iter().map(|answer| wait(answer)).collect();
+    let outcomes: Vec<_> = waiting.into_iter().map(wait).collect();
     let stored: u64 = outcomes.iter().flatten().map(|outcome| outcome.stored).sum();
     assert_eq!(stored, 1);
 }
