@@ -1,0 +1,186 @@
+//! What only the embedded store has: a file that can be locked, full, damaged, too new, and calls with a budget.
+
+use crate::fixture::*;
+use crate::sample::{self, Dice};
+use std::time::Duration;
+use tapir_event::SecurityEvent;
+use tapir_packet::Timestamp;
+use tapir_store::*;
+
+fn ingest(store: &SqliteStore, events: &[SecurityEvent]) -> Result<IngestOutcome, StoreError> {
+    let documents = events.iter().map(|event| serde_json::to_vec(event).unwrap()).collect();
+    wait(store.ingest(IngestBatch { documents }, NOW))
+}
+
+#[test]
+fn a_second_process_is_told_that_the_file_is_in_use() {
+    let directory = Directory::new();
+    let first = SqliteStore::open(directory.config()).unwrap();
+    let second = SqliteStore::open(directory.config()).err();
+    assert_eq!(second, Some(StoreError::Locked { path: directory.config().path }));
+    drop(first);
+    SqliteStore::open(directory.config()).unwrap();
+}
+
+#[test]
+fn files_that_are_no_database_too_new_or_nowhere_are_named() {
+    let directory = Directory::new();
+    let config = directory.config();
+    std::fs::write(&config.path, "this is not a database, whatever its name says\n".repeat(100)).unwrap();
+    let error = SqliteStore::open(config.clone()).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    std::fs::remove_file(&config.path).unwrap();
+    drop(SqliteStore::open(config.clone()).unwrap());
+    rusqlite::Connection::open(&config.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = SqliteStore::open(config.clone()).err().unwrap();
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error:?}");
+    let nowhere = SqliteConfig::new(directory.0.join("no/such/directory/events.db"));
+    let error = SqliteStore::open(nowhere).err().unwrap();
+    assert!(matches!(error, StoreError::CannotOpen { .. }), "{error:?}");
+}
+
+#[test]
+fn a_full_disk_is_said_loses_nothing_that_was_stored_and_ends() {
+    let directory = Directory::new();
+    let events = sample::events(&mut Dice(60), 3_000);
+    let mut config = directory.config();
+    config.max_file_bytes = Some(900_000);
+    let store = SqliteStore::open(config).unwrap();
+    let mut stored = 0;
+    let mut error = None;
+    for batch in events.chunks(100) {
+        match ingest(&store, batch) {
+            Ok(outcome) => stored += outcome.stored,
+            Err(failed) => {
+                error = Some(failed);
+                break;
+            }
+        }
+    }
+    assert!(matches!(error, Some(StoreError::DiskFull { .. })), "{error:?}");
+    assert!(stored > 0 && stored < 3_000);
+    let health = wait(store.health()).unwrap();
+    assert_eq!(health.events, stored);
+    assert!(health.last_write_error.unwrap().contains("full"));
+    // Room is made; the same batches come again.
+    let policy = RetentionPolicy { max_bytes: 1, ..RetentionPolicy::default() };
+    assert_eq!(wait(store.retain(policy, NOW)).unwrap().by_size, stored);
+    let new = usize::try_from(stored).unwrap();
+    assert_eq!(ingest(&store, &events[new..new + 100]).unwrap().stored, 100);
+    assert_eq!(wait(store.health()).unwrap().last_write_error, None);
+}
+
+#[test]
+fn a_search_that_looks_at_too_much_stops_says_so_and_goes_on() {
+    let directory = Directory::new();
+    let mut config = directory.config();
+    config.row_budget = 100;
+    let store = SqliteStore::open(config).unwrap();
+    let mut events = sample::events(&mut Dice(61), 1_000);
+    events.iter_mut().for_each(|event| event.suppressed_by = None);
+    ingest(&store, &events).unwrap();
+    // Only the document tells, and few have it.
+    let wanted = filter("status_code:404 sid:1002 uri:passwd");
+    let count = |text: &str| {
+        let facts = |event: &SecurityEvent| {
+            let group = GroupState::default();
+            query(text).matches(&EventFacts { event, group: &group, suppressed_by: None, cluster: "" }, NOW.0)
+        };
+        events.iter().filter(|event| facts(event)).count()
+    };
+    let mut page = PageRequest { limit: 10, cursor: None, total: false };
+    let (mut found, mut partial) = (0, 0);
+    loop {
+        let answer = wait(store.events(wanted.clone(), page.clone())).unwrap();
+        found += answer.items.len();
+        if let Some(stopped) = answer.partial {
+            assert_eq!((stopped.examined, stopped.why), (100, Why::RowBudget));
+            partial += 1;
+        }
+        page.cursor = answer.next;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, count("status_code:404 sid:1002 uri:passwd"));
+    assert!(partial >= 9, "{partial}");
+    assert!(wait(store.health()).unwrap().partial_answers >= 9);
+    // Groups go on, too, even where one alone is more than the budget.
+    let mut page = PageRequest { limit: 10, cursor: None, total: true };
+    let mut calls = 0;
+    loop {
+        let answer = wait(store.groups(wanted.clone(), GroupSort::LastSeen, page.clone())).unwrap();
+        calls += 1;
+        page.cursor = answer.next;
+        if page.cursor.is_none() {
+            break;
+        }
+        assert!(calls < 1_000);
+    }
+    let action = Action::Acknowledge;
+    let target = Target::Matching(Box::new(wanted));
+    let request = ActionRequest { target, action, comment: None, expected_count: None, who: "ana".into(), now: NOW };
+    assert!(matches!(wait(store.act(request)), Err(StoreError::TooBroad(_))), "nothing is changed on half an answer");
+}
+
+#[test]
+fn time_is_limited() {
+    let directory = Directory::new();
+    let mut config = directory.config();
+    config.time_limit = Duration::ZERO;
+    let store = SqliteStore::open(config).unwrap();
+    ingest(&store, &sample::events(&mut Dice(62), 3_000)).unwrap();
+    let answer =
+        wait(store.events(filter("-uri:nothing -excerpt:nothing"), PageRequest { limit: 1_000, ..Default::default() }));
+    match answer {
+        Ok(page) => assert_eq!(page.partial.map(|partial| partial.why), Some(Why::Time)),
+        Err(error) => assert!(matches!(error, StoreError::Timeout { .. }), "{error:?}"),
+    }
+}
+
+#[test]
+fn a_full_queue_is_told_and_not_waited_for() {
+    let directory = Directory::new();
+    let mut config = directory.config();
+    config.commit_after = Duration::from_secs(3);
+    let store = SqliteStore::open(config).unwrap();
+    let document = br#"{"id":"n-1-1"}"#.to_vec();
+    let mut waiting = Vec::new();
+    let busy = loop {
+        let mut answer = store.ingest(IngestBatch { documents: vec![document.clone(); 20_000] }, NOW);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match answer.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(result) => break result,
+            std::task::Poll::Pending => waiting.push(answer),
+        }
+        assert!(waiting.len() < 1_000);
+    };
+    assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
+    assert!(wait(store.ingest(IngestBatch { documents: vec![document; 100_001] }, NOW)).is_err());
+    let outcomes: Vec<_> = waiting.into_iter().map(wait).collect();
+    let stored: u64 = outcomes.iter().flatten().map(|outcome| outcome.stored).sum();
+    assert_eq!(stored, 1);
+}
+
+#[test]
+fn bodies_shrink_once_the_store_knows_its_documents() {
+    let directory = Directory::new();
+    let store = SqliteStore::open(directory.config()).unwrap();
+    let events = sample::events(&mut Dice(63), 2_400);
+    ingest(&store, &events[..1_200]).unwrap();
+    ingest(&store, &events[1_200..]).unwrap();
+    for event in events.iter().step_by(37) {
+        let stored = wait(store.event(event.id.clone())).unwrap();
+        assert_eq!(stored.document, serde_json::to_vec(event).unwrap());
+        assert_eq!(stored.received, Timestamp(NOW.0));
+    }
+    drop(store);
+    let db = rusqlite::Connection::open(directory.config().path).unwrap();
+    let size = |half: &str| -> f64 {
+        let sql = format!("SELECT avg(length(body)) FROM event WHERE id {half} 1200");
+        db.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert!(size(">") < size("<=") * 0.7, "{} {}", size(">"), size("<="));
+    let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+}
