@@ -53,6 +53,13 @@ impl Query {
     }
 }
 
+impl Expr {
+    /// Whether the event answers this part of a query: for stores that answer the rest in another way.
+    pub fn holds(&self, facts: &dyn Facts, now: i64) -> bool {
+        holds(self, facts, now)
+    }
+}
+
 fn holds(expr: &Expr, facts: &dyn Facts, now: i64) -> bool {
     match &expr.node {
         Node::And(members) => members.iter().all(|member| holds(member, facts, now)),

@@ -1,0 +1,159 @@
+//! "Quiet this": suppressions, and what one would hide.
+
+use crate::moment;
+use serde::{Deserialize, Serialize};
+use tapir_packet::Timestamp;
+
+/// A side of the conversations that a suppression is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Whoever.
+    #[default]
+    Any,
+    /// Workloads of a namespace.
+    Namespace(String),
+    /// One party, as in [`crate::Party::key`]: `namespace/kind/owner`, a network or an address.
+    Party(String),
+}
+
+/// Which events a suppression is about. All that is given must hold; it must name something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scope {
+    /// Generator of the rule.
+    pub gid: Option<u32>,
+    /// Signature.
+    pub sid: Option<u32>,
+    /// Client.
+    pub client: Side,
+    /// Server.
+    pub server: Side,
+    /// Namespace of either side.
+    pub namespace: Option<String>,
+}
+
+impl Scope {
+    /// It names nothing, and so everything.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How a suppression works. The engine applies the last two; the store applies the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Keep and count events, but hide them.
+    Hide,
+    /// At most so many in so many seconds for a pair.
+    Limit {
+        /// Events.
+        count: u32,
+        /// Seconds.
+        seconds: u32,
+    },
+    /// Do not evaluate the rule.
+    Stop,
+}
+
+/// The numbers that were on the screen when somebody decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// Days looked at.
+    pub days: u32,
+    /// Events that it would have hidden.
+    pub would_hide: u64,
+    /// Events of the same rule that it would have left.
+    pub left_visible: u64,
+    /// Payload shapes among the hidden.
+    pub shapes_hidden: u64,
+    /// Of those, shapes that nobody had opened.
+    pub shapes_unopened: u64,
+}
+
+/// A suppression to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSuppression {
+    /// What.
+    pub scope: Scope,
+    /// How.
+    pub mode: Mode,
+    /// Why.
+    pub reason: String,
+    /// Until when; `None`: for ever.
+    #[serde(with = "moment::option")]
+    pub expires: Option<Timestamp>,
+    /// What the author saw.
+    pub shown: Option<Shown>,
+}
+
+/// A suppression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    /// Identity; it is in `suppressed_by` of the events.
+    pub id: String,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub what: NewSuppression,
+    /// Who.
+    pub author: String,
+    /// When.
+    #[serde(with = "moment")]
+    pub created: Timestamp,
+    /// Version, for `If-Match`.
+    pub version: u64,
+    /// Events that it has hidden.
+    pub silenced: u64,
+    /// The last of them.
+    #[serde(with = "moment::option")]
+    pub last_silenced: Option<Timestamp>,
+    /// By day, the last 30 with events.
+    pub days: Vec<(i64, u64)>,
+}
+
+/// A change of a suppression; `None` leaves a thing as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SuppressionChange {
+    /// How.
+    pub mode: Option<Mode>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Until when; `Some(None)`: for ever.
+    #[serde(skip)]
+    pub expires: Option<Option<Timestamp>>,
+    /// Version that the user saw.
+    pub if_version: Option<u64>,
+}
+
+/// What a scope would have hidden.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    /// Of this scope.
+    pub scope: Scope,
+    /// Events that it would have hidden.
+    pub would_hide: u64,
+    /// Events of the same rule (of any rule, if the scope names none) that it would have left.
+    pub left_visible: u64,
+    /// Groups that would have vanished from the inbox.
+    pub groups: u64,
+    /// Different payload shapes among the hidden.
+    pub shapes_hidden: u64,
+    /// Of those, shapes that nobody has opened in any of the groups.
+    pub shapes_unopened: u64,
+    /// Day by day, oldest first, every day of the period.
+    pub days: Vec<DayCount>,
+}
+
+/// A day of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DayCount {
+    /// Days since 1970-01-01.
+    pub day: i64,
+    /// Events that it would have hidden.
+    pub hidden: u64,
+    /// Events of the same rule that it would have left.
+    pub visible: u64,
+}
