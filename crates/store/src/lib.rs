@@ -24,7 +24,7 @@ mod filter;
 mod group;
 mod ingest;
 mod moment;
-//SQL mod sqlite;
+mod sqlite;
 mod stats;
 mod store;
 mod tuning;
@@ -43,7 +43,7 @@ pub use group::{
     Breakdown, BreakdownRow, Changes, Group, GroupDetail, GroupId, GroupPage, GroupSort, Party, ShapeRow, Status,
 };
 pub use ingest::{IngestBatch, IngestOutcome, MAX_EVENT, Rejected};
-//SQL pub use sqlite::{SqliteConfig, SqliteStore};
+pub use sqlite::{SqliteConfig, SqliteStore};
 pub use stats::{Bucket, Facet, FacetValue, Histogram, Top, TopRequest};
 pub use store::{Answer, EventStore};
 pub use tuning::{DayCount, Mode, NewSuppression, Preview, Scope, Shown, Side, Suppression, SuppressionChange};

@@ -1,0 +1,228 @@
+//! The inbox: groups that have an event of the kind, in an order.
+//!
+//! Groups are walked in the order that is asked for. Where the group table alone decides, no event is looked at; else
+//! a group's events are searched for one that answers.
+
+use super::asked::Asked;
+use super::link::Link;
+use super::rows;
+use super::sql::Sql;
+use crate::cursor::{List, Position};
+use crate::{Changes, Filter, GroupId, GroupPage, GroupSort, PageRequest, Partial, StoreError, TOTAL_EXACT, Total};
+use rusqlite::params_from_iter;
+use tapir_packet::Timestamp;
+
+/// A group that was found: its place in the order.
+type Found = Position;
+
+/// A page of the inbox.
+pub(super) fn page(
+    link: &mut Link,
+    filter: &Filter,
+    sort: GroupSort,
+    page: &PageRequest,
+) -> Result<GroupPage, StoreError> {
+    let asked = link.ask(filter)?;
+    let about = format!("{}|{sort:?}", asked.about);
+    let after = match &page.cursor {
+        Some(cursor) => Some(link.signer.read(List::Groups, &about, cursor)?),
+        None => None,
+    };
+    let limit = page.rows();
+    let mut found = Vec::new();
+    let end = walk(link, &asked, sort, after, Sql::constant(true), |at| {
+        found.push(at);
+        found.len() <= limit
+    })?;
+    let next = match found.len() > limit {
+        true => found.get(limit - 1).copied(),
+        false => end.stopped_at,
+    };
+    let partial = if found.len() > limit { None } else { end.partial };
+    found.truncate(limit);
+    let total = if page.total { Some(total(link, &asked, partial)?) } else { None };
+    let ids: Vec<i64> = found.iter().map(|at| at.id).collect();
+    let items = rows::groups(link, &ids, !asked.visible_only, link.noisy()?)?;
+    let next = next.map(|at| link.signer.sign(List::Groups, &about, at));
+    Ok(GroupPage { items, next, total, partial, as_of: Timestamp(filter.now.0) })
+}
+
+/// Row numbers of all groups that the filter shows; an error if that can't be told or are more than `most`.
+pub(super) fn all(link: &mut Link, filter: &Filter, most: usize) -> Result<Vec<i64>, StoreError> {
+    let asked = link.ask(filter)?;
+    let mut found = Vec::new();
+    let end = walk(link, &asked, GroupSort::LastSeen, None, Sql::constant(true), |at| {
+        found.push(at.id);
+        found.len() <= most
+    })?;
+    if found.len() > most {
+        return Err(StoreError::TooBroad(format!("more than {most} groups")));
+    }
+    match end.partial {
+        None => Ok(found),
+        Some(partial) => Err(StoreError::TooBroad(format!("{} rows looked at and not done", partial.examined))),
+    }
+}
+
+/// Groups that changed.
+pub(super) fn changes(link: &mut Link, filter: &Filter, after: u64, limit: usize) -> Result<Changes, StoreError> {
+    let limit = limit.clamp(1, crate::MAX_PAGE);
+    let read = || {
+        let mut statement =
+            link.db.prepare_cached("SELECT id, hash, touch FROM grp WHERE touch > ? ORDER BY touch, id LIMIT ?")?;
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let rows = statement.query_map([after, i64::try_from(limit + 1).unwrap_or(i64::MAX)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        rows.collect::<rusqlite::Result<Vec<(i64, i64, i64)>>>()
+    };
+    let mut changed = read().map_err(|error| link.failed(&error))?;
+    let mut more = changed.len() > limit;
+    if let Some((_, _, touch)) = changed.get(limit).copied() {
+        // All groups of one transaction have one number: take whole transactions, unless it is one alone.
+        let whole = changed.iter().filter(|(_, _, at)| *at < touch).count();
+        if whole > 0 {
+            changed.truncate(whole);
+        } else {
+            changed = one_transaction(link, touch)?;
+            more = true;
+        }
+    }
+    let asked = link.ask(filter)?;
+    let mut shown = Vec::new();
+    for (id, ..) in &changed {
+        let only = Sql::new("g.id = ?", [(*id).into()]);
+        let end = walk(link, &asked, GroupSort::LastSeen, None, only, |at| {
+            shown.push(at.id);
+            true
+        })?;
+        if end.partial.is_some() {
+            return Err(StoreError::Timeout { limit: link.config.time_limit });
+        }
+    }
+    let gone = changed.iter().filter(|(id, ..)| !shown.contains(id));
+    Ok(Changes {
+        gone: gone.map(|(_, hash, _)| GroupId(hash.cast_unsigned())).collect(),
+        groups: rows::groups(link, &shown, !asked.visible_only, link.noisy()?)?,
+        at: changed.last().map_or(after, |(_, _, touch)| touch.unsigned_abs()),
+        more,
+    })
+}
+
+fn one_transaction(link: &Link, touch: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    let read = || {
+        let mut statement = link.db.prepare_cached("SELECT id, hash, touch FROM grp WHERE touch = ? ORDER BY id")?;
+        let rows = statement.query_map([touch], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(|error| link.failed(&error))
+}
+
+/// How a walk ended.
+struct End {
+    partial: Option<Partial>,
+    /// Behind which group the search goes on.
+    stopped_at: Option<Position>,
+}
+
+/// Hands out the groups that the filter shows, in order, until `each` has enough.
+fn walk(
+    link: &Link,
+    asked: &Asked,
+    sort: GroupSort,
+    after: Option<Position>,
+    only: Sql,
+    mut each: impl FnMut(Found) -> bool,
+) -> Result<End, StoreError> {
+    let all = asked.visible_only;
+    let (value, second) = match sort {
+        GroupSort::LastSeen => ("g.last", "0"),
+        GroupSort::FirstSeen => ("g.first", "0"),
+        GroupSort::Severity => ("g.sev", "g.last"),
+        GroupSort::Count if all => ("g.n", "0"),
+        GroupSort::Count => ("g.n + g.hidden", "0"),
+    };
+    let keyset = after.map_or(Sql::constant(true), |at| {
+        let params = [at.value.into(), at.value.into(), at.second.into(), at.id.into()];
+        Sql::new(format!("{value} <= ? AND ({value}, {second}, g.id) < (?, ?, ?)"), params)
+    });
+    // Without a range a group whose events all answer needs no look at them; with one, if its first or last event,
+    // which the group table knows, lies in it.
+    let sure = if !asked.ranged {
+        asked.group.lower.clone()
+    } else if all {
+        let within =
+            |column: &str| Sql::new(format!("({column} > ? AND {column} <= ?)"), [asked.from.into(), asked.to.into()]);
+        Sql::all([asked.group.lower.clone(), Sql::any([within("g.last"), within("g.first")])])
+    } else {
+        Sql::constant(false)
+    };
+    let range = if asked.ranged && all { asked.in_range() } else { Sql::constant(true) };
+    let sql = Sql::new(format!("SELECT {value}, {second}, g.id, "), [])
+        .then(sure)
+        .word(" FROM grp g WHERE ")
+        .then(Sql::all([only, keyset, range, asked.group.upper.clone()]))
+        .word(&format!(" ORDER BY {value} DESC, {} g.id DESC", if second == "0" { "" } else { "g.last DESC," }));
+    // The hidden condition of a group's events is in `asked.event`; `g` is the group of the outer walk.
+    let check =
+        Sql::new("SELECT 1 FROM grp g CROSS JOIN event e INDEXED BY event_grp ON e.grp = g.id WHERE g.id = ?", [])
+            .word(" AND ")
+            .then(asked.range())
+            .word(" AND CASE WHEN tick(e.t, e.id, 0) THEN ")
+            .then(asked.event.clone())
+            .word(" END LIMIT 1");
+    let mut before = after;
+    let mut first = true;
+    let walked = (|| {
+        let mut groups = link.db.prepare_cached(&sql.text)?;
+        let mut events = link.db.prepare_cached(&check.text)?;
+        let mut rows = groups.query(params_from_iter(&sql.params))?;
+        while let Some(row) = rows.next()? {
+            let at = Position { value: row.get(0)?, second: row.get(1)?, id: row.get(2)? };
+            let shown = row.get::<_, bool>(3)? || {
+                let params = std::iter::once(at.id.into()).chain(check.params.iter().cloned());
+                let found = events.exists(params_from_iter(params));
+                if found.is_err() && first && link.guard.partial().is_some() {
+                    // One group alone is more than one call may look at: leave it out, or the list would never go on.
+                    before = Some(at);
+                }
+                found?
+            };
+            before = Some(at);
+            first = false;
+            if shown && !each(at) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    })();
+    match walked {
+        Ok(()) => Ok(End { partial: None, stopped_at: None }),
+        Err(error) => match link.guard.partial() {
+            Some(partial) if before.is_some() => Ok(End { partial: Some(partial), stopped_at: before }),
+            _ => Err(link.failed(&error)),
+        },
+    }
+}
+
+fn total(link: &Link, asked: &Asked, partial: Option<Partial>) -> Result<Total, StoreError> {
+    if asked.group.exact && !asked.ranged {
+        let sql = Sql::new("SELECT count(*) FROM grp g WHERE ", []).then(asked.group.upper.clone());
+        let count: i64 = link
+            .db
+            .prepare_cached(&sql.text)
+            .and_then(|mut statement| statement.query_row(params_from_iter(sql.params), |row| row.get(0)))
+            .map_err(|error| link.failed(&error))?;
+        return Ok(Total { count: count.unsigned_abs(), exact: true });
+    }
+    let mut count = 0;
+    if partial.is_some() {
+        // The budget is spent: what the page shows is all that is known.
+        return Ok(Total { count, exact: false });
+    }
+    let end = walk(link, asked, GroupSort::LastSeen, None, Sql::constant(true), |_| {
+        count += 1;
+        count <= TOTAL_EXACT
+    })?;
+    Ok(Total { count: count.min(TOTAL_EXACT), exact: end.partial.is_none() && count <= TOTAL_EXACT })
+}

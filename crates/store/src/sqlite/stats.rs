@@ -1,0 +1,472 @@
+//! Numbers over many events. Whole hours and days come from rollups where the filter allows; the rest is counted.
+
+use super::asked::{Asked, Way};
+use super::detail::ended;
+use super::dictionary::entry;
+use super::link::Link;
+use super::row::{BLIND, address, flag};
+use super::sql::Sql;
+use super::tally::HOUR;
+use crate::{
+    Bucket, EventFacts, Facet, FacetValue, Filter, GroupState, Histogram, Partial, Status, StoreError, Top, TopRequest,
+};
+use rusqlite::{OptionalExtension, params_from_iter};
+use std::collections::{BTreeMap, BTreeSet};
+use tapir_event::{Endpoint, FlowDirection, FlowSummary, Inspection, Level, SecurityEvent};
+use tapir_packet::Timestamp;
+use tapir_query::{Fact, Facts, Field};
+
+const SECOND: i64 = 1_000_000_000;
+/// Widths of buckets in seconds: what people read easily.
+const WIDTHS: [i64; 17] = [
+    1,
+    5,
+    10,
+    30,
+    60,
+    300,
+    600,
+    1_800,
+    3_600,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+    604_800,
+    2_592_000,
+    31_536_000,
+    315_360_000,
+];
+/// Most buckets.
+const MAX_BUCKETS: usize = 500;
+/// Most values of a facet, of a top list.
+const FACET: usize = 20;
+const MAX_TOP: usize = 1_000;
+/// More events than this are not counted one by one where hours will do.
+const LIVE: u64 = 2_000_000;
+
+/// Events over time by level.
+pub(super) fn histogram(link: &mut Link, filter: &Filter, buckets: usize) -> Result<Histogram, StoreError> {
+    let buckets = buckets.clamp(1, MAX_BUCKETS);
+    let asked = link.ask(filter)?;
+    let Some((first, last)) = span(link, &asked)? else {
+        return Ok(Histogram { buckets: Vec::new(), partial: None });
+    };
+    let places =
+        |width: i64| (i128::from(last).div_euclid(width.into()) - i128::from(first).div_euclid(width.into())) + 1;
+    let fits = |width: &i64| places(*width) <= i128::try_from(buckets).unwrap_or(1);
+    let widths = WIDTHS.map(|seconds| seconds * SECOND);
+    let mut width = widths.into_iter().find(fits).unwrap_or(i64::MAX / 4);
+    let rolled = asked.everything && asked.visible_only || asked.namespace.is_some();
+    if rolled && width < HOUR && hours(link, &asked, first, last)?.values().sum::<u64>() > LIVE {
+        width = HOUR;
+    }
+    let start = first.div_euclid(width);
+    let count = usize::try_from(places(width)).unwrap_or(1).min(MAX_BUCKETS);
+    let mut counts = vec![[0; 5]; count];
+    let mut add = |t: i64, sev: i64, n: u64| {
+        let place = usize::try_from(t.div_euclid(width) - start).ok().and_then(|place| counts.get_mut(place));
+        if let Some(bucket) = place.and_then(|levels| levels.get_mut(level_place(sev))) {
+            *bucket += n;
+        }
+    };
+    let mut partial = None;
+    if rolled && width >= HOUR {
+        let (from, to) = whole_hours(&asked, first, last);
+        for ((hour, sev), n) in hours_between(link, &asked, from, to)? {
+            add(hour.saturating_mul(HOUR), sev, n);
+        }
+        for (from, to) in [(asked.from, from.saturating_mul(HOUR) - 1), (to.saturating_mul(HOUR) - 1, asked.to)] {
+            if asked.ranged && from < to {
+                let edge = Asked { from: from.max(asked.from), to: to.min(asked.to), ..asked.clone() };
+                partial = partial.or(live(link, &edge, &mut add)?);
+            }
+        }
+    } else {
+        partial = live(link, &asked, &mut add)?;
+    }
+    let bound = |place: usize| {
+        let place = i64::try_from(place).unwrap_or(i64::MAX).saturating_add(start);
+        Timestamp(place.saturating_mul(width))
+    };
+    let counts = counts.into_iter().enumerate();
+    let buckets = counts.map(|(at, counts)| Bucket { from: bound(at), to: bound(at + 1), counts }).collect();
+    Ok(Histogram { buckets, partial })
+}
+
+fn level_place(sev: i64) -> usize {
+    let level = Level::of(u8::try_from(sev).unwrap_or(100));
+    Bucket::LEVELS.iter().position(|known| *known == level).unwrap_or(0)
+}
+
+/// First and last moment of the histogram.
+fn span(link: &Link, asked: &Asked) -> Result<Option<(i64, i64)>, StoreError> {
+    let end = |order: &str| {
+        let sql = format!("SELECT t FROM event INDEXED BY event_t ORDER BY t {order} LIMIT 1");
+        link.db.prepare_cached(&sql)?.query_row([], |row| row.get(0)).optional()
+    };
+    let ends = || Ok((end("ASC")?, end("DESC")?));
+    let (first, last): (Option<i64>, Option<i64>) = ends().map_err(|error| link.failed(&error))?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
+    let first = if asked.from == i64::MIN { first } else { asked.from.saturating_add(1) };
+    let last = if asked.to == i64::MAX { last } else { asked.to };
+    Ok((first <= last).then_some((first, last)))
+}
+
+/// Hours that lie in the range as a whole: first, and the one behind the last.
+fn whole_hours(asked: &Asked, first: i64, last: i64) -> (i64, i64) {
+    if !asked.ranged {
+        return (first.div_euclid(HOUR), last.div_euclid(HOUR) + 1);
+    }
+    let from = if asked.from == i64::MIN { first.div_euclid(HOUR) } else { asked.from.div_euclid(HOUR) + 1 };
+    let to = if asked.to == i64::MAX { last.div_euclid(HOUR) + 1 } else { asked.to.saturating_add(1).div_euclid(HOUR) };
+    (from, to.max(from))
+}
+
+type Hours = BTreeMap<(i64, i64), u64>;
+
+fn hours(link: &Link, asked: &Asked, first: i64, last: i64) -> Result<Hours, StoreError> {
+    hours_between(link, asked, first.div_euclid(HOUR), last.div_euclid(HOUR) + 1)
+}
+
+fn hours_between(link: &Link, asked: &Asked, from: i64, to: i64) -> Result<Hours, StoreError> {
+    let read = || {
+        let (sql, params) = match asked.namespace {
+            None => ("SELECT hour, sev, n FROM roll_hour WHERE hour >= ? AND hour < ?", vec![from, to]),
+            Some(ns) => {
+                ("SELECT hour, sev, n FROM roll_ns WHERE hour >= ? AND hour < ? AND ns = ?", vec![from, to, ns])
+            }
+        };
+        let mut statement = link.db.prepare_cached(sql)?;
+        let rows = statement.query_map(params_from_iter(params), |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs()))
+        })?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(|error| link.failed(&error))
+}
+
+/// Counts event by event.
+fn live(link: &Link, asked: &Asked, add: &mut dyn FnMut(i64, i64, u64)) -> Result<Option<Partial>, StoreError> {
+    let sql = if asked.everything && asked.visible_only {
+        // The index alone answers; the time limit is guard enough.
+        Sql::new("SELECT e.t, e.sev FROM event e INDEXED BY event_t WHERE e.sup = 0 AND ", []).then(asked.range())
+    } else {
+        let events = asked.events(asked.way(link)?, Sql::constant(true));
+        Sql::new("SELECT e.t, e.sev", []).then(events).word(if asked.way(link)? == Way::ByTime {
+            " ORDER BY e.t DESC"
+        } else {
+            ""
+        })
+    };
+    let counted = (|| {
+        let mut statement = link.db.prepare_cached(&sql.text)?;
+        let mut rows = statement.query(params_from_iter(&sql.params))?;
+        while let Some(row) = rows.next()? {
+            add(row.get(0)?, row.get(1)?, 1);
+        }
+        Ok(())
+    })();
+    ended(link, counted)
+}
+
+/// Columns that a facet needs, and where they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Rule,
+    Group,
+    Event,
+}
+
+/// Columns of an event, in the order of [`Seen`]'s numbers.
+const COLUMNS: [&str; 11] = [
+    "e.sig",
+    "e.grp",
+    "e.cpod",
+    "e.spod",
+    "e.stream",
+    "e.iface",
+    "e.service",
+    "e.proto",
+    "e.flags",
+    "e.cport",
+    "e.sport",
+];
+
+fn needs(field: Field) -> Option<(Source, &'static [usize])> {
+    Some(match field {
+        Field::Sid
+        | Field::Gid
+        | Field::Rev
+        | Field::Msg
+        | Field::Classtype
+        | Field::Priority
+        | Field::Action
+        | Field::Severity
+        | Field::Mitre
+        | Field::Tactic
+        | Field::Reference
+        | Field::Cve => (Source::Rule, &[0]),
+        Field::Namespace
+        | Field::ClientNamespace
+        | Field::ServerNamespace
+        | Field::Workload
+        | Field::Client
+        | Field::Server
+        | Field::Inspection
+        | Field::Origin
+        | Field::Status
+        | Field::Assignee => (Source::Group, &[1]),
+        Field::Pod | Field::ClientPod | Field::ServerPod => (Source::Event, &[2, 3]),
+        Field::Direction => (Source::Event, &[2, 3, 8]),
+        Field::Node => (Source::Event, &[4]),
+        Field::Iface => (Source::Event, &[5]),
+        Field::Service => (Source::Event, &[6]),
+        Field::Protocol => (Source::Event, &[7]),
+        Field::Visibility => (Source::Event, &[8]),
+        Field::ClientPort => (Source::Event, &[9]),
+        Field::ServerPort => (Source::Event, &[10]),
+        Field::Port => (Source::Event, &[9, 10]),
+        Field::Ip | Field::ClientIp | Field::ServerIp => (Source::Event, &[11]),
+        _ => return None,
+    })
+}
+
+/// What is alike in events for the fields asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    numbers: [Option<i64>; 11],
+    cip: Option<Vec<u8>>,
+    sip: Option<Vec<u8>>,
+}
+
+/// The most frequent values of fields.
+pub(super) fn facets(
+    link: &mut Link,
+    filter: &Filter,
+    fields: &[Field],
+) -> Result<(Vec<Facet>, Option<Partial>), StoreError> {
+    let (counts, partial) = count(link, filter, fields)?;
+    let facet = |(field, counts): (&Field, BTreeMap<String, u64>)| {
+        let (values, more) = top_of(counts, FACET, "");
+        Facet { field: field.info().name, values, more }
+    };
+    Ok((fields.iter().zip(counts).map(facet).collect(), partial))
+}
+
+/// A top list.
+pub(super) fn top(link: &mut Link, request: &TopRequest) -> Result<Top, StoreError> {
+    let (counts, partial) = count(link, &request.filter, &[request.field])?;
+    let limit = request.limit.clamp(1, MAX_TOP);
+    let (values, more) = top_of(counts.into_iter().next().unwrap_or_default(), limit, &request.prefix);
+    Ok(Top { values, more, partial })
+}
+
+fn top_of(counts: BTreeMap<String, u64>, limit: usize, prefix: &str) -> (Vec<FacetValue>, u64) {
+    let begins =
+        |value: &str| value.split_at_checked(prefix.len()).is_some_and(|(head, _)| head.eq_ignore_ascii_case(prefix));
+    let mut values: Vec<FacetValue> = counts
+        .into_iter()
+        .filter(|(value, _)| begins(value))
+        .map(|(value, count)| FacetValue { value, count })
+        .collect();
+    values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+    let more = u64::try_from(values.len().saturating_sub(limit)).unwrap_or(0);
+    values.truncate(limit);
+    (values, more)
+}
+
+type Counts = Vec<BTreeMap<String, u64>>;
+
+fn count(link: &mut Link, filter: &Filter, fields: &[Field]) -> Result<(Counts, Option<Partial>), StoreError> {
+    if fields.is_empty() || fields.len() > 20 {
+        return Err(StoreError::Invalid("facets: 1 to 20 fields".to_owned()));
+    }
+    let asked = link.ask(filter)?;
+    let mut counts = vec![BTreeMap::new(); fields.len()];
+    let mut live = Vec::new();
+    for (place, field) in fields.iter().enumerate() {
+        let Some((source, columns)) = needs(*field) else {
+            let name = field.info().name;
+            return Err(StoreError::Invalid(format!("values of {name} can't be counted; search for them instead")));
+        };
+        let whole = asked.everything && asked.visible_only && !asked.ranged;
+        match source {
+            Source::Rule if whole => {
+                spread(
+                    link,
+                    &[(place, *field)],
+                    &mut counts,
+                    &seen(link, 0, "SELECT sig, sum(n) FROM roll_day GROUP BY sig")?,
+                )?;
+            }
+            Source::Group if whole => {
+                spread(link, &[(place, *field)], &mut counts, &seen(link, 1, "SELECT id, n FROM grp WHERE n > 0")?)?;
+            }
+            _ => live.push((place, *field, columns)),
+        }
+    }
+    if live.is_empty() {
+        return Ok((counts, None));
+    }
+    let wanted: BTreeSet<usize> = live.iter().flat_map(|(_, _, columns)| columns.iter().copied()).collect();
+    let list = COLUMNS.iter().enumerate().map(|(at, column)| if wanted.contains(&at) { column } else { "NULL" });
+    let ips = if wanted.contains(&11) { "e.cip, e.sip" } else { "NULL, NULL" };
+    let columns = list.collect::<Vec<_>>().join(", ");
+    let way = asked.way(link)?;
+    let order = if way == Way::ByTime { " ORDER BY e.t DESC" } else { "" };
+    let sql = Sql::new(format!("SELECT {columns}, {ips}"), []).then(asked.events(way, Sql::constant(true))).word(order);
+    let mut seen: BTreeMap<Seen, u64> = BTreeMap::new();
+    let counted = (|| {
+        let mut statement = link.db.prepare_cached(&sql.text)?;
+        let mut rows = statement.query(params_from_iter(&sql.params))?;
+        while let Some(row) = rows.next()? {
+            let mut key = Seen { cip: row.get(11)?, sip: row.get(12)?, ..Seen::default() };
+            for (at, number) in key.numbers.iter_mut().enumerate() {
+                *number = row.get(at)?;
+            }
+            *seen.entry(key).or_default() += 1;
+        }
+        Ok(())
+    })();
+    let partial = ended(link, counted)?;
+    let live: Vec<(usize, Field)> = live.into_iter().map(|(place, field, _)| (place, field)).collect();
+    spread(link, &live, &mut counts, &seen)?;
+    Ok((counts, partial))
+}
+
+/// Counts of a column from a table of counts.
+fn seen(link: &Link, column: usize, sql: &str) -> Result<BTreeMap<Seen, u64>, StoreError> {
+    let read = || {
+        let mut statement = link.db.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            let mut seen = Seen::default();
+            if let Some(number) = seen.numbers.get_mut(column) {
+                *number = row.get(0)?;
+            }
+            Ok((seen, row.get::<_, i64>(1)?.unsigned_abs()))
+        })?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(|error| link.failed(&error))
+}
+
+/// Adds what was seen to the values that it has.
+fn spread(
+    link: &Link,
+    fields: &[(usize, Field)],
+    counts: &mut [BTreeMap<String, u64>],
+    seen: &BTreeMap<Seen, u64>,
+) -> Result<(), StoreError> {
+    for (seen, n) in seen {
+        let (event, group) = event(link, seen).map_err(|error| link.failed(&error))?;
+        let facts = EventFacts { event: &event, group: &group, suppressed_by: None, cluster: "" };
+        for (place, field) in fields {
+            let mut values = BTreeSet::new();
+            facts.values(&(*field).into(), &mut |fact| {
+                values.extend(word(*field, fact));
+            });
+            let Some(counts) = counts.get_mut(*place) else { continue };
+            for value in values {
+                *counts.entry(value).or_default() += n;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A value as a query takes it. Of workloads the form with the namespace, which is one.
+fn word(field: Field, fact: Fact<'_>) -> Option<String> {
+    let text = match (field, fact) {
+        (Field::Severity, Fact::Number(severity)) => Level::of(u8::try_from(severity).unwrap_or(100)).name().to_owned(),
+        (Field::Workload | Field::Client | Field::Server, Fact::Text(text)) if !text.contains('/') => return None,
+        (_, Fact::Text(text)) => text.to_owned(),
+        (_, Fact::Number(number)) => number.to_string(),
+        (_, Fact::Address(address)) => address.to_string(),
+        (_, Fact::Time(_) | Fact::Bool(_)) => return None,
+    };
+    Some(text)
+}
+
+/// An event that has what was seen, and its group.
+fn event(link: &Link, seen: &Seen) -> rusqlite::Result<(SecurityEvent, GroupState)> {
+    let words = &link.words;
+    let [sig, grp, cpod, spod, stream, iface, service, proto, flags, cport, sport] = seen.numbers;
+    let mut event = SecurityEvent::default();
+    let mut state = GroupState::default();
+    if let Some(rule) = sig.and_then(|id| entry(&words.sigs, id)) {
+        event.rule = rule.clone();
+    }
+    let pod = |id: Option<i64>| id.and_then(|id| entry(&words.pods, id)).map(super::row::Pod::workload);
+    (event.client, event.server) = (pod(cpod), pod(spod));
+    if let Some(id) = grp {
+        let mut find =
+            link.db.prepare_cached("SELECT client, server, inspection, status, assignee FROM grp WHERE id = ?")?;
+        let (client, server, inspection): (i64, i64, i64) = find.query_row([id], |row| {
+            state.status = Status::of_code(row.get(3)?);
+            state.assignee = row.get(4)?;
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        let party = |id: i64| {
+            let party = entry(&words.parties, id).filter(|party| !party.kind.is_empty())?;
+            let pod = super::row::Pod {
+                namespace: party.namespace.clone(),
+                kind: party.kind.clone(),
+                name: party.name.clone(),
+                ..Default::default()
+            };
+            Some(pod.workload())
+        };
+        event.client = event.client.or_else(|| party(client));
+        event.server = event.server.or_else(|| party(server));
+        event.inspection = words.word(inspection).map(|text| {
+            let (namespace, name) = text.split_once('/').unwrap_or((text, ""));
+            Inspection { namespace: namespace.to_owned(), name: name.to_owned() }
+        });
+    }
+    if let Some((node, boot)) = stream.and_then(|id| entry(&words.streams, id)) {
+        (event.id.node, event.id.boot) = (node.clone(), *boot);
+    }
+    let text = |id: Option<i64>| id.and_then(|id| words.word(id));
+    event.interface = text(iface).unwrap_or_default().into();
+    event.service = text(service).map(|text| text.to_owned().into());
+    event.protocol = text(proto).unwrap_or_default().to_owned().into();
+    let flags = flags.unwrap_or(0);
+    event.direction = match flags & 3 {
+        flag::TO_SERVER => Some(FlowDirection::ToServer),
+        flag::TO_CLIENT => Some(FlowDirection::ToClient),
+        _ => None,
+    };
+    let blind =
+        |name: &str| (flag::BLIND_SHIFT..).zip(BLIND).any(|(bit, known)| known == name && flags >> bit & 1 == 1);
+    event.truncated = blind("truncated");
+    if blind("encrypted") && event.service.is_none() {
+        event.service = Some("ssl".into());
+    }
+    let end = |ip: &Option<Vec<u8>>, port: Option<i64>| {
+        let address = ip.as_deref().and_then(address);
+        let port = port.and_then(|port| u16::try_from(port).ok());
+        (address, port)
+    };
+    let ends = [end(&seen.cip, cport), end(&seen.sip, sport)];
+    let [client, server] = ends.map(|(address, port)| {
+        let known = address.is_some() || port.is_some();
+        known.then(|| Endpoint { address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()), port })
+    });
+    if blind("midstream") || blind("gap") {
+        let none = Endpoint { address: std::net::Ipv4Addr::UNSPECIFIED.into(), port: None };
+        event.flow = Some(FlowSummary {
+            id: 0,
+            start: Timestamp(0),
+            client: client.unwrap_or(none),
+            server: server.unwrap_or(none),
+            packets: [0; 2],
+            bytes: [0; 2],
+            missing: [u64::from(blind("gap")), 0],
+            midstream: blind("midstream"),
+        });
+    } else {
+        (event.source, event.destination) = (client, server);
+    }
+    Ok((event, state))
+}
