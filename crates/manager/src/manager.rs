@@ -1,7 +1,7 @@
 //! [`Manager`]: a bound, not yet serving manager, and [`run`], which does both.
 
 use crate::app::App;
-use crate::auth::Auth;
+use crate::auth::{Auth, NewTokens};
 use crate::config::Config;
 use crate::error::ManagerError;
 use crate::metrics::Metrics;
@@ -21,7 +21,7 @@ pub struct Manager {
     router: Router,
     app: Arc<App>,
     end: watch::Sender<bool>,
-    new_tokens: Vec<(&'static str, String)>,
+    new_tokens: NewTokens,
 }
 
 impl Manager {

@@ -1,5 +1,7 @@
 //! Heartbeats to nodes, inspections, sinks; rules from files; the OpenAPI document.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -17,7 +19,8 @@ async fn heartbeats_become_nodes_inspections_and_sinks() {
     let served = Served::new().await;
     let sink = |delivered: u64, state: &str| json!({ "name": "siem", "kind": "syslog", "state": state, "delivered": delivered });
     for (node, state) in [("a", "ok"), ("b", "refused")] {
-        let inspections = json!([{ "namespace": "shop", "name": "sample", "selector": "all()", "endpoints": 2, "packets": 10 }]);
+        let inspections =
+            json!([{ "namespace": "shop", "name": "sample", "selector": "all()", "endpoints": 2, "packets": 10 }]);
         let body = json!({
             "node": node, "version": "0.1.0", "rules": 5, "packets": 100, "drops": { "ring": 1 }, "interfaces": ["cali1"],
             "sinks": [sink(10, state)], "inspections": inspections, "new_member": 1,
@@ -30,7 +33,10 @@ async fn heartbeats_become_nodes_inspections_and_sinks() {
     served.ingest(&[event(1, 100, "203.0.113.7", 10)]).await.ok();
     let inspections = served.get("/api/v1/inspections").await.ok();
     let row = &inspections["items"][0];
-    assert_eq!((&row["endpoints"], &row["nodes_active"], &row["packets"], &row["alerts"]), (&json!(4), &json!(2), &json!(20), &json!(1)));
+    assert_eq!(
+        (&row["endpoints"], &row["nodes_active"], &row["packets"], &row["alerts"]),
+        (&json!(4), &json!(2), &json!(20), &json!(1))
+    );
     let sinks = served.get("/api/v1/sinks").await.ok();
     assert_eq!((&sinks["items"][0]["delivered"], &sinks["items"][0]["state"]), (&json!(20), &json!("refused")));
     let many: Vec<String> = (0..1_500).map(|n| format!("if{n}")).collect();
@@ -87,7 +93,10 @@ async fn the_openapi_document_is_the_one_in_docs() {
         std::fs::write(&path, &document).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == document, "docs/openapi.json is out of date: TAPIR_BLESS=1 cargo test -p tapir-manager --test fleet");
+    assert!(
+        kept == document,
+        "docs/openapi.json is out of date: TAPIR_BLESS=1 cargo test -p tapir-manager --test fleet"
+    );
     let parsed: Value = serde_json::from_str(&document).unwrap();
     assert!(parsed["openapi"].as_str().unwrap().starts_with("3.1"));
     let served = Served::new().await;

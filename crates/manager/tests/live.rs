@@ -1,5 +1,7 @@
 //! The live stream: what is ingested and decided arrives, in order, and nothing is lost over a reconnect.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
 mod support;
 
 use serde_json::{Value, json};

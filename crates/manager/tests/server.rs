@@ -1,5 +1,7 @@
 //! The server itself: files, headers, health, limits, and what it does with hostile requests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
 mod support;
 
 use serde_json::json;
@@ -32,7 +34,10 @@ async fn a_store_in_trouble_is_a_failing_health_and_a_problem_that_says_when_to_
     assert_eq!(reply.header("retry-after"), "2");
     assert_eq!(busy.call("GET", "/healthz", &[], b"").await.status, 503);
     let reply = busy.ingest_bytes(b"{}", &[]).await;
-    assert_eq!((reply.problem(429)["type"].as_str(), reply.header("retry-after")), (Some("/problems/back-pressure"), "2"));
+    assert_eq!(
+        (reply.problem(429)["type"].as_str(), reply.header("retry-after")),
+        (Some("/problems/back-pressure"), "2")
+    );
     let full = trouble(Some(StoreError::DiskFull { path: "x".into() })).await;
     full.get("/api/v1/groups").await.problem(507);
     let gone = trouble(Some(StoreError::NotFound { what: "group", id: "x".into() })).await;
@@ -84,7 +89,9 @@ async fn the_page_comes_with_strict_headers_from_a_directory() {
         assert_eq!((reply.status, reply.text().as_str()), (200, "<!doctype html>page"), "{path}");
         assert_eq!(reply.header("cache-control"), "no-cache");
         let policy = reply.header("content-security-policy");
-        for part in ["default-src 'none'", "script-src 'self';", "require-trusted-types-for 'script'", "frame-ancestors 'none'"] {
+        for part in
+            ["default-src 'none'", "script-src 'self';", "require-trusted-types-for 'script'", "frame-ancestors 'none'"]
+        {
             assert!(policy.contains(part), "{policy}");
         }
         assert!(!policy.contains("unsafe"));
@@ -187,7 +194,8 @@ async fn slow_heads_are_cut_off_and_slow_bodies_time_out() {
 async fn it_ends_when_it_is_asked_to_even_with_streams_open() {
     let mut served = Served::new().await;
     let mut stream = TcpStream::connect(served.at).await.unwrap();
-    let head = format!("GET /api/v1/alerts/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", served.admin);
+    let head =
+        format!("GET /api/v1/alerts/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", served.admin);
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut first = [0; 15];
     stream.read_exact(&mut first).await.unwrap();

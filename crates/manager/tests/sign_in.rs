@@ -1,5 +1,7 @@
 //! Tokens, sessions, CSRF, limits of failed sign-ins.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
 mod support;
 
 use serde_json::json;
@@ -103,7 +105,10 @@ async fn tokens_are_made_once_kept_as_hashes_and_rotated_by_deleting_them() {
     };
     let store = sqlite(scratch.path());
     let first = Manager::bind(config(), store.clone()).await.unwrap().new_tokens().to_vec();
-    assert_eq!(first.iter().map(|(name, token)| (*name, token.len())).collect::<Vec<_>>(), [("admin", 64), ("agent", 64)]);
+    assert_eq!(
+        first.iter().map(|(name, token)| (*name, token.len())).collect::<Vec<_>>(),
+        [("admin", 64), ("agent", 64)]
+    );
     let file = scratch.path().join("data/admin-token.sha256");
     assert!(!std::fs::read_to_string(&file).unwrap().contains(&first[0].1));
     use std::os::unix::fs::PermissionsExt;

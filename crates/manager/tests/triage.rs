@@ -1,5 +1,7 @@
 //! From an agent's batch to groups, events, reasons, decisions and back: what the page does, over HTTP.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -37,7 +39,8 @@ async fn a_batch_is_kept_once_and_bad_lines_are_named() {
     let lines = format!("{}\n\nnonsense\n{future}\n{}\n\u{0}\n", good(1), good(1));
     let answer = served.ingest_bytes(lines.as_bytes(), &[]).await.ok();
     assert_eq!((&answer["stored"], &answer["duplicates"]), (&json!(2), &json!(1)), "{answer}");
-    let lines: Vec<_> = answer["rejected"].as_array().unwrap().iter().map(|row| row["line"].as_u64().unwrap()).collect();
+    let lines: Vec<_> =
+        answer["rejected"].as_array().unwrap().iter().map(|row| row["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [3, 6]);
     let kept = served.get("/api/v1/events/worker-3-1-2").await.ok();
     assert_eq!(kept["from_the_future"], json!({ "a": [1] }));
@@ -113,7 +116,10 @@ async fn an_event_comes_in_every_format_with_its_reasons_and_its_packet() {
     }
     for (format, begins) in [("cef", "CEF:0|"), ("fast", "")] {
         let reply = served.get(&format!("{event}?format={format}")).await;
-        assert!(reply.status == 200 && reply.text().starts_with(begins) && reply.text().contains("rule 200"), "{format}");
+        assert!(
+            reply.status == 200 && reply.text().starts_with(begins) && reply.text().contains("rule 200"),
+            "{format}"
+        );
     }
     served.get(&format!("{event}?format=xml")).await.problem(400);
     served.get("/api/v1/events/nonsense").await.problem(404);
@@ -148,9 +154,9 @@ async fn numbers_are_counted() {
     let served = with_events().await;
     let histogram = served.get("/api/v1/stats/histogram?buckets=24").await.ok();
     let buckets = histogram["buckets"].as_array().unwrap();
-    assert_eq!(buckets.len(), 24);
+    assert!((8..=24).contains(&buckets.len()), "{histogram}");
+    assert_eq!(histogram["step_seconds"].as_f64(), Some(10_800.0), "a round length");
     assert_eq!(buckets.iter().map(|bucket| bucket["high"].as_u64().unwrap()).sum::<u64>(), 7);
-    assert!((histogram["step_seconds"].as_f64().unwrap() - 3_600.0).abs() < 1.0, "{}", histogram["step_seconds"]);
     let facets = served.get("/api/v1/stats/facets?fields=sid,namespace").await.ok();
     assert_eq!(facets["facets"][0]["values"][0], json!({ "value": "100", "count": 5 }));
     assert_eq!(facets["facets"][1]["values"][0]["value"], "shop");
@@ -173,7 +179,10 @@ async fn the_search_box_has_fields_values_and_errors_with_their_place() {
     let checked = served.post("/api/v1/query/check", &json!({ "q": "severity>=high ns:shop" })).await.ok();
     assert_eq!(checked, json!({ "ok": true, "canonical": "severity>=high namespace:shop" }));
     let problem = served.post("/api/v1/query/check", &json!({ "q": "ns:shop severty>=high" })).await.problem(400);
-    assert_eq!((&problem["offset"], &problem["length"], &problem["suggestion"]), (&json!(8), &json!(7), &json!("severity")));
+    assert_eq!(
+        (&problem["offset"], &problem["length"], &problem["suggestion"]),
+        (&json!(8), &json!(7), &json!("severity"))
+    );
     let problem = served.get("/api/v1/groups?q=severty:1").await.problem(400);
     assert_eq!(problem["suggestion"], "severity");
 }
@@ -198,6 +207,9 @@ async fn a_decision_is_made_shown_and_taken_back() {
     assert_eq!(served.get("/api/v1/counts").await.ok()["dismissed"], 1);
     let detail = served.get(&format!("/api/v1/groups/{}", id(&group))).await.ok();
     assert_eq!(detail["comments_list"][0]["text"], "SEC-812", "{}", detail["history"]);
+    let history = detail["history"].as_array().unwrap();
+    let words: Vec<_> = history.iter().map(|entry| entry["detail"].as_str().unwrap()).collect();
+    assert!(words.iter().any(|words| words.contains("reason no risk")), "{words:?}");
     let undo = format!("/api/v1/undo/{}", done["undo"].as_str().unwrap());
     let undone = served.post(&undo, &json!({})).await.ok();
     assert_eq!((&undone["changed"], &undone["groups"][0]["status"]), (&json!(1), &json!("open")));
@@ -231,8 +243,7 @@ async fn of_two_who_decide_at_once_one_is_told() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412], "{} {}", a.text(), b.text());
     let token = format!("Bearer {}", served.admin);
-    let headers =
-        [("authorization", token.as_str()), ("content-type", "application/json"), ("if-match", "\"999\"")];
+    let headers = [("authorization", token.as_str()), ("content-type", "application/json"), ("if-match", "\"999\"")];
     let stale = json!({ "ids": [id(&group)], "action": "reopen" }).to_string();
     served.call("POST", path, &headers, stale.as_bytes()).await.problem(412);
 }
@@ -257,7 +268,10 @@ async fn suppressions_are_previewed_made_changed_and_removed() {
     let made = reply.ok();
     let path = format!("/api/v1/tuning/{}", made["id"].as_str().unwrap());
     assert_eq!(reply.header("location"), path);
-    assert_eq!((&made["author"], &made["mode"], &made["numbers"]["would_hide"]), (&json!("admin"), &json!("hide"), &json!(5)));
+    assert_eq!(
+        (&made["author"], &made["mode"], &made["numbers"]["would_hide"]),
+        (&json!("admin"), &json!("hide"), &json!(5))
+    );
     assert!(made["yaml"].as_str().unwrap().contains("sid: 100\n"), "{}", made["yaml"]);
     served.ingest(&[event(8, 100, "203.0.113.7", 1)]).await.ok();
     let hidden = served.get("/api/v1/events/worker-3-1-8").await.ok();
@@ -267,17 +281,20 @@ async fn suppressions_are_previewed_made_changed_and_removed() {
     let change = |etag: String, body: Value| {
         let (served, path, token) = (&served, &path, token.as_str());
         async move {
-            let headers =
-                [("authorization", token), ("content-type", "application/json"), ("if-match", etag.as_str())];
+            let headers = [("authorization", token), ("content-type", "application/json"), ("if-match", etag.as_str())];
             served.call("PATCH", path, &headers, body.to_string().as_bytes()).await
         }
     };
     let etag = reply.header("etag").to_owned();
     let limit = json!({ "mode": "limit", "limit": { "count": 1, "seconds": 3600 }, "expires": null });
     let changed = change(etag.clone(), limit.clone()).await.ok();
-    assert_eq!((&changed["mode"], &changed["limit"]["seconds"], &changed["expires"]), (&json!("limit"), &json!(3600), &Value::Null));
+    assert_eq!(
+        (&changed["mode"], &changed["limit"]["seconds"], &changed["expires"]),
+        (&json!("limit"), &json!(3600), &Value::Null)
+    );
     change(etag, limit).await.problem(412);
-    assert_eq!(served.get("/api/v1/tuning").await.ok()["items"].as_array().unwrap().len(), 1);
+    let listed = served.get("/api/v1/tuning").await.ok();
+    assert_eq!((listed["items"].as_array().unwrap().len(), &listed["items"][0]["msg"]), (1, &json!("rule 100")));
     assert_eq!(served.send("DELETE", &path, &Value::Null).await.status, 204);
     served.get(&path).await.problem(404);
     for bad in [

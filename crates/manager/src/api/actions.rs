@@ -1,7 +1,7 @@
 //! Decisions about groups: by their ids or by a query, and taking them back.
 
-use super::filter::{Asked, Default_};
-use super::group_form::{Group, plain};
+use super::filter::{Asked, Unsaid};
+use super::group_form::{Group, recent};
 use crate::app::{State, now};
 use crate::auth::Caller;
 use crate::problem::{Answer, Body, Problem};
@@ -129,7 +129,7 @@ pub(super) async fn act(
     Ok(Json(Acted {
         changed: done.groups,
         events: done.events,
-        groups: plain(done.rows),
+        groups: recent(state.store.as_ref(), done.rows, decision.now).await,
         undo_until: done.undo.as_ref().map(|_| rfc3339(until)),
         undo: done.undo.map(|token| token.0),
     }))
@@ -156,7 +156,7 @@ fn target(body: &ActRequest, headers: &HeaderMap) -> Answer<Target> {
                 status: body.status.as_deref(),
                 ..Asked::default()
             };
-            Ok(Target::Matching(Box::new(asked.filter(Default_::Open)?)))
+            Ok(Target::Matching(Box::new(asked.filter(Unsaid::Open)?)))
         }
         _ => Err(Problem::bad_request("give either `ids` or `query`")),
     }
@@ -239,7 +239,7 @@ pub(super) async fn undo(state: State, caller: Caller, Path(token): Path<String>
     state.live.changed();
     Ok(Json(Undone {
         changed: done.restored,
-        groups: plain(done.rows),
+        groups: recent(state.store.as_ref(), done.rows, now()).await,
         skipped: done.skipped.iter().map(ToString::to_string).collect(),
     }))
 }

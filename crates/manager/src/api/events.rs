@@ -1,7 +1,7 @@
 //! Single events: lists of them, and whole documents in every format.
 
 use super::event_form::EventPage;
-use super::filter::Default_;
+use super::filter::Unsaid;
 use super::groups::EventsParams;
 use crate::app::State;
 use crate::auth::Caller;
@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 #[utoipa::path(get, path = "/events", tag = "events", params(EventsParams),
     responses((status = 200, body = EventPage), (status = 400, body = Problem)))]
 pub(super) async fn list(state: State, Params(params): Params<EventsParams>) -> Answer<Json<EventPage>> {
-    let (filter, page) = params.page(Default_::Open)?;
+    let (filter, page) = params.page(Unsaid::Open)?;
     let found = state.store.events(filter.clone(), page).await?;
     Ok(Json(EventPage::new(found, &filter)))
 }

@@ -25,21 +25,21 @@ pub(super) struct Asked<'a> {
     pub limit: Option<usize>,
 }
 
-/// Which groups' events are looked at when nothing is said.
+/// Groups of which states are looked at when nothing is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Default_ {
+pub(super) enum Unsaid {
     Open,
     All,
 }
 
 impl Asked<'_> {
     /// What to look at; without a range the last 24 hours.
-    pub(super) fn filter(&self, status: Default_) -> Answer<Filter> {
+    pub(super) fn filter(&self, status: Unsaid) -> Answer<Filter> {
         let now = now();
         let query = query(self.q)?;
         let status = match self.status.map(str::trim).filter(|text| !text.is_empty()) {
             Some(text) => statuses(text)?,
-            None if status == Default_::All || asks_for_status(&query) => Vec::new(),
+            None if status == Unsaid::All || asks_for_status(&query) => Vec::new(),
             None => vec![Status::Open],
         };
         let from = Some(moment(self.from.unwrap_or("now-24h"), now, "from")?);
@@ -52,7 +52,7 @@ impl Asked<'_> {
     }
 
     /// The same with the page that is asked for; later pages have the range of the first.
-    pub(super) fn page(&self, status: Default_, total: bool) -> Answer<(Filter, PageRequest)> {
+    pub(super) fn page(&self, status: Unsaid, total: bool) -> Answer<(Filter, PageRequest)> {
         let mut filter = self.filter(status)?;
         let limit = self.limit.unwrap_or(ROWS);
         if !(1..=MAX_ROWS).contains(&limit) {
@@ -210,8 +210,7 @@ mod tests {
 
     #[test]
     fn a_query_about_states_is_not_narrowed_by_the_default() {
-        let status =
-            |q, status| Asked { q: Some(q), status, ..Asked::default() }.filter(Default_::Open).unwrap().status;
+        let status = |q, status| Asked { q: Some(q), status, ..Asked::default() }.filter(Unsaid::Open).unwrap().status;
         assert_eq!(status("sid:1", None), [Status::Open]);
         assert_eq!(status("-is:dismissed", None), []);
         assert_eq!(status("status:escalated", None), []);
@@ -221,9 +220,9 @@ mod tests {
 
     #[test]
     fn a_cursor_keeps_the_range_of_its_list() {
-        let first = Asked::default().filter(Default_::Open).unwrap();
+        let first = Asked::default().filter(Unsaid::Open).unwrap();
         let text = wrap(Some(Cursor("abc".into())), &first).unwrap();
-        let mut later = Asked { from: Some("now-1h"), ..Asked::default() }.filter(Default_::Open).unwrap();
+        let mut later = Asked { from: Some("now-1h"), ..Asked::default() }.filter(Unsaid::Open).unwrap();
         assert_eq!(unwrap(&text, &mut later).unwrap(), Cursor("abc".into()));
         assert_eq!((later.from, later.to, later.now), (first.from, first.to, first.now));
         for bad in ["", "a", "1.2.3", "x.-.1.c", "1.2.-.c", "99999999999999999999.1.1.c"] {

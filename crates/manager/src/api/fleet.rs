@@ -57,6 +57,21 @@ pub(super) struct Sink {
     last_error_at: Option<String>,
 }
 
+/// Something about an inspection, as Kubernetes writes conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Condition {
+    /// `Attached`, `RulesLoaded`, …
+    #[serde(rename = "type")]
+    kind: String,
+    /// `True`, `False`, `Unknown`.
+    status: String,
+    /// One word.
+    reason: String,
+    /// In words.
+    message: String,
+}
+
 /// An inspection as an agent sees it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -73,8 +88,8 @@ pub(super) struct LocalInspection {
     packets: u64,
     /// Packets lost for it.
     drops: u64,
-    /// What is wrong, in words.
-    conditions: Vec<String>,
+    /// How it is.
+    conditions: Vec<Condition>,
 }
 
 /// What an agent says of itself. Unknown members are ignored.
@@ -276,8 +291,8 @@ pub(super) struct InspectionRow {
     drops: u64,
     /// Events of the last 24 hours.
     alerts: u64,
-    /// What is wrong, in words.
-    conditions: Vec<String>,
+    /// How it is on each node, whose name begins the message; at most 100.
+    conditions: Vec<Condition>,
 }
 
 /// All inspections.
@@ -312,9 +327,9 @@ pub(super) async fn inspections(state: State) -> Answer<Json<Inspections>> {
                 row.endpoints = row.endpoints.saturating_add(local.endpoints);
             }
             for condition in local.conditions.iter().take(MAX_SINKS) {
-                let text = format!("{}: {condition}", node.beat.node);
                 if row.conditions.len() < MAX_REASONS {
-                    row.conditions.push(text);
+                    let message = format!("{}: {}", node.beat.node, condition.message);
+                    row.conditions.push(Condition { message, ..condition.clone() });
                 }
             }
         }

@@ -104,7 +104,7 @@ pub(super) struct Group {
     visibility: &'static str,
     /// Why partial; known of single groups, from their newest event.
     pub blind_spots: Vec<&'static str>,
-    /// Events in 24 equal parts of the asked range; empty where no range is asked for.
+    /// Events in 24 equal parts of the asked range; where none is asked for, of the last 24 hours.
     spark: Vec<u64>,
     /// Changes with every decision: for `If-Match`.
     pub version: u64,
@@ -176,9 +176,14 @@ impl Group {
     }
 }
 
-/// Rows without sparklines.
-pub(super) fn plain(groups: Vec<store::Group>) -> Vec<Group> {
-    groups.into_iter().map(|group| Group::new(group, Vec::new())).collect()
+/// Rows with the last 24 hours; a store that is too busy for sparklines gives flat ones.
+pub(super) async fn recent(store: &dyn store::EventStore, groups: Vec<store::Group>, now: Timestamp) -> Vec<Group> {
+    const DAY: i64 = 86_400_000_000_000;
+    let from = Timestamp(now.0.saturating_sub(DAY));
+    match with_sparks(store, groups.clone(), from, now).await {
+        Ok(rows) => rows,
+        Err(_) => groups.into_iter().map(|group| Group::new(group, vec![0; SPARK])).collect(),
+    }
 }
 
 /// Rows with their sparklines over a range.

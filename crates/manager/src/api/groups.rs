@@ -1,7 +1,7 @@
 //! The inbox: groups, one group, its events, and how many there are of each state.
 
 use super::event_form::EventPage;
-use super::filter::{Default_, list_params, wrap};
+use super::filter::{Unsaid, list_params, wrap};
 use super::group_form::{Group, Technique, with_sparks};
 use crate::app::{State, now};
 use crate::problem::{Answer, Params, Problem};
@@ -44,7 +44,7 @@ list_params! {
 }
 
 impl EventsParams {
-    pub(super) fn page(&self, status: Default_) -> Answer<(Filter, PageRequest)> {
+    pub(super) fn page(&self, status: Unsaid) -> Answer<(Filter, PageRequest)> {
         let (cursor, limit) = (self.cursor.as_deref(), self.limit);
         super::filter::Asked { cursor, limit, ..self.asked() }.page(status, false)
     }
@@ -71,7 +71,7 @@ pub(super) struct GroupPage {
     items: Vec<Group>,
     /// Cursor of the next page; `null` at the end.
     next: Option<String>,
-    /// The whole list; on the first page.
+    /// The whole list.
     total: Option<Total>,
     /// When.
     as_of: String,
@@ -101,7 +101,7 @@ pub(super) async fn list(state: State, Params(params): Params<GroupsParams>) -> 
     };
     let (cursor, limit) = (params.cursor.as_deref(), params.limit);
     let asked = super::filter::Asked { cursor, limit, ..params.asked() };
-    let (filter, page) = asked.page(Default_::Open, cursor.is_none())?;
+    let (filter, page) = asked.page(Unsaid::Open, true)?;
     let found = state.store.groups(filter.clone(), sort, page).await?;
     let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
     let items = with_sparks(state.store.as_ref(), found.items, from, to).await?;
@@ -130,6 +130,32 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(entry: AuditEntry) -> Self {
         Self { at: rfc3339(entry.at), by: entry.who, what: entry.action, detail: entry.detail }
+    }
+}
+
+/// What somebody did with a group.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HistoryEntry {
+    /// When, RFC 3339.
+    at: String,
+    /// Who; `tapir`: the store itself.
+    by: String,
+    /// `dismiss`, `comment`, `undo`, …
+    what: String,
+    /// The rest in words; may be empty.
+    detail: String,
+}
+
+impl HistoryEntry {
+    fn new(entry: AuditEntry) -> Self {
+        let word = |(name, value): (&String, &serde_json::Value)| match value {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) if name == "text" => Some(text.clone()),
+            serde_json::Value::String(text) => Some(format!("{name} {}", text.replace('_', " "))),
+            other => Some(format!("{name} {other}")),
+        };
+        let words: Vec<_> = entry.detail.as_object().into_iter().flatten().filter_map(word).collect();
+        Self { at: rfc3339(entry.at), by: entry.who, what: entry.action, detail: words.join("; ") }
     }
 }
 
@@ -197,7 +223,7 @@ pub(super) struct GroupDetail {
     #[serde(flatten)]
     group: Group,
     /// What people did, newest first, at most 100.
-    history: Vec<Entry>,
+    history: Vec<HistoryEntry>,
     /// Remarks among them.
     comments_list: Vec<Comment>,
     /// By pod.
@@ -245,7 +271,7 @@ pub(super) async fn one(state: State, Path(id): Path<String>) -> Answer<impl Int
     let (pods, ports) = by_pod_and_port(&breakdown);
     let body = GroupDetail {
         comments_list: detail.history.iter().filter_map(comment).collect(),
-        history: detail.history.into_iter().map(Entry::new).collect(),
+        history: detail.history.into_iter().map(HistoryEntry::new).collect(),
         shapes_list: detail.shapes_seen.into_iter().map(|row| shape(row, &newest)).collect(),
         days: days?,
         pods,
@@ -351,7 +377,7 @@ pub(super) async fn group_events(
     Params(params): Params<EventsParams>,
 ) -> Answer<Json<EventPage>> {
     let id: GroupId = id.parse()?;
-    let (mut filter, page) = params.page(Default_::All)?;
+    let (mut filter, page) = params.page(Unsaid::All)?;
     if params.from.is_none() && params.cursor.is_none() {
         filter.from = None;
     }
@@ -388,6 +414,6 @@ pub(super) async fn count(store: &dyn EventStore, filter: &Filter) -> Result<Cou
 #[utoipa::path(get, path = "/counts", tag = "groups", params(CountsParams),
     responses((status = 200, body = Counts), (status = 400, body = Problem)))]
 pub(super) async fn counts(state: State, Params(params): Params<CountsParams>) -> Answer<Json<Counts>> {
-    let filter = params.asked().filter(Default_::All)?;
+    let filter = params.asked().filter(Unsaid::All)?;
     Ok(Json(count(state.store.as_ref(), &filter).await?))
 }

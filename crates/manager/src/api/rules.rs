@@ -102,8 +102,8 @@ pub(super) struct RuleRow {
     sid: u32,
     /// Revision.
     rev: u32,
-    /// Message.
-    msg: Option<String>,
+    /// Message; empty if the rule has none.
+    msg: String,
     /// Class.
     classtype: Option<String>,
     /// 1 is the most severe; 0: none given.
@@ -172,7 +172,7 @@ impl Hits {
             gid: id.0,
             sid: id.1,
             rev: rule.rev,
-            msg: rule.msg.clone(),
+            msg: rule.msg.clone().unwrap_or_default(),
             classtype: rule.classtype.clone(),
             priority: rule.priority,
             state: rule.state,

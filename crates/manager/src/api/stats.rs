@@ -1,6 +1,6 @@
 //! Numbers over many events: the histogram, facets, top lists.
 
-use super::filter::{Default_, list_params};
+use super::filter::{Unsaid, list_params};
 use crate::app::State;
 use crate::problem::{Answer, Params, Problem};
 use axum::Json;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 list_params! {
     /// Parameters of a histogram.
     HistogramParams {
-        /// 1 to 500; 60 by default.
+        /// Most buckets, 1 to 500; 60 by default. Their length is a round one (an hour, a day), so there may be fewer.
         buckets: Option<usize>,
     }
 }
@@ -60,9 +60,9 @@ pub(super) struct Histogram {
     from: String,
     /// End of the last.
     to: String,
-    /// Length of a bucket.
+    /// Length of a bucket; 0 without buckets.
     step_seconds: f64,
-    /// In order, without gaps.
+    /// In order, without gaps; none if the store is empty.
     buckets: Vec<Bucket>,
     /// Not everything was counted.
     partial: bool,
@@ -76,7 +76,7 @@ pub(super) async fn histogram(state: State, Params(params): Params<HistogramPara
     if !(1..=500).contains(&count) {
         return Err(Problem::bad_request("`buckets` must be between 1 and 500"));
     }
-    let mut filter = params.asked().filter(Default_::All)?;
+    let mut filter = params.asked().filter(Unsaid::All)?;
     filter.to = filter.to.or(Some(filter.now));
     let found = state.store.histogram(filter.clone(), count).await?;
     let (from, to) = match (found.buckets.first(), found.buckets.last()) {
@@ -97,8 +97,9 @@ pub(super) async fn histogram(state: State, Params(params): Params<HistogramPara
             info: of(Level::Info),
         }
     };
+    let step = found.buckets.first().map_or(0, |first| first.to.nanos_since(first.from));
     #[allow(clippy::cast_precision_loss, reason = "seconds for a chart")]
-    let step_seconds = to.nanos_since(from) as f64 / 1e9 / count as f64;
+    let step_seconds = step as f64 / 1e9;
     Ok(Json(Histogram {
         from: rfc3339(from),
         to: rfc3339(to),
@@ -152,7 +153,7 @@ pub(super) async fn facets(state: State, Params(params): Params<FacetsParams>) -
     if !(1..=20).contains(&fields.len()) {
         return Err(Problem::bad_request("`fields` takes 1 to 20 names of fields, with commas between them"));
     }
-    let filter = params.asked().filter(Default_::Open)?;
+    let filter = params.asked().filter(Unsaid::Open)?;
     let (found, partial) = state.store.facets(filter, fields).await?;
     let facet = |facet: store::Facet| Facet {
         field: facet.field.to_owned(),
@@ -180,7 +181,7 @@ pub(super) async fn top(state: State, Params(params): Params<TopParams>) -> Answ
         return Err(Problem::bad_request("`limit` must be between 1 and 1000"));
     }
     let field = field(&params.field)?;
-    let filter = params.asked().filter(Default_::All)?;
+    let filter = params.asked().filter(Unsaid::All)?;
     let found = state.store.top(TopRequest { filter, field, prefix: String::new(), limit }).await?;
     Ok(Json(TopList { items: ValueCount::list(found.values), partial: found.partial.is_some() }))
 }

@@ -5,9 +5,9 @@
 //! the last one when it connects again, so nothing is lost. Changes within 250 ms come together.
 //! *Limits*: [`crate::Limits::streams`]; 8 events wait for a slow reader, then nothing is asked until it has read.
 
-use super::filter::{Asked, Default_, list_params};
-use super::group_form::{Group, plain};
-use crate::app::{App, State};
+use super::filter::{Asked, Unsaid, list_params};
+use super::group_form::{Group, recent};
+use crate::app::{App, State, now};
 use crate::problem::{Answer, Params, Problem};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -64,8 +64,8 @@ struct HealthNow {
     events: u64,
     queued: u64,
     failing: bool,
+    nodes_active: usize,
     nodes: usize,
-    nodes_of: usize,
 }
 
 /// Groups that changed, as they change.
@@ -77,7 +77,7 @@ pub(super) async fn stream(
     Params(params): Params<StreamParams>,
 ) -> Answer<Sse<impl futures_core::Stream<Item = Result<Event, Infallible>>>> {
     // Said now and not in the stream: a wrong query is a 400.
-    params.asked().filter(Default_::Open)?;
+    params.asked().filter(Unsaid::Open)?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(params.after.as_deref());
     let seen = seen.map(|id| id.parse::<u64>()).transpose();
     let current = state.store.health().await?.change;
@@ -155,7 +155,7 @@ impl Feed {
         }
     }
 
-    fn filter(&self, status: Default_) -> Option<Filter> {
+    fn filter(&self, status: Unsaid) -> Option<Filter> {
         // It was checked at the start; times move along.
         self.params.asked().filter(status).ok()
     }
@@ -164,7 +164,7 @@ impl Feed {
     async fn groups(&mut self) -> Option<bool> {
         let mut any = false;
         loop {
-            let mut filter = self.filter(Default_::Open)?;
+            let mut filter = self.filter(Unsaid::Open)?;
             if self.params.from.is_none() {
                 filter.from = None;
             }
@@ -174,7 +174,8 @@ impl Feed {
             if !found.groups.is_empty() || !found.gone.is_empty() {
                 any = true;
                 let gone = found.gone.iter().map(ToString::to_string).collect();
-                self.send("group", &Rows { rows: plain(found.groups), gone }).await?;
+                let rows = recent(self.app.store.as_ref(), found.groups, now()).await;
+                self.send("group", &Rows { rows, gone }).await?;
             }
             if !found.more {
                 return Some(any);
@@ -185,7 +186,7 @@ impl Feed {
     async fn counts(&mut self) -> Option<()> {
         // The range of the inbox; states are what is counted.
         let asked = Asked { status: Some("all"), ..self.params.asked() };
-        let filter = asked.filter(Default_::All).ok()?;
+        let filter = asked.filter(Unsaid::All).ok()?;
         match super::groups::count(self.app.store.as_ref(), &filter).await {
             Ok(counts) => self.send("count", &counts).await,
             Err(_) => Some(()),
@@ -194,9 +195,10 @@ impl Feed {
 
     async fn health(&mut self) -> Option<()> {
         let Ok(store) = self.app.store.health().await else { return Some(()) };
-        let (nodes, nodes_of) = self.app.fleet.alive();
+        let (nodes_active, nodes) = self.app.fleet.alive();
         let failing = store.last_write_error.is_some();
-        self.send("health", &HealthNow { events: store.events, queued: store.queued, failing, nodes, nodes_of }).await
+        self.send("health", &HealthNow { events: store.events, queued: store.queued, failing, nodes_active, nodes })
+            .await
     }
 
     async fn send(&mut self, name: &str, body: &impl Serialize) -> Option<()> {

@@ -13,7 +13,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Instant;
 use tapir_event::rfc3339;
 use tapir_packet::Timestamp;
-use tapir_store::{Group, GroupId, NewSuppression, Scope, Side, Suppression, SuppressionChange};
+use tapir_store::{
+    Filter, Group, GroupId, GroupSort, MAX_PAGE, NewSuppression, PageRequest, Scope, Side, Suppression,
+    SuppressionChange,
+};
 use utoipa::{IntoParams, ToSchema};
 
 /// All suppressions.
@@ -31,6 +34,21 @@ fn row(app: &App, suppression: Suppression) -> SuppressionRow {
     row
 }
 
+/// Rows with the messages of their rules: of the rules that the manager has, else of groups.
+async fn rows(app: &App, all: Vec<Suppression>) -> Answer<Vec<SuppressionRow>> {
+    let mut rows: Vec<_> = all.into_iter().map(|one| row(app, one)).collect();
+    if rows.iter().any(|row| row.msg.is_none() && row.rule().is_some()) {
+        let page = PageRequest { limit: MAX_PAGE, ..PageRequest::default() };
+        let whole = Filter { suppressed: true, excepted: true, ..Filter::all(now()) };
+        let groups = app.store.groups(whole, GroupSort::LastSeen, page).await?.items;
+        for row in rows.iter_mut().filter(|row| row.msg.is_none()) {
+            let same = groups.iter().find(|group| row.rule() == Some((group.gid, group.sid)));
+            row.msg = same.map(|group| group.msg.clone());
+        }
+    }
+    Ok(rows)
+}
+
 /// Suppressions of a rule.
 pub(super) async fn of_rule(app: &App, gid: u32, sid: u32) -> Answer<Vec<SuppressionRow>> {
     let all = app.store.suppressions().await?;
@@ -41,7 +59,7 @@ pub(super) async fn of_rule(app: &App, gid: u32, sid: u32) -> Answer<Vec<Suppres
 #[utoipa::path(get, path = "/tuning", tag = "tuning", responses((status = 200, body = Suppressions)))]
 pub(super) async fn list(state: State) -> Answer<Json<Suppressions>> {
     let all = state.store.suppressions().await?;
-    Ok(Json(Suppressions { items: all.into_iter().map(|one| row(&state, one)).collect() }))
+    Ok(Json(Suppressions { items: rows(&state, all).await? }))
 }
 
 /// A suppression to be.

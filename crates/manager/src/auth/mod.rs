@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-pub(crate) use tokens::{LocalTokens, random_hex};
+pub(crate) use tokens::{LocalTokens, NewTokens, random_hex};
 
 /// How somebody proved who he is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -101,7 +101,7 @@ pub(crate) struct Caller {
 
 impl Auth {
     /// With the manager's own tokens; the new ones among them come back in clear.
-    pub(crate) fn new(config: &Config) -> Result<(Self, Vec<(&'static str, String)>), ManagerError> {
+    pub(crate) fn new(config: &Config) -> Result<(Self, NewTokens), ManagerError> {
         let (tokens, new) = LocalTokens::open(&config.data_dir, &config.agent_tokens)?;
         // Browsers keep `Secure` cookies from plain HTTP, but for some on loopback; `__Host-` demands `Secure`.
         let secure = config.behind_tls || !config.listen.ip().is_loopback();

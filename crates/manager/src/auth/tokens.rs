@@ -14,6 +14,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 type Hash = [u8; 32];
+/// Tokens that were made just now, by name and in clear.
+pub(crate) type NewTokens = Vec<(&'static str, String)>;
 
 /// Shortest token from a secret.
 const SHORTEST: usize = 32;
@@ -25,7 +27,7 @@ pub(crate) struct LocalTokens {
 
 impl LocalTokens {
     /// Reads the hashes and makes tokens that are missing; the new ones, by name and in clear.
-    pub(crate) fn open(dir: &Path, agents: &[String]) -> Result<(Self, Vec<(&'static str, String)>), ManagerError> {
+    pub(crate) fn open(dir: &Path, agents: &[String]) -> Result<(Self, NewTokens), ManagerError> {
         let data = |what, path: PathBuf| move |source| ManagerError::Data { what, path, source };
         fs::create_dir_all(dir).map_err(data("make", dir.to_owned()))?;
         let (mut known, mut new) = (Vec::new(), Vec::new());

@@ -1,5 +1,6 @@
 //! A real manager on a free port of loopback over a real store, and a small HTTP client that can also misbehave.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use serde_json::Value;
