@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is decided in the commands.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
@@ -39,6 +40,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Inspect live interfaces and print alerts, until interrupted.
     Watch(WatchArgs),
+    /// Serve the API and the Alerts page over an embedded store.
+    Manager(ManagerArgs),
     /// Check, list, explain and convert rules.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -151,6 +154,44 @@ pub enum FormatArg {
     Cef,
     /// A table for people, at the end.
     Table,
+}
+
+/// `tapir manager`
+#[derive(Args, Debug)]
+pub struct ManagerArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443", env = "TAPIR_LISTEN")]
+    pub listen: SocketAddr,
+    /// Events and hashes of tokens.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tapir/manager", env = "TAPIR_DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// Name of the cluster, in documents and on the page.
+    #[arg(long, default_value = "cluster", env = "TAPIR_CLUSTER")]
+    pub cluster: String,
+    /// Address under which people reach the page, for links.
+    #[arg(long, value_name = "URL", env = "TAPIR_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// A proxy in front speaks TLS with browsers and agents.
+    #[arg(long)]
+    pub behind_tls: bool,
+    /// Files that each hold the token of an agent, besides the one in the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub agent_token_file: Vec<PathBuf>,
+    /// Rule files or directories, for the page of rules.
+    #[arg(long, short = 'r', value_name = "FILE", num_args = 1..)]
+    pub rules: Vec<PathBuf>,
+    /// Remove events after so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub keep_days: u64,
+    /// Remove the oldest events when the database is larger.
+    #[arg(long, value_name = "MIB", default_value_t = 20 << 10)]
+    pub max_mib: u64,
+    /// Serve the page from this directory, not from the binary.
+    #[arg(long, value_name = "DIR")]
+    pub pages: Option<PathBuf>,
+    /// Write the address to this file once requests are answered.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
 }
 
 /// `tapir scan`

@@ -29,7 +29,8 @@ impl Identity {
     }
 }
 
-fn wall_clock() -> Timestamp {
+/// Now, by this host.
+pub fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -5,6 +5,7 @@ mod delivery;
 mod explain;
 mod identity;
 mod load;
+mod manager;
 mod message;
 mod output;
 mod pcap_out;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Scan(args) => scan::run(args, &messages),
         Command::Watch(args) => watch::run(args, &messages),
+        Command::Manager(args) => manager::run(args, &messages),
         Command::Rules(command) => rules::run(command, &messages),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "tapir", &mut std::io::stdout());

@@ -5,7 +5,7 @@
 
 use crate::args::WatchArgs;
 use crate::delivery::Delivery;
-use crate::identity::{Identity, host_name};
+use crate::identity::{Identity, host_name, wall_clock};
 use crate::message::Messages;
 use crate::output::AlertWriter;
 use crate::{load, settings, stats};
@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, Ring, RingConfig, Source};
 use tapir_engine::{EngineConfig, EventSink, Worker};
 use tapir_event::SecurityEvent;
-use tapir_packet::Timestamp;
 use tapir_pcap::{Precision, Writer};
 
 /// Longest wait for packets: bounds the latency of everything else in the loop.
@@ -173,11 +172,6 @@ fn stop_flag() -> Result<Arc<AtomicBool>, String> {
 fn done(args: &WatchArgs, started: Instant, alerts: u64) -> bool {
     args.duration.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds))
         || args.max_alerts.is_some_and(|most| alerts >= most)
-}
-
-fn wall_clock() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_secs_nanos(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
 /// SIGHUP: the rules are read again; a bad file leaves the last good set in force.

@@ -1,0 +1,133 @@
+//! Exceptions: while one holds, events that answer its query are left out of every list. They stay stored.
+
+use super::filter::{moment, query};
+use crate::app::{State, now};
+use crate::auth::{Caller, random_hex};
+use crate::problem::{Answer, Body, Problem};
+use axum::Json;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use tapir_event::rfc3339;
+use tapir_packet::Timestamp;
+use tapir_query::Dialect;
+use tapir_store::{Exception, NewException};
+use utoipa::ToSchema;
+
+/// An exception.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ExceptionRow {
+    /// Name, unique.
+    id: String,
+    /// For people.
+    description: String,
+    /// The query.
+    selector: String,
+    /// From when.
+    start: String,
+    /// Until before when; `null`: for ever.
+    end: Option<String>,
+    /// Who.
+    author: String,
+    /// It holds now.
+    active: bool,
+}
+
+impl ExceptionRow {
+    fn new(exception: Exception, now: Timestamp) -> Self {
+        let NewException { name, description, selector, start, end, .. } = exception.what;
+        Self {
+            id: name,
+            description,
+            selector,
+            active: start <= now && end.is_none_or(|end| now < end),
+            start: rfc3339(start),
+            end: end.map(rfc3339),
+            author: exception.author,
+        }
+    }
+}
+
+/// All exceptions.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Exceptions {
+    /// By name.
+    items: Vec<ExceptionRow>,
+}
+
+/// All exceptions.
+#[utoipa::path(get, path = "/exceptions", tag = "tuning", responses((status = 200, body = Exceptions)))]
+pub(super) async fn list(state: State) -> Answer<Json<Exceptions>> {
+    let now = now();
+    let all = state.store.exceptions().await?;
+    Ok(Json(Exceptions { items: all.into_iter().map(|one| ExceptionRow::new(one, now)).collect() }))
+}
+
+/// An exception to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRow {
+    /// Name; the exception of this name is replaced. Made up if absent.
+    id: Option<String>,
+    /// For people.
+    description: String,
+    /// The query.
+    selector: String,
+    /// From when; now if absent.
+    start: Option<String>,
+    /// Until before when; absent or `null`: for ever.
+    end: Option<String>,
+}
+
+/// Adds an exception, or replaces the one of its name.
+#[utoipa::path(post, path = "/exceptions", tag = "tuning", request_body = NewRow,
+    responses((status = 201, body = ExceptionRow), (status = 400, body = Problem)))]
+pub(super) async fn add(state: State, caller: Caller, Body(body): Body<NewRow>) -> Answer<impl IntoResponse> {
+    let by = caller.tune()?;
+    if query(Some(&body.selector))?.is_all() {
+        return Err(Problem::bad_request("an empty `selector` would hide everything"));
+    }
+    let name = match body.id {
+        Some(id) if is_name(&id) => id,
+        Some(_) => return Err(Problem::bad_request("`id` has 1 to 253 of a-z, A-Z, 0-9, `-`, `_`, `.`")),
+        None => {
+            random_hex().map(|hex| hex.chars().take(16).collect()).map_err(|error| Problem::busy(error.to_string()))?
+        }
+    };
+    if body.description.len() > 4_096 {
+        return Err(Problem::bad_request("`description` is longer than 4,096 bytes"));
+    }
+    let start = body.start.map(|text| moment(&text, by.now, "start")).transpose()?.unwrap_or(by.now);
+    let end = body.end.map(|text| moment(&text, by.now, "end")).transpose()?;
+    if end.is_some_and(|end| end <= start) {
+        return Err(Problem::bad_request("`end` must be after `start`"));
+    }
+    let new = NewException {
+        name,
+        description: body.description,
+        selector: body.selector,
+        dialect: Dialect::Tapir,
+        start,
+        end,
+    };
+    let now = by.now;
+    let made = state.store.put_exception(new, by).await?;
+    state.live.changed();
+    Ok((StatusCode::CREATED, Json(ExceptionRow::new(made, now))))
+}
+
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// Removes an exception: its events show again.
+#[utoipa::path(delete, path = "/exceptions/{id}", tag = "tuning", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(super) async fn remove(state: State, caller: Caller, Path(id): Path<String>) -> Answer<StatusCode> {
+    let by = caller.tune()?;
+    state.store.remove_exception(id, by).await?;
+    state.live.changed();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,414 @@
+//! Agents as their heartbeats show them: nodes, inspections, sinks. In memory: a restart knows them again within a
+//! heartbeat.
+//!
+//! *Limits*: [`crate::Limits::nodes`], 256 KiB a heartbeat, and the most of each list below; what is beyond is cut and
+//! the heartbeat's answer says so. A node is alive for two minutes after a heartbeat and forgotten after a day.
+
+use super::stats::field;
+use crate::app::{State, now};
+use crate::problem::{Answer, Body, Problem};
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tapir_event::rfc3339;
+use tapir_packet::Timestamp;
+use tapir_store::{Filter, TopRequest};
+use utoipa::ToSchema;
+
+/// Longest heartbeat, bytes.
+pub(super) const MAX_HEARTBEAT: usize = 256 << 10;
+const MAX_INTERFACES: usize = 1_000;
+const MAX_INSPECTIONS: usize = 1_000;
+const MAX_SUPPRESSIONS: usize = 10_000;
+const MAX_SINKS: usize = 32;
+const MAX_REASONS: usize = 100;
+const ALIVE: i64 = 120_000_000_000;
+const FORGET: i64 = 86_400_000_000_000;
+
+/// A sink as an agent sees it. Counts are since its start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Sink {
+    /// Name.
+    name: String,
+    /// `opensearch`, `syslog`, …
+    kind: String,
+    /// `ok`, or what is wrong.
+    state: String,
+    /// Events delivered.
+    delivered: u64,
+    /// Events that the receiver had already.
+    duplicates: u64,
+    /// Events that the receiver refused for good.
+    rejected: u64,
+    /// Tries that were repeated.
+    retried: u64,
+    /// Events that were lost.
+    lost: u64,
+    /// Events that wait.
+    lag_records: u64,
+    /// Age of the oldest of them.
+    lag_seconds: f64,
+    /// The last error.
+    last_error: Option<String>,
+    /// When, RFC 3339.
+    last_error_at: Option<String>,
+}
+
+/// Something about an inspection, as Kubernetes writes conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Condition {
+    /// `Attached`, `RulesLoaded`, …
+    #[serde(rename = "type")]
+    kind: String,
+    /// `True`, `False`, `Unknown`.
+    status: String,
+    /// One word.
+    reason: String,
+    /// In words.
+    message: String,
+}
+
+/// An inspection as an agent sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct LocalInspection {
+    /// Its namespace.
+    namespace: String,
+    /// Its name.
+    name: String,
+    /// Its selector.
+    selector: String,
+    /// Pods on this node that it selects.
+    endpoints: u64,
+    /// Packets inspected for it.
+    packets: u64,
+    /// Packets lost for it.
+    drops: u64,
+    /// How it is.
+    conditions: Vec<Condition>,
+}
+
+/// What an agent says of itself. Unknown members are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Heartbeat {
+    /// Name of the node.
+    node: String,
+    /// Version of the agent.
+    version: String,
+    /// Identity of its rule set.
+    rule_set: String,
+    /// Rules in it.
+    rules: u64,
+    /// Packets since its start.
+    packets: u64,
+    /// Bytes since its start.
+    bytes: u64,
+    /// Packets lost, by reason.
+    drops: BTreeMap<String, u64>,
+    /// Bytes of memory.
+    memory: u64,
+    /// Pods that it inspects.
+    endpoints: u64,
+    /// Interfaces that it listens on.
+    interfaces: Vec<String>,
+    /// Suppressions that it applies.
+    suppressions_active: Vec<String>,
+    /// Its sinks.
+    sinks: Vec<Sink>,
+    /// Its inspections.
+    inspections: Vec<LocalInspection>,
+}
+
+struct Node {
+    at: Timestamp,
+    beat: Heartbeat,
+}
+
+/// The agents.
+pub(crate) struct Fleet {
+    nodes: Mutex<BTreeMap<String, Node>>,
+    most: usize,
+}
+
+impl Fleet {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { nodes: Mutex::default(), most }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nodes alive, and nodes known.
+    pub(super) fn alive(&self) -> (usize, usize) {
+        self.count(|_| true)
+    }
+
+    /// Nodes alive that apply a suppression, and nodes known.
+    pub(super) fn applying(&self, suppression: &str) -> (usize, usize) {
+        self.count(|beat| beat.suppressions_active.iter().any(|id| id == suppression))
+    }
+
+    fn count(&self, counts: impl Fn(&Heartbeat) -> bool) -> (usize, usize) {
+        let (nodes, now) = (self.lock(), now());
+        (nodes.values().filter(|node| is_alive(node, now) && counts(&node.beat)).count(), nodes.len())
+    }
+
+    fn beat(&self, beat: Heartbeat, now: Timestamp) -> Answer<()> {
+        let mut nodes = self.lock();
+        if !nodes.contains_key(&beat.node) && nodes.len() >= self.most {
+            nodes.retain(|_, node| now.nanos_since(node.at) < FORGET);
+            if nodes.len() >= self.most {
+                return Err(Problem::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "nodes",
+                    "Too many nodes",
+                    format!("{} nodes are known, which is the limit; old ones are forgotten after a day", self.most),
+                ));
+            }
+        }
+        nodes.insert(beat.node.clone(), Node { at: now, beat });
+        Ok(())
+    }
+}
+
+fn is_alive(node: &Node, now: Timestamp) -> bool {
+    now.nanos_since(node.at) < ALIVE
+}
+
+/// What became of a heartbeat.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Beaten {
+    /// Members of lists that were left out because the lists were too long.
+    cut: usize,
+}
+
+/// Takes an agent's heartbeat.
+#[utoipa::path(post, path = "/heartbeat", tag = "agents", request_body = Heartbeat,
+    responses((status = 200, body = Beaten), (status = 400, body = Problem)))]
+pub(super) async fn heartbeat(state: State, Body(mut beat): Body<Heartbeat>) -> Answer<Json<Beaten>> {
+    if !(1..=253).contains(&beat.node.len()) || beat.node.chars().any(char::is_control) {
+        return Err(Problem::bad_request("`node` is a name of 1 to 253 bytes without control characters"));
+    }
+    let before = size(&beat);
+    beat.interfaces.truncate(MAX_INTERFACES);
+    beat.suppressions_active.truncate(MAX_SUPPRESSIONS);
+    beat.sinks.truncate(MAX_SINKS);
+    beat.inspections.truncate(MAX_INSPECTIONS);
+    while beat.drops.len() > MAX_REASONS {
+        beat.drops.pop_last();
+    }
+    let cut = before - size(&beat);
+    state.fleet.beat(beat, now())?;
+    Ok(Json(Beaten { cut }))
+}
+
+fn size(beat: &Heartbeat) -> usize {
+    let lists = beat.interfaces.len() + beat.suppressions_active.len() + beat.sinks.len();
+    lists + beat.inspections.len() + beat.drops.len()
+}
+
+/// A node.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NodeRow {
+    /// Name.
+    name: String,
+    /// Version of the agent.
+    version: String,
+    /// Identity of its rule set.
+    rule_set: String,
+    /// Rules in it.
+    rules: u64,
+    /// RFC 3339.
+    last_heartbeat: String,
+    /// It was heard of in the last two minutes.
+    alive: bool,
+    /// Packets since the agent's start.
+    packets: u64,
+    /// Bytes since the agent's start.
+    bytes: u64,
+    /// Packets lost, by reason.
+    drops: BTreeMap<String, u64>,
+    /// Bytes of memory.
+    memory: u64,
+    /// Pods that it inspects.
+    endpoints: u64,
+    /// Interfaces that it listens on.
+    interfaces: Vec<String>,
+}
+
+/// All nodes.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Nodes {
+    /// By name.
+    items: Vec<NodeRow>,
+}
+
+/// Nodes by their last heartbeats.
+#[utoipa::path(get, path = "/nodes", tag = "agents", responses((status = 200, body = Nodes)))]
+pub(super) async fn nodes(state: State) -> Json<Nodes> {
+    let now = now();
+    let row = |(name, node): (&String, &Node)| NodeRow {
+        name: name.clone(),
+        version: node.beat.version.clone(),
+        rule_set: node.beat.rule_set.clone(),
+        rules: node.beat.rules,
+        last_heartbeat: rfc3339(node.at),
+        alive: is_alive(node, now),
+        packets: node.beat.packets,
+        bytes: node.beat.bytes,
+        drops: node.beat.drops.clone(),
+        memory: node.beat.memory,
+        endpoints: node.beat.endpoints,
+        interfaces: node.beat.interfaces.clone(),
+    };
+    Json(Nodes { items: state.fleet.lock().iter().map(row).collect() })
+}
+
+/// An inspection over all nodes.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct InspectionRow {
+    /// Its namespace.
+    namespace: String,
+    /// Its name.
+    name: String,
+    /// Its selector; empty if no agent names it.
+    selector: String,
+    /// Pods that it selects.
+    endpoints: u64,
+    /// Nodes alive that inspect for it.
+    nodes_active: usize,
+    /// Nodes that ever did.
+    nodes: usize,
+    /// Packets inspected for it.
+    packets: u64,
+    /// Packets lost for it.
+    drops: u64,
+    /// Events of the last 24 hours.
+    alerts: u64,
+    /// How it is on each node, whose name begins the message; at most 100.
+    conditions: Vec<Condition>,
+}
+
+/// All inspections.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Inspections {
+    /// By namespace and name.
+    items: Vec<InspectionRow>,
+}
+
+const DAY: i64 = 86_400_000_000_000;
+
+/// Inspections by heartbeats and by the events of the last 24 hours.
+#[utoipa::path(get, path = "/inspections", tag = "agents", responses((status = 200, body = Inspections)))]
+pub(super) async fn inspections(state: State) -> Answer<Json<Inspections>> {
+    let now = now();
+    let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(DAY))), ..Filter::all(now) };
+    let request = TopRequest { filter, field: field("inspection")?, prefix: String::new(), limit: MAX_INSPECTIONS };
+    let mut rows: BTreeMap<(String, String), InspectionRow> = BTreeMap::new();
+    for found in state.store.top(request).await?.values {
+        let (namespace, name) = found.value.split_once('/').unwrap_or(("", &found.value));
+        entry(&mut rows, namespace, name).alerts += found.count;
+    }
+    for node in state.fleet.lock().values() {
+        for local in &node.beat.inspections {
+            let row = entry(&mut rows, &local.namespace, &local.name);
+            row.selector.clone_from(&local.selector);
+            row.nodes += 1;
+            row.packets = row.packets.saturating_add(local.packets);
+            row.drops = row.drops.saturating_add(local.drops);
+            if is_alive(node, now) {
+                row.nodes_active += 1;
+                row.endpoints = row.endpoints.saturating_add(local.endpoints);
+            }
+            for condition in local.conditions.iter().take(MAX_SINKS) {
+                if row.conditions.len() < MAX_REASONS {
+                    let message = format!("{}: {}", node.beat.node, condition.message);
+                    row.conditions.push(Condition { message, ..condition.clone() });
+                }
+            }
+        }
+    }
+    Ok(Json(Inspections { items: rows.into_values().collect() }))
+}
+
+fn entry<'r>(
+    rows: &'r mut BTreeMap<(String, String), InspectionRow>,
+    namespace: &str,
+    name: &str,
+) -> &'r mut InspectionRow {
+    rows.entry((namespace.to_owned(), name.to_owned())).or_insert_with(|| InspectionRow {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        ..InspectionRow::default()
+    })
+}
+
+/// All sinks.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Sinks {
+    /// By name; numbers of several nodes are added, of lags and errors the worst and the last are shown.
+    items: Vec<Sink>,
+}
+
+/// Sinks of all agents by their heartbeats.
+#[utoipa::path(get, path = "/sinks", tag = "agents", responses((status = 200, body = Sinks)))]
+pub(super) async fn sinks(state: State) -> Json<Sinks> {
+    let mut rows: BTreeMap<String, Sink> = BTreeMap::new();
+    for node in state.fleet.lock().values() {
+        for sink in &node.beat.sinks {
+            match rows.get_mut(&sink.name) {
+                Some(row) => row.add(sink),
+                None => {
+                    rows.insert(sink.name.clone(), sink.clone());
+                }
+            }
+        }
+    }
+    Json(Sinks { items: rows.into_values().collect() })
+}
+
+impl Sink {
+    fn add(&mut self, other: &Self) {
+        for (sum, part) in [
+            (&mut self.delivered, other.delivered),
+            (&mut self.duplicates, other.duplicates),
+            (&mut self.rejected, other.rejected),
+            (&mut self.retried, other.retried),
+            (&mut self.lost, other.lost),
+            (&mut self.lag_records, other.lag_records),
+        ] {
+            *sum = sum.saturating_add(part);
+        }
+        self.lag_seconds = self.lag_seconds.max(other.lag_seconds);
+        if self.state == "ok" {
+            self.state.clone_from(&other.state);
+        }
+        // RFC 3339 in UTC sorts as text.
+        if other.last_error_at > self.last_error_at {
+            self.last_error.clone_from(&other.last_error);
+            self.last_error_at.clone_from(&other.last_error_at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_nodes_is_bounded_and_forgets() {
+        let fleet = Fleet::new(2);
+        let beat = |node: &str, at| fleet.beat(Heartbeat { node: node.into(), ..Heartbeat::default() }, Timestamp(at));
+        assert!(beat("a", 0).is_ok() && beat("b", 5).is_ok());
+        assert_eq!(beat("c", 6).unwrap_err().status, 507);
+        assert!(beat("b", 7).is_ok());
+        assert!(beat("c", FORGET + 1).is_ok(), "a is forgotten");
+        assert_eq!(fleet.lock().keys().cloned().collect::<Vec<_>>(), ["b", "c"]);
+    }
+}

@@ -1,0 +1,266 @@
+//! The rules that the manager was told of: their state, text, words, hits.
+//!
+//! Rule files are read once, at the start. Agents may run other sets; their heartbeats name them.
+//! *Limits*: those of the loader; hits and open groups of the 1,000 most frequent sids and newest groups.
+
+use super::groups::{DayCount, days};
+use super::suppression_form::SuppressionRow;
+use super::why::{compiled, words};
+use crate::app::{App, State, now};
+use crate::problem::{Answer, Params, Problem};
+use axum::Json;
+use axum::extract::Path;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tapir_options::{BitNames, CompileContext, compile, declare, fold};
+use tapir_packet::Timestamp;
+use tapir_query::Field;
+use tapir_rules::{Config, Loaded, Severity, format_rule, load_files};
+use tapir_store::{Filter, GroupSort, PageRequest, Status, TopRequest};
+use utoipa::{IntoParams, ToSchema};
+
+const TOP: usize = 1_000;
+const MONTH: i64 = 30 * 86_400_000_000_000;
+
+struct Known {
+    rev: u32,
+    msg: Option<String>,
+    classtype: Option<String>,
+    priority: u32,
+    state: &'static str,
+    why: Option<String>,
+    text: String,
+    file: String,
+    line: u32,
+    references: Vec<String>,
+    metadata: Vec<(String, String)>,
+}
+
+/// The rules by generator and signature.
+pub(crate) struct RuleList {
+    rules: BTreeMap<(u32, u32), Known>,
+}
+
+impl RuleList {
+    /// Reads files and directories; no paths: no rules.
+    pub(crate) fn load(paths: &[PathBuf]) -> Self {
+        if paths.is_empty() {
+            return Self { rules: BTreeMap::new() };
+        }
+        let Loaded { rules, classifications, references, sources, .. } = load_files(paths, &Config::default());
+        let mut bits = BitNames::default();
+        rules.iter().for_each(|rule| declare(rule, &mut bits));
+        let mut cx = CompileContext::new(&mut bits);
+        let mut known = BTreeMap::new();
+        for mut rule in rules {
+            let text = format_rule(&rule, &classifications);
+            let file = sources.name(rule.span.source).to_owned();
+            cx.diagnostics.clear();
+            let works = fold(&mut rule, &mut cx.diagnostics) && compile(&rule, String::new(), &mut cx).is_some();
+            let errors = cx.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+            let why = errors.map(|found| found.message.clone()).next();
+            let state = match (works, rule.enabled) {
+                (false, _) => "unsupported",
+                (true, true) => "active",
+                (true, false) => "disabled",
+            };
+            let url = |one| references.url(one).unwrap_or_else(|| format!("{}:{}", one.scheme, one.id));
+            let references = rule.info.references.iter().map(url).collect();
+            known.insert(
+                (rule.info.gid, rule.info.sid),
+                Known {
+                    rev: rule.info.rev,
+                    msg: rule.info.msg.clone(),
+                    classtype: rule.info.classtype.clone(),
+                    priority: rule.info.priority,
+                    state,
+                    why: if works { None } else { why },
+                    text,
+                    file,
+                    line: rule.line,
+                    references,
+                    metadata: rule.info.metadata.clone(),
+                },
+            );
+        }
+        Self { rules: known }
+    }
+
+    /// Message of a rule.
+    pub(crate) fn message(&self, gid: u32, sid: u32) -> Option<String> {
+        self.rules.get(&(gid, sid))?.msg.clone()
+    }
+}
+
+/// A rule in the list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RuleRow {
+    /// Generator.
+    gid: u32,
+    /// Signature.
+    sid: u32,
+    /// Revision.
+    rev: u32,
+    /// Message; empty if the rule has none.
+    msg: String,
+    /// Class.
+    classtype: Option<String>,
+    /// 1 is the most severe; 0: none given.
+    priority: u32,
+    /// `active`, `disabled`, `unsupported`.
+    state: &'static str,
+    /// Why it is not supported.
+    why: Option<String>,
+    /// Events of its sid in 30 days.
+    hits: u64,
+    /// Not measured by the manager.
+    cost_ns: Option<u64>,
+    /// Open groups.
+    groups_open: u64,
+}
+
+/// Which rules.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RulesParams {
+    /// Words that all occur in `gid:sid`, message, class or state.
+    q: String,
+    /// Of an earlier page.
+    cursor: Option<String>,
+    /// Rows, at most 500; 100 by default.
+    limit: Option<usize>,
+}
+
+/// A page of rules.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RulesPage {
+    /// By generator and signature.
+    items: Vec<RuleRow>,
+    /// Cursor of the next page; `null` at the end.
+    next: Option<String>,
+    /// Rules that the words find.
+    total: usize,
+}
+
+/// What the store knows of rules.
+struct Hits {
+    events: BTreeMap<u32, u64>,
+    open: BTreeMap<(u32, u32), u64>,
+}
+
+impl Hits {
+    async fn of(app: &App) -> Answer<Self> {
+        let now = now();
+        let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(MONTH))), ..Filter::all(now) };
+        let request = TopRequest { filter, field: Field::Sid, prefix: String::new(), limit: TOP };
+        let open = Filter { status: vec![Status::Open], ..Filter::all(now) };
+        let page = PageRequest { limit: TOP, ..PageRequest::default() };
+        let (top, groups) =
+            tokio::try_join!(app.store.top(request), app.store.groups(open, GroupSort::LastSeen, page))?;
+        let sids = top.values.into_iter().filter_map(|found| Some((found.value.parse().ok()?, found.count)));
+        let mut open = BTreeMap::new();
+        for group in groups.items {
+            *open.entry((group.gid, group.sid)).or_default() += 1;
+        }
+        Ok(Self { events: sids.collect(), open })
+    }
+
+    fn row(&self, id: (u32, u32), rule: &Known) -> RuleRow {
+        RuleRow {
+            gid: id.0,
+            sid: id.1,
+            rev: rule.rev,
+            msg: rule.msg.clone().unwrap_or_default(),
+            classtype: rule.classtype.clone(),
+            priority: rule.priority,
+            state: rule.state,
+            why: rule.why.clone(),
+            hits: self.events.get(&id.1).copied().unwrap_or_default(),
+            cost_ns: None,
+            groups_open: self.open.get(&id).copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// The rules that the manager was told of.
+#[utoipa::path(get, path = "/rules", tag = "rules", params(RulesParams),
+    responses((status = 200, body = RulesPage), (status = 400, body = Problem)))]
+pub(super) async fn list(state: State, Params(params): Params<RulesParams>) -> Answer<Json<RulesPage>> {
+    let limit = params.limit.unwrap_or(100);
+    if !(1..=500).contains(&limit) {
+        return Err(Problem::bad_request("`limit` must be between 1 and 500"));
+    }
+    let hits = Hits::of(&state).await?;
+    let wanted: Vec<String> = params.q.split_whitespace().take(16).map(str::to_lowercase).collect();
+    let found: Vec<_> = state.rules.rules.iter().filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
+    let total = found.len();
+    let after = params.cursor.as_deref().map(identity).transpose()?;
+    let mut rows = found.into_iter().skip_while(|(id, _)| after.is_some_and(|after| **id <= after)).peekable();
+    let items: Vec<_> = rows.by_ref().take(limit).map(|(id, rule)| hits.row(*id, rule)).collect();
+    let next = items.last().filter(|_| rows.peek().is_some()).map(|last| format!("{}-{}", last.gid, last.sid));
+    Ok(Json(RulesPage { items, next, total }))
+}
+
+fn is_found(id: (u32, u32), rule: &Known, wanted: &[String]) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
+    let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+    let text = format!("{}:{} {} {} {}", id.0, id.1, or_empty(&rule.msg), or_empty(&rule.classtype), rule.state);
+    let text = text.to_lowercase();
+    wanted.iter().all(|word| text.contains(word.as_str()))
+}
+
+/// `1-1122`.
+fn identity(text: &str) -> Answer<(u32, u32)> {
+    let parsed = text.split_once('-').and_then(|(gid, sid)| Some((gid.parse().ok()?, sid.parse().ok()?)));
+    parsed.ok_or_else(|| Problem::not_found("rule", text))
+}
+
+/// A rule with what its page shows.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RuleDetail {
+    /// Row.
+    #[serde(flatten)]
+    row: RuleRow,
+    /// Formatted text.
+    text: String,
+    /// In words: traffic first, then its options; empty if it is not supported.
+    words: Vec<String>,
+    /// File.
+    file: String,
+    /// Line.
+    line: u32,
+    /// Pages about it.
+    references: Vec<String>,
+    /// Key and value.
+    metadata: Vec<(String, String)>,
+    /// Events of the last 30 days.
+    days: Vec<DayCount>,
+    /// Suppressions of it.
+    tuning: Vec<SuppressionRow>,
+}
+
+/// One rule.
+#[utoipa::path(get, path = "/rules/{rule}", tag = "rules", params(("rule" = String, Path, description = "`gid-sid`")),
+    responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
+pub(super) async fn one(state: State, Path(rule): Path<String>) -> Answer<Json<RuleDetail>> {
+    let id = identity(&rule)?;
+    let known = state.rules.rules.get(&id).ok_or_else(|| Problem::not_found("rule", &rule))?;
+    let query = super::filter::query(Some(&format!("gid={} sid={}", id.0, id.1)))?;
+    let days = days(state.store.as_ref(), query, now()).await?;
+    let hits = Hits::of(&state).await?;
+    Ok(Json(RuleDetail {
+        row: hits.row(id, known),
+        text: known.text.clone(),
+        words: compiled(&known.text).map(|rule| words(&rule)).unwrap_or_default(),
+        file: known.file.clone(),
+        line: known.line,
+        references: known.references.clone(),
+        metadata: known.metadata.clone(),
+        days,
+        tuning: super::tuning::of_rule(&state, id.0, id.1).await?,
+    }))
+}

@@ -1,0 +1,209 @@
+//! Who asks, and what he may do.
+//!
+//! *How it fits*: [`Auth::identify`] runs before every call of the API but `POST session`. It takes a bearer token or a
+//! session cookie; bearer tokens go to each [`Authenticator`] in turn. A cookie alone changes nothing: calls
+//! that change something need the session's CSRF word in a header, which no other site can set.
+//! *Limits*: tokens of 16 KiB; failed tries per address and minute ([`crate::Limits::failed_sign_ins`]); sessions
+//! are kept in memory and end with the process.
+
+mod attempts;
+mod session;
+mod tokens;
+
+use crate::config::Config;
+use crate::error::ManagerError;
+use crate::metrics::Metrics;
+use crate::problem::{Answer, Problem};
+use crate::serve::Peer;
+use attempts::Attempts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use session::Sessions;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use utoipa::ToSchema;
+
+pub(crate) use tokens::{LocalTokens, NewTokens, random_hex};
+
+/// How somebody proved who he is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// A token of the manager's own.
+    Token,
+    /// A token that the cluster reviewed.
+    Kubernetes,
+    /// An OpenID provider.
+    Oidc,
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Can {
+    /// See alerts.
+    pub read: bool,
+    /// Decide about alerts.
+    pub act: bool,
+    /// Suppress and except.
+    pub tune: bool,
+    /// Everything else.
+    pub admin: bool,
+    /// Send events and heartbeats.
+    #[serde(skip)]
+    pub ingest: bool,
+}
+
+/// Somebody known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Name in the audit log.
+    pub user: String,
+    /// How he proved it.
+    pub how: How,
+    /// What he may do.
+    pub can: Can,
+}
+
+/// What became of a question to an [`Authenticator`].
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<Option<Identity>, String>> + Send + 'a>>;
+
+/// Knows whose a bearer token is.
+pub trait Authenticator: Send + Sync {
+    /// `None`: not a token of this kind. An error is one of the authenticator (its server does not answer, say), in
+    /// words for people; it never lets anybody in.
+    fn identify<'a>(&'a self, bearer: &'a str) -> Verdict<'a>;
+}
+
+/// Longest bearer token: projected tokens of Kubernetes have 1–2 KiB.
+const MAX_TOKEN: usize = 16 << 10;
+/// Header with the session's CSRF word.
+pub(crate) const CSRF: &str = "x-tapir-csrf";
+
+/// All that knows people.
+pub(crate) struct Auth {
+    authenticators: Vec<Arc<dyn Authenticator>>,
+    sessions: Sessions,
+    attempts: Attempts,
+    cookie: &'static str,
+    secure: bool,
+}
+
+/// Somebody known, and the CSRF word if he came with a cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub identity: Identity,
+    pub csrf: Option<String>,
+}
+
+impl Auth {
+    /// With the manager's own tokens; the new ones among them come back in clear.
+    pub(crate) fn new(config: &Config) -> Result<(Self, NewTokens), ManagerError> {
+        let (tokens, new) = LocalTokens::open(&config.data_dir, &config.agent_tokens)?;
+        // Browsers keep `Secure` cookies from plain HTTP, but for some on loopback; `__Host-` demands `Secure`.
+        let secure = config.behind_tls || !config.listen.ip().is_loopback();
+        let auth = Self {
+            authenticators: vec![Arc::new(tokens)],
+            sessions: Sessions::new(config.limits.sessions, config.limits.session),
+            attempts: Attempts::new(config.limits.failed_sign_ins),
+            cookie: if secure { "__Host-tapir" } else { "tapir" },
+            secure,
+        };
+        Ok((auth, new))
+    }
+
+    /// Who sends this request; a problem for everybody unknown.
+    pub(crate) async fn identify(&self, parts: &Parts, metrics: &Metrics) -> Answer<Caller> {
+        if let Some(bearer) = bearer(&parts.headers) {
+            return Ok(Caller { identity: self.bearer(bearer, peer(parts), metrics).await?, csrf: None });
+        }
+        let Some(session) = self.cookie(&parts.headers).and_then(|cookie| self.sessions.get(cookie, Instant::now()))
+        else {
+            return Err(unauthorized("sign in, or send a token: Authorization: Bearer TOKEN"));
+        };
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            let given = parts.headers.get(CSRF).map(|word| word.as_bytes()).unwrap_or_default();
+            if !tokens::equal(given, session.csrf.as_bytes()) {
+                return Err(forbidden("send the session's CSRF word in X-Tapir-Csrf; GET /api/v1/me has it"));
+            }
+        }
+        Ok(Caller { identity: session.identity, csrf: Some(session.csrf) })
+    }
+
+    /// Whose token it is. Failed tries of an address are counted.
+    pub(crate) async fn bearer(&self, token: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
+        if let Some(wait) = peer.and_then(|peer| self.attempts.blocked(peer, Instant::now())) {
+            metrics.signed_in("limited");
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "sign-in-limit",
+                "Too many failed sign-ins",
+                format!("too many wrong tokens came from this address; wait {} s", wait.as_secs().max(1)),
+            )
+            .after(wait.max(Duration::from_secs(1))));
+        }
+        if token.len() <= MAX_TOKEN {
+            for authenticator in &self.authenticators {
+                match authenticator.identify(token).await {
+                    Ok(Some(identity)) => return Ok(identity),
+                    Ok(None) => {}
+                    Err(why) => return Err(Problem::busy(format!("the token could not be checked: {why}"))),
+                }
+            }
+        }
+        if let Some(peer) = peer {
+            self.attempts.failed(peer, Instant::now());
+        }
+        metrics.signed_in("refused");
+        Err(unauthorized("this token is not known; a lost one is replaced by deleting its hash in the data directory"))
+    }
+
+    /// Opens a session: the cookie's header value and the CSRF word.
+    pub(crate) fn open(&self, identity: Identity) -> Answer<(String, String)> {
+        let fault = |_| Problem::busy("the system gives no random numbers");
+        let (id, csrf) = (random_hex().map_err(fault)?, random_hex().map_err(fault)?);
+        self.sessions.open(&id, identity, csrf.clone(), Instant::now());
+        Ok((self.cookie_value(&id, self.sessions.lifetime()), csrf))
+    }
+
+    /// Ends the session of a request, if it has one; the header value that removes the cookie.
+    pub(crate) fn close(&self, headers: &HeaderMap) -> String {
+        if let Some(cookie) = self.cookie(headers) {
+            self.sessions.close(cookie);
+        }
+        self.cookie_value("", Duration::ZERO)
+    }
+
+    fn cookie_value(&self, value: &str, age: Duration) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", self.cookie, age.as_secs())
+    }
+
+    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        cookies.flat_map(|value| value.split(';')).find_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            (name == self.cookie).then_some(value)
+        })
+    }
+}
+
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|peer| peer.0.ip())
+}
+
+pub(crate) fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Nobody known", detail)
+}
+
+pub(crate) fn forbidden(detail: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+}

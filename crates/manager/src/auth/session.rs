@@ -1,0 +1,75 @@
+//! Sessions of browsers, in memory: by the hash of the cookie, so that a dump of memory is no list of cookies.
+//!
+//! *Limits*: [`crate::Limits::sessions`]; when they are full the one that ends first goes.
+
+use super::Identity;
+use super::tokens::hash;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub identity: Identity,
+    pub csrf: String,
+    ends: Instant,
+}
+
+pub(super) struct Sessions {
+    open: Mutex<BTreeMap<[u8; 32], Session>>,
+    most: usize,
+    lifetime: Duration,
+}
+
+impl Sessions {
+    pub(super) fn new(most: usize, lifetime: Duration) -> Self {
+        Self { open: Mutex::default(), most, lifetime }
+    }
+
+    pub(super) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    pub(super) fn open(&self, id: &str, identity: Identity, csrf: String, now: Instant) {
+        let mut open = self.lock();
+        open.retain(|_, session| session.ends > now);
+        while open.len() >= self.most {
+            let Some(first) = open.iter().min_by_key(|(_, session)| session.ends).map(|(id, _)| *id) else { break };
+            open.remove(&first);
+        }
+        open.insert(hash(id), Session { identity, csrf, ends: now + self.lifetime });
+    }
+
+    pub(super) fn get(&self, id: &str, now: Instant) -> Option<Session> {
+        self.lock().get(&hash(id)).filter(|session| session.ends > now).cloned()
+    }
+
+    pub(super) fn close(&self, id: &str) {
+        self.lock().remove(&hash(id));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Can, How};
+
+    #[test]
+    fn sessions_end_and_the_oldest_makes_room() {
+        let who = || Identity { user: "a".into(), how: How::Token, can: Can::default() };
+        let sessions = Sessions::new(2, Duration::from_secs(10));
+        let start = Instant::now();
+        for (id, at) in [("a", 0), ("b", 1), ("c", 2)] {
+            sessions.open(id, who(), String::new(), start + Duration::from_secs(at));
+        }
+        let alive = |at| ["a", "b", "c"].map(|id| sessions.get(id, start + Duration::from_secs(at)).is_some());
+        assert_eq!(alive(2), [false, true, true]);
+        assert_eq!(alive(11), [false, false, true]);
+        sessions.close("c");
+        assert_eq!(alive(2), [false, true, false]);
+    }
+}

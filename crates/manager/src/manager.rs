@@ -1,0 +1,96 @@
+//! [`Manager`]: a bound, not yet serving manager, and [`run`], which does both.
+
+use crate::app::App;
+use crate::auth::{Auth, NewTokens};
+use crate::config::Config;
+use crate::error::ManagerError;
+use crate::metrics::Metrics;
+use crate::{api, guard, pages, serve};
+use axum::Router;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tapir_store::EventStore;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+/// A manager that listens and does not serve yet.
+pub struct Manager {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    app: Arc<App>,
+    end: watch::Sender<bool>,
+    new_tokens: NewTokens,
+}
+
+impl Manager {
+    /// Reads the data directory and the rules, and binds the address.
+    pub async fn bind(config: Config, store: Arc<dyn EventStore>) -> Result<Self, ManagerError> {
+        let (auth, new_tokens) = Auth::new(&config)?;
+        let pages = pages::Pages::open(config.pages.as_deref())?;
+        let at = config.listen;
+        let listen = |source| ManagerError::Listen { address: at, source };
+        let listener = TcpListener::bind(at).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let (end, ending) = watch::channel(false);
+        let app = Arc::new(App {
+            auth,
+            metrics: Metrics::new(),
+            live: api::Live::new(),
+            fleet: api::Fleet::new(config.limits.nodes),
+            rules: api::RuleList::load(&config.rules),
+            requests: Arc::new(Semaphore::new(config.limits.requests)),
+            streams: Arc::new(Semaphore::new(config.limits.streams)),
+            ending,
+            store,
+            config,
+        });
+        let router = api::router(&app)
+            .merge(pages::router(pages))
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
+            .with_state(Arc::clone(&app));
+        Ok(Self { listener, address, router, app, end, new_tokens })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tokens that were made just now, by name (`admin`, `agent`): to be shown once, they are kept nowhere.
+    pub fn new_tokens(&self) -> &[(&'static str, String)] {
+        &self.new_tokens
+    }
+
+    /// Tells live streams that something was written to the store by another way than this manager's API.
+    pub fn changed(&self) -> impl Fn() + Send + Sync + 'static {
+        let app = Arc::clone(&self.app);
+        move || app.live.changed()
+    }
+
+    /// Serves until `shutdown` is done, then lets open requests finish for a while.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
+        let Self { listener, router, app, end, .. } = self;
+        let serving = serve::serve(listener, router, &app.config.limits, app.ending.clone());
+        let ending = async {
+            shutdown.await;
+            // Whoever listens for it is serving still.
+            let _ = end.send(true);
+        };
+        tokio::join!(serving, ending);
+    }
+}
+
+/// Binds, tells `started`, and serves until `shutdown`.
+pub async fn run(
+    config: Config,
+    store: Arc<dyn EventStore>,
+    started: impl FnOnce(&Manager),
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ManagerError> {
+    let manager = Manager::bind(config, store).await?;
+    started(&manager);
+    manager.serve(shutdown).await;
+    Ok(())
+}
