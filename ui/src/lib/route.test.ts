@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULTS, placeOf, readAlerts, sameList, writeAlerts } from './route';
+import { DEFAULTS, placeOf, readAlerts, safePath, sameList, writeAlerts } from './route';
 
 test('paths lead to pages and give their parts decoded', () => {
   expect(placeOf('/')).toEqual({ page: 'overview', params: {} });
@@ -40,4 +40,10 @@ test('values that are none are the default', () => {
 test('the focused row and the tab do not make another list', () => {
   expect(sameList(DEFAULTS, { ...DEFAULTS, sel: 'x', tab: 'raw', live: false })).toBe(true);
   expect(sameList(DEFAULTS, { ...DEFAULTS, sort: 'count' })).toBe(false);
+});
+
+test('stored addresses stay within the pages', () => {
+  expect(safePath('/alerts?q=x')).toBe('/alerts?q=x');
+  for (const bad of ['javascript:alert(1)', '//evil.test', '/\\evil.test', 'https://evil.test', '/api/v1/me'])
+    expect(safePath(bad)).toBe('/alerts');
 });

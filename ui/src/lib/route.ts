@@ -150,3 +150,7 @@ export function sameList(a: AlertsState, b: AlertsState): boolean {
 export const groupPath = (group: string) => `/alerts/g/${encodeURIComponent(group)}`;
 export const eventPath = (event: string) => `/alerts/e/${encodeURIComponent(event)}`;
 export const rulePath = (gid: number, sid: number) => `/rules/${gid}-${sid}`;
+
+/** A stored address, if it is one of ours; else the alerts. Somebody else may have stored it. */
+export const safePath = (address: string): string =>
+  /^\/(?![/\\])/.test(address) && !address.startsWith('/api/') ? address : '/alerts';

@@ -314,6 +314,7 @@ export interface ActionRequest {
   query?: string;
   from?: string;
   to?: string;
+  status?: Status | 'all';
   action: ActionName;
   reason?: Reason;
   comment?: string;
