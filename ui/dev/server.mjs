@@ -291,7 +291,7 @@ function eventRow(g, k) {
 }
 
 const eventNumber = (id) => {
-  const [, , seq] = /^(.+)-(\d+)-(\d+)$/.exec(id) ?? [];
+  const [, , , seq] = /^(.+)-(\d+)-(\d+)$/.exec(id) ?? [];
   const n = Number(seq ?? -1);
   return n < 0 ? null : { g: Math.floor(n / 10_000), k: n % 10_000 };
 };
@@ -433,12 +433,19 @@ async function handle(req, res) {
       opened.add(`${at.g}-${at.k}`);
       if (m[2] === '/why') return json(res, 200, makeWhy(g, event));
       if (m[2] === '/pcap') return problem(res, 404, 'No packet is kept', 'This event was raised on rebuilt data.');
-      if (m[2] === '/related')
+      if (m[2] === '/related') {
+        const near = Array.from({ length: 400 }, (_, i) => group(i)).filter((other) => other.id !== g.id);
+        const rows = (test) =>
+          near
+            .filter(test)
+            .slice(0, 20)
+            .map((other) => eventRow(other, 0));
         return json(res, 200, {
           same_flow: [eventRow(g, at.k)],
-          same_client: [1, 2, 3, 4].map((i) => eventRow(group((at.g + i) % COUNT), 0)),
-          same_server: [5, 6].map((i) => eventRow(group((at.g + i) % COUNT), 0)),
+          same_client: rows((other) => other.client.display === g.client.display),
+          same_server: rows((other) => other.server.display === g.server.display),
         });
+      }
       const format = p.get('format') ?? 'tapir';
       if (format === 'tapir') return json(res, 200, event);
       res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });

@@ -103,3 +103,13 @@ test('bytes are copied as rule content', () => {
   expect(asContent(new Uint8Array([0]))).toBe('|00|');
   expect(asContent(new Uint8Array())).toBe('');
 });
+
+test('no row is wider than asked, and none is empty', () => {
+  const bytes = Uint8Array.from({ length: 600 }, (_, index) => (index * 7) % 256);
+  for (const width of [1, 4, 20, 88]) {
+    const rows = textRows(bytes, [], width);
+    for (const row of rows)
+      expect(row.runs.map((run) => run.text).join('').length).toBeLessThanOrEqual(Math.max(width, 4));
+    expect(rows.every((row, index) => row.offset > (rows[index - 1]?.offset ?? -1))).toBe(true);
+  }
+});

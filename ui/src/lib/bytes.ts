@@ -80,27 +80,40 @@ export interface TextRow {
   runs: Run[];
 }
 
-/** Rows of text: cut after each line feed and at `width` bytes. Nothing but ASCII is shown as itself. */
+/** 0 printable, 1 has a picture, 2 is shown as `\xNN`, which is four columns wide. */
+const kindOf = (byte: number) => (printable(byte) ? 0 : byte < 0x20 || byte === 0x7f ? 1 : 2);
+
+/** End of the row that begins at `start`: after a line feed, or before it would be wider than `width` columns. */
+function rowEnd(bytes: Uint8Array, start: number, width: number): number {
+  let columns = 0;
+  for (let at = start; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    columns += kindOf(byte) === 2 ? 4 : 1;
+    if (columns > width && at > start) return at;
+    if (byte === 0x0a) return at + 1;
+  }
+  return bytes.length;
+}
+
+/** Rows of text, at most `width` columns wide. Nothing but ASCII is shown as itself. */
 export function textRows(bytes: Uint8Array, marks: readonly Mark[], width = 96): TextRow[] {
   const rows: TextRow[] = [];
   let start = 0;
   while (start < bytes.length) {
-    const newline = bytes.indexOf(0x0a, start);
-    const line = newline < 0 ? bytes.length : newline + 1;
-    const end = Math.min(line, start + width);
+    const end = rowEnd(bytes, start, width);
     const runs: Run[] = [];
     for (const segment of segments(start, end, marks)) {
       let at = segment.start;
       while (at < segment.end) {
-        const plain = printable(bytes[at] ?? 0);
+        const kind = kindOf(bytes[at] ?? 0);
         let stop = at;
         let text = '';
-        while (stop < segment.end && printable(bytes[stop] ?? 0) === plain) {
+        while (stop < segment.end && kindOf(bytes[stop] ?? 0) === kind) {
           const byte = bytes[stop] ?? 0;
-          text += plain ? String.fromCharCode(byte) : picture(byte);
+          text += kind === 0 ? String.fromCharCode(byte) : picture(byte);
           stop += 1;
         }
-        runs.push({ text, options: segment.options, escaped: !plain });
+        runs.push({ text, options: segment.options, escaped: kind !== 0 });
         at = stop;
       }
     }
