@@ -570,7 +570,10 @@ async function handle(req, res) {
       const before = undos.get(m[1]);
       if (!before) return problem(res, 404, 'Nothing to undo', 'It is too late, or it was undone already.');
       undos.delete(m[1]);
-      for (const [id, old] of before) old ? changed.set(id, old) : changed.delete(id);
+      for (const [id, old] of before) {
+        if (old) changed.set(id, old);
+        else changed.delete(id);
+      }
       return json(res, 200, { changed: before.size, groups: [...before.keys()].map((id) => group(numberOf(id))) });
     }
     case route === 'POST tuning/preview': {

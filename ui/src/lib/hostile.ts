@@ -16,7 +16,6 @@ export interface Piece {
  * selectors beyond the emoji one, unpaired surrogates, non-characters, soft hyphen, Hangul and Braille blanks.
  */
 const HIDDEN =
-  // eslint-disable-next-line no-control-regex, no-misleading-character-class
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}\p{Cs}]|[\t\n]/gu;
 
 /** More than this many marks on one letter climb over the lines above. */
