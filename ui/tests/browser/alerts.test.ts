@@ -162,4 +162,95 @@ describe.skipIf(!URL_)('alerts', () => {
     expect(await page.locator(first).count()).toBeLessThan(80);
     await close();
   });
+
+  test('quieting the narrowest scope: a key, a reason, Enter; then how many nodes have it, and undo', async () => {
+    const { page, complaints, close } = await open('/alerts');
+    await rows(page);
+    await page.keyboard.press('j');
+    await page.keyboard.press('q');
+    await page.locator('#reason').waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('reason');
+    expect(await page.locator('input[name=scope]').first().isChecked()).toBe(true);
+    await page.keyboard.type('browser test');
+    await page.keyboard.press('Enter');
+    await page
+      .getByText(/^Active on \d+\/\d+ nodes/)
+      .first()
+      .waitFor({ timeout: 20_000 });
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByText('No longer quiet').waitFor();
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('a wide scope with shapes that nobody opened needs a yes', async () => {
+    const { page, close } = await open('/alerts');
+    await rows(page);
+    await page.keyboard.press('j');
+    await page.keyboard.press('q');
+    await page.locator('#reason').fill('browser test');
+    await page.locator('label.scope').last().click();
+    const send = page.locator('[role=dialog] button.main');
+    if ((await page.locator('.risk').count()) > 0) {
+      expect(await send.isDisabled()).toBe(true);
+      await page.getByLabel('I understand').check();
+    }
+    expect(await send.isDisabled()).toBe(false);
+    await page.keyboard.press('Escape');
+    await close();
+  });
+
+  test('the histogram has a brush for the keyboard and a table', async () => {
+    const { page, close } = await open('/alerts');
+    await rows(page);
+    await page.locator('.plot').focus();
+    await page.waitForTimeout(500);
+    for (const key of ['ArrowLeft', 'ArrowLeft', 'Shift+ArrowRight', 'Enter']) await page.keyboard.press(key);
+    await page.waitForTimeout(400);
+    expect(new URL(page.url()).searchParams.get('from')).toMatch(/^\d{4}-\d\d-\d\dT/);
+    await page.goBack();
+    await page.getByRole('button', { name: 'Table' }).click();
+    await page.getByRole('region', { name: 'Alerts over time, table' }).waitFor();
+    await close();
+  });
+
+  test('all that match can be selected, and ranges', async () => {
+    const { page, close } = await open('/alerts');
+    await rows(page);
+    for (const key of ['j', 'x', 'j', 'j', 'Shift+x']) await page.keyboard.press(key);
+    await page.getByText('3 selected').waitFor();
+    expect(await page.locator('[role=row][aria-selected=true]').count()).toBe(3);
+    await page.keyboard.press('*');
+    await page.keyboard.press('a');
+    await page.getByText('all that match').waitFor();
+    await page.keyboard.press('Escape');
+    expect(await page.locator('[role=row][aria-selected=true]').count()).toBe(0);
+    await close();
+  });
+
+  test('an address opened directly is a page of its own', async () => {
+    const { page, close } = await open('/alerts');
+    await rows(page);
+    const id = ((await page.locator(first).first().getAttribute('id')) ?? '').slice(4);
+    await page.goto(`${URL_}/alerts/g/${id}`);
+    await page.locator('.drawer.full h2').waitFor();
+    expect(await page.locator('[role=grid]').count()).toBe(0);
+    await page.getByRole('link', { name: 'Show in the list' }).click();
+    await rows(page);
+    await close();
+  });
+
+  test.skipIf(!process.env.TAPIR_TOKEN)('signing in leads to the address that was asked for', async () => {
+    const { page, close } = await open('/alerts');
+    await page.context().clearCookies();
+    await page.goto(`${URL_}/rules?q=passwd`);
+    await page.getByLabel('Access token').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').waitFor();
+    await page.getByLabel('Access token').fill(process.env.TAPIR_TOKEN ?? '');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Rules' }).waitFor();
+    expect(page.url()).toBe(`${URL_}/rules?q=passwd`);
+    await close();
+  });
 });

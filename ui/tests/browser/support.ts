@@ -67,9 +67,7 @@ export async function axe(page: Page): Promise<Finding[]> {
     const run = (
       globalThis as unknown as {
         axe: {
-          run: (
-            o: object,
-          ) => Promise<{
+          run: (o: object) => Promise<{
             violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
           }>;
         };
