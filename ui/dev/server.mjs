@@ -467,7 +467,7 @@ async function handle(req, res) {
           const r = (k) => (COUNT ? hash(at * 5 + k) : 0);
           return {
             at: iso(from + i * step),
-            critical: r(1) % 9 === 0 ? 2 + spike / 10 : 0,
+            critical: COUNT && r(1) % 9 === 0 ? 2 + spike / 10 : 0,
             high: (r(2) % 4) + (spike ? 9 : 0),
             medium: (r(3) % 7) + Math.round(wave / 3) + spike,
             low: (r(4) % 8) + Math.round(wave),

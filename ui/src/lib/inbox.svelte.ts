@@ -281,11 +281,12 @@ export class Inbox {
       return;
     }
     const ids = new Map<string, null>(fresh.map((row) => [row.id, null]));
-    const before = this.length;
+    // A group of many alerts was among the rows not loaded yet: it only moves.
+    const born = fresh.filter((row) => row.count === 1 && this.indexOf(row.id) < 0).length;
     this.#change(ids);
     const rows = [...fresh, ...(this.slots[0]?.rows ?? [])].sort((a, b) => lastSeen(b).localeCompare(lastSeen(a)));
     this.slots = [{ ...top, rows, length: rows.length }, ...this.slots.slice(1)];
-    if (this.total.exact) this.total = { count: this.total.count + this.length - before, exact: true };
+    if (this.total.exact) this.total = { count: this.total.count + born, exact: true };
   }
 
   /** What actions are about: the selection, else the row with the focus. */
