@@ -1,0 +1,87 @@
+/**
+ * The live stream (server-sent events).
+ *
+ * The browser's own reconnection gives up after an HTTP error; this one does not, and says how long it has been cut off.
+ * While it is, whoever listens is asked to poll.
+ */
+import { api } from './client';
+import type { Counts, Group, Health } from './types';
+
+export interface Listener {
+  rows(rows: Group[]): void;
+  counts(counts: Partial<Counts>): void;
+  reset(): void;
+  /** Called every {@link POLL} while the stream is cut off. */
+  poll(): void;
+}
+
+const POLL = 15_000;
+const LONGEST_WAIT = 30_000;
+
+export class Stream {
+  state = $state<'off' | 'connecting' | 'live' | 'lost'>('off');
+  lostAt = $state(0);
+  health = $state.raw<Health | null>(null);
+
+  #source: EventSource | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #poller: ReturnType<typeof setInterval> | undefined;
+  #after: string | null = null;
+  #attempts = 0;
+
+  /** Opens; call what it returns to close. */
+  open(params: { q?: string; status?: string }, listener: Listener): () => void {
+    this.#after = null;
+    this.#attempts = 0;
+    this.#connect(params, listener);
+    return () => {
+      this.#source?.close();
+      this.#source = null;
+      clearTimeout(this.#timer);
+      clearInterval(this.#poller);
+      this.state = 'off';
+    };
+  }
+
+  #connect(params: { q?: string; status?: string }, listener: Listener): void {
+    this.state = this.state === 'lost' ? 'lost' : 'connecting';
+    const source = new EventSource(api.streamAddress({ ...params, after: this.#after }));
+    this.#source = source;
+    const on = <A>(name: string, handle: (data: A) => void) =>
+      source.addEventListener(name, (event) => {
+        if (event.lastEventId) this.#after = event.lastEventId;
+        try {
+          handle(JSON.parse(event.data) as A);
+        } catch {
+          // A message that is no JSON is not worth losing the stream for.
+        }
+      });
+    source.addEventListener('open', () => {
+      const wasLost = this.state === 'lost';
+      this.state = 'live';
+      this.#attempts = 0;
+      clearInterval(this.#poller);
+      this.#poller = undefined;
+      if (wasLost && this.#after === null) listener.poll();
+    });
+    on<{ rows: Group[] }>('group', (data) => listener.rows(data.rows ?? []));
+    on<Partial<Counts>>('count', (data) => listener.counts(data));
+    on<Health>('health', (data) => (this.health = data));
+    source.addEventListener('reset', () => {
+      this.#after = null;
+      listener.reset();
+    });
+    source.addEventListener('error', () => {
+      source.close();
+      if (this.#source !== source) return;
+      if (this.state !== 'lost') this.lostAt = Date.now();
+      this.state = 'lost';
+      this.#poller ??= setInterval(() => listener.poll(), POLL);
+      const wait = Math.min(1000 * 2 ** this.#attempts, LONGEST_WAIT) * (0.75 + Math.random() / 2);
+      this.#attempts += 1;
+      this.#timer = setTimeout(() => this.#connect(params, listener), wait);
+    });
+  }
+}
+
+export const stream = new Stream();

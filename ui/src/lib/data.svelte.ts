@@ -1,0 +1,79 @@
+/** Questions to the manager that several components ask, with how long the answers hold. */
+import { createQuery, QueryClient } from '@tanstack/svelte-query';
+import { ApiError, api } from './api/client';
+import { session } from './api/session.svelte';
+
+export const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 15_000,
+      refetchOnWindowFocus: false,
+      // What will not go better by itself is not asked again.
+      retry: (times, error) => times < 2 && error instanceof ApiError && error.passing,
+      retryDelay: (times, error) =>
+        error instanceof ApiError && error.retryAfter ? error.retryAfter * 1000 : 800 * 2 ** times,
+    },
+  },
+});
+
+const enabled = () => session.state === 'signed-in';
+
+export const useNodes = () =>
+  createQuery(() => ({
+    queryKey: ['nodes', session.epoch],
+    queryFn: api.nodes,
+    refetchInterval: 15_000,
+    enabled: enabled(),
+  }));
+export const useInspections = () =>
+  createQuery(() => ({
+    queryKey: ['inspections', session.epoch],
+    queryFn: api.inspections,
+    refetchInterval: 30_000,
+    enabled: enabled(),
+  }));
+export const useSinks = () =>
+  createQuery(() => ({
+    queryKey: ['sinks', session.epoch],
+    queryFn: api.sinks,
+    refetchInterval: 15_000,
+    enabled: enabled(),
+  }));
+export const useFields = () =>
+  createQuery(() => ({
+    queryKey: ['fields', session.epoch],
+    queryFn: api.fields,
+    staleTime: Infinity,
+    enabled: enabled(),
+  }));
+export const useViews = () =>
+  createQuery(() => ({
+    queryKey: ['views', session.epoch],
+    queryFn: api.views,
+    staleTime: 60_000,
+    enabled: enabled(),
+  }));
+export const useTuning = () =>
+  createQuery(() => ({
+    queryKey: ['tuning', session.epoch],
+    queryFn: api.tuning,
+    refetchInterval: 10_000,
+    enabled: enabled(),
+  }));
+export const useGroup = (id: () => string | null) =>
+  createQuery(() => ({
+    queryKey: ['group', id(), session.epoch],
+    queryFn: () => api.group(id() ?? ''),
+    enabled: enabled() && id() !== null,
+    staleTime: 5000,
+  }));
+export const useEvent = (id: () => string | null) =>
+  createQuery(() => ({
+    queryKey: ['event', id(), session.epoch],
+    queryFn: () => api.event(id() ?? ''),
+    enabled: enabled() && id() !== null,
+    staleTime: Infinity,
+  }));
+
+/** A node that was silent for longer is not counted as there. */
+export const SILENT = 90_000;
