@@ -16,6 +16,13 @@ FUZZ_SECONDS ?= 600
 # `fast` builds again in a third of the time; `make test` uses the profile that the binary is built with anyway.
 CONFORMANCE_PROFILE ?= fast
 
+# The pages need Node; without it the binary is built all the same, and says so where the page would be.
+UI_SOURCES := $(shell find ui -type d \( -name node_modules -o -name dist -o -name shots -o -name generated \) -prune -o -type f -print)
+UI_DIST := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo ui/dist/index.html)
+ifeq ($(UI_DIST),)
+$(info no Node 20.19 or newer: the binary is built without the Alerts page)
+endif
+
 .PHONY: help
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +32,7 @@ demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appe
 	@demo/run.sh $(RELEASE)
 
 # Cheap things first; every step says how long it took.
-TEST_STEPS := check unit conformance-if-there e2e opensearch-test fuzz-smoke
+TEST_STEPS := check unit ui-test-if-there conformance-if-there e2e opensearch-test fuzz-smoke
 
 .PHONY: test
 test: tools-test ## Everything that must hold before a commit lands
@@ -58,6 +65,11 @@ conformance: ## The corpus of ../shared against the engine (table, regressions)
 conformance-if-there:
 	@if [ -d "$(TAPIR_SHARED)/conformance" ]; then $(MAKE) --no-print-directory conformance; \
 	else echo "skipped: no conformance corpus in $(TAPIR_SHARED)"; fi
+
+.PHONY: ui-test-if-there
+ui-test-if-there:
+	@if [ -n "$(UI_DIST)" ]; then $(MAKE) --no-print-directory ui-test; \
+	else echo "skipped: no Node 20.19 or newer for the pages"; fi
 
 .PHONY: e2e
 e2e: tools-demo $(RELEASE) ## The demonstration as a test: real veth, real server, real attack
@@ -103,8 +115,19 @@ docs: ## API documentation, man pages, reference pages
 release: $(RELEASE) ## The binary as shipped
 
 .PHONY: $(RELEASE)
-$(RELEASE):
-	$(CARGO) build --release --locked -p tapir
+$(RELEASE): $(UI_DIST)
+	$(CARGO) build --release --locked -p tapir $(if $(UI_DIST),--features ui)
+
+.PHONY: ui
+ui: $(UI_DIST) ## The pages, built for the binary
+	@$(if $(UI_DIST),true,echo "Node 20.19 or newer is needed for the pages; found: $$(node --version 2>/dev/null || echo none)" >&2; exit 1)
+
+ui/dist/index.html: $(UI_SOURCES)
+	cd ui && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run -s build
+
+.PHONY: ui-test
+ui-test: ui ## Types, lint and unit tests of the pages
+	cd ui && npm run -s check && npm run -s lint && npm run -s test
 
 # --- what is missing is installed -------------------------------------------------------------
 

@@ -289,6 +289,40 @@ else
   skip "delivery: a sink that cannot be is named before anything runs" "needs root"
 fi
 
+# --- manager ------------------------------------------------------------------------------------
+
+# The whole way in a network namespace of its own: packet, alert, spool, manager, API; and the page.
+managed() {
+  rm -f ready
+  timeout 90 unshare -n bash -c '
+    ip link set lo up
+    "$0" manager --listen 127.0.0.1:0 --data-dir managed --ready-file address >tokens 2>manager.err & manager=$!
+    for _ in {1..200}; do [ -e address ] && break; sleep 0.05; done
+    at=http://$(cat address)
+    sed -n "s/^agent token: //p" tokens >agent-token
+    admin=$(sed -n "s/^admin token: //p" tokens)
+    printf "[delivery]\nspool = \"managed/spool\"\n[[delivery.sink]]\nname = \"page\"\nmanager = { url = \"%s\", token_file = \"agent-token\", http = { allow_local = true } }\n" "$at" >managed.toml
+    "$0" watch lo --config managed.toml --duration 20 --max-alerts 1 --ready-file ready >out 2>err & pid=$!
+    for _ in {1..200}; do [ -e ready ] && break; sleep 0.05; done
+    printf "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x08nanopool\x03org\x00\x00\x01\x00\x01" >/dev/udp/127.0.0.1/53
+    wait $pid; status=$?
+    curl -s -H "Authorization: Bearer $admin" "$at/api/v1/groups" >groups
+    curl -s -o page -w "%{http_code}" "$at/" >page-code
+    curl -s -o /dev/null -w "%{http_code}" "$at/api/v1/groups" >denied-code
+    kill $manager; wait $manager || echo "manager ended with $?" >>err
+    exit $status' "$tapir"; code=$?
+}
+if [ "$(id -u)" = 0 ] && command -v unshare >/dev/null && command -v ip >/dev/null && command -v curl >/dev/null; then
+  managed
+  check "manager: an alert of a watch is a group of its API" 'exits 0' 'says "sink page: 1 delivered"' \
+    'grep -q "\"sid\":3000107" groups' 'grep -q "\"count\":1[,}]" groups'
+  check "manager: the page is served, the API asks for a token" '[ "$(cat page-code)" = 200 ]' 'grep -qi tapir page' \
+    '[ "$(cat denied-code)" = 401 ]' '! says "manager ended"'
+else
+  skip "manager: an alert of a watch is a group of its API" "needs root, unshare, ip and curl"
+  skip "manager: the page is served, the API asks for a token" "needs root, unshare, ip and curl"
+fi
+
 printf '%s passed, %s failed' "$passed" "$failed"
 [ "$skipped" = 0 ] || printf ', %s skipped' "$skipped"
 echo

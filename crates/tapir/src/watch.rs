@@ -125,6 +125,7 @@ struct Fan<'f, W: Write> {
 impl<W: Write> EventSink for Fan<'_, W> {
     fn event(&mut self, mut event: SecurityEvent) {
         if let Some(delivery) = self.delivery {
+            event.observed = wall_clock();
             delivery.offer(&event);
         }
         if !self.evidence {

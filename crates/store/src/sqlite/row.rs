@@ -110,8 +110,8 @@ impl Reader {
         let event: SecurityEvent =
             serde_json::from_slice(document).map_err(|error| (None, format!("not an event: {error}")))?;
         let refuse = |why: &str| Err((Some(event.id.to_string()), why.to_owned()));
-        if event.id.seq == 0 || event.id.node.is_empty() {
-            return refuse("it has no identity: `id` is NODE-BOOT-SEQ with SEQ from 1");
+        if event.id.is_unset() {
+            return refuse("it has no identity: `id` is NODE-BOOT-SEQ");
         }
         if names(&event).any(|name| name.len() > MAX_NAME) {
             return refuse("a name in it is longer than 1,024 bytes");
