@@ -6,8 +6,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Folders that hold no sources of ours, by path from the root.
-const LEFT_OUT: &[&str] =
-    &[".git", "target", "fuzz/target", "fuzz/corpus", "fuzz/artifacts", "fuzz/seeds", "bench/out"];
+const LEFT_OUT: &[&str] = &[
+    ".git",
+    "target",
+    "fuzz/target",
+    "fuzz/corpus",
+    "fuzz/artifacts",
+    "fuzz/seeds",
+    "bench/out",
+    "ui/node_modules",
+    "ui/dist",
+    "ui/shots",
+];
 
 /// Every file with its text; bytes that are not UTF-8 are replaced.
 #[derive(Debug, Default)]
