@@ -7,7 +7,7 @@
 //! *Limits*: a payload has [`MAX_PAYLOAD`] bytes at most; a node name is cut to [`MAX_NODE`] bytes.
 
 use std::sync::Arc;
-use tapir_event::EventId;
+use tapir_event::{EventId, SecurityEvent};
 
 /// The longest payload: 256 KiB. An event has at most 16 KiB of evidence; this is far above it.
 pub const MAX_PAYLOAD: usize = 256 * 1024;
@@ -55,6 +55,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// The event, under the record's id. The error says why the payload is none.
+    pub fn event(&self) -> Result<SecurityEvent, String> {
+        let mut event: SecurityEvent =
+            serde_json::from_slice(&self.payload).map_err(|error| format!("not an event: {error}"))?;
+        event.id = self.id.clone();
+        Ok(event)
+    }
+
     /// The place in the spool, which is the id's sequence number.
     pub fn seq(&self) -> u64 {
         self.id.seq

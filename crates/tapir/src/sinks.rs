@@ -226,13 +226,6 @@ fn format(name: Option<&str>, fallback: Format) -> Result<Format, String> {
     })
 }
 
-/// The event of a record. The spool holds what this program wrote; what cannot be read is left out, and counted as skipped.
-fn event(record: &Record) -> Option<SecurityEvent> {
-    let mut event: SecurityEvent = serde_json::from_slice(&record.payload).ok()?;
-    event.id = record.id.clone();
-    Some(event)
-}
-
 impl FileTable {
     fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
         let (format, style) = (format(self.format.as_deref(), Format::Tapir)?, style.clone());
@@ -244,7 +237,7 @@ impl FileTable {
             durable: self.durable,
             ..defaults
         };
-        let line = move |record: &Record| Some(format.line(&event(record)?, &style).into_bytes());
+        let line = move |record: &Record| Some(format.line(&record.event().ok()?, &style).into_bytes());
         sinks::file(config, Box::new(line)).map_err(|error| error.to_string())
     }
 }
@@ -258,7 +251,7 @@ impl SyslogTable {
             Some(other) => return Err(format!("transport \"{other}\": write udp, tcp or tls")),
         };
         let (format, style) = (format(self.format.as_deref(), Format::Cef)?, style.clone());
-        let message = move |record: &Record| Some(syslog_message(&event(record)?, format, &style));
+        let message = move |record: &Record| Some(syslog_message(&record.event().ok()?, format, &style));
         sinks::syslog(SyslogConfig::new(&self.address, transport), Box::new(message)).map_err(|error| error.to_string())
     }
 }

@@ -15,7 +15,7 @@ mod setup;
 use super::http::{Answer, HttpClient, HttpConfig};
 use crate::error::Error;
 use crate::record::Record;
-use crate::sink::{BoxFuture, Delivery, Load, Outcome, Sink};
+use crate::sink::{BoxFuture, Delivery, Outcome, Sink};
 use bulk::{Item, Verdict};
 use reqwest::Method;
 use serde_json::json;
@@ -85,7 +85,7 @@ impl ElasticSink {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
         let mut items = Vec::with_capacity(batch.len());
         for (at, record) in batch.iter().enumerate() {
-            match event(record) {
+            match record.event() {
                 Ok(event) => items.push(Item::new(at, &event, &self.config)),
                 Err(why) => set(&mut outcomes, at, Outcome::Reject(why)),
             }
@@ -224,14 +224,6 @@ impl Sink for ElasticSink {
     }
 }
 
-/// The event of a record, under the record's id.
-pub(crate) fn event(record: &Record) -> Result<SecurityEvent, String> {
-    let mut event: SecurityEvent =
-        serde_json::from_slice(&record.payload).map_err(|error| format!("not an event: {error}"))?;
-    event.id = record.id.clone();
-    Ok(event)
-}
-
 fn set(outcomes: &mut [Option<Outcome>], at: usize, outcome: Outcome) {
     if let Some(place) = outcomes.get_mut(at) {
         *place = Some(outcome);
@@ -255,14 +247,7 @@ fn failure(answer: &Answer) -> Delivery {
         404 => "; check the sink's address",
         _ => "",
     };
-    let mut delivery = Delivery::failed(format!("the server answered {status}{hint}: {}", answer.excerpt()));
-    delivery.retry_after = answer.retry_after;
-    delivery.load = match status {
-        413 => Load::TooLarge,
-        429 | 503 => Load::Slower,
-        _ => Load::Fine,
-    };
-    delivery
+    answer.failed(format!("the server answered {status}{hint}: {}", answer.excerpt()))
 }
 
 /// The document of an event in this sink's layout.

@@ -5,6 +5,7 @@
 //! from somebody who must not reach the cloud's metadata service; 3. an answer is read up to [`MAX_ANSWER`].
 
 use crate::error::Error;
+use crate::sink::{Delivery, Load};
 use crate::tls::{self, TlsConfig};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -76,6 +77,16 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// A request that failed as a whole with this answer: how long the receiver wants to be left alone, and how it bears the load.
+    pub fn failed(&self, why: String) -> Delivery {
+        let load = match self.status.as_u16() {
+            413 => Load::TooLarge,
+            429 | 503 => Load::Slower,
+            _ => Load::Fine,
+        };
+        Delivery { retry_after: self.retry_after, load, ..Delivery::failed(why) }
+    }
+
     /// The body's beginning, for messages to people.
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(self.body.get(..self.body.len().min(300)).unwrap_or_default()).into_owned();

@@ -6,7 +6,7 @@
 use super::http::{Auth, HttpClient, HttpConfig};
 use crate::error::Error;
 use crate::record::Record;
-use crate::sink::{BoxFuture, Delivery, Load, Outcome, Sink};
+use crate::sink::{BoxFuture, Delivery, Outcome, Sink};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Method;
@@ -70,14 +70,7 @@ impl ManagerSink {
                 404 => "; check the manager's address",
                 _ => "",
             };
-            let mut delivery = Delivery::failed(format!("the manager answered {status}{hint}: {}", answer.excerpt()));
-            delivery.retry_after = answer.retry_after;
-            delivery.load = match status {
-                413 => Load::TooLarge,
-                429 | 503 => Load::Slower,
-                _ => Load::Fine,
-            };
-            return delivery;
+            return answer.failed(format!("the manager answered {status}{hint}: {}", answer.excerpt()));
         }
         let ingested: Ingested = match serde_json::from_slice(&answer.body) {
             Ok(ingested) => ingested,

@@ -3,11 +3,10 @@
 //! One request is one batch; a partial success names how many records were refused, not which, so those of that batch are
 //! counted as refused and not sent again, as the protocol asks.
 
-use super::elastic::event;
 use super::http::{HttpClient, HttpConfig};
 use crate::error::Error;
 use crate::record::Record;
-use crate::sink::{BoxFuture, Delivery, Load, Outcome, Sink};
+use crate::sink::{BoxFuture, Delivery, Outcome, Sink};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tapir_event::{Format, Level, SecurityEvent, Style};
@@ -29,7 +28,7 @@ impl OtlpSink {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut records = Vec::with_capacity(batch.len());
         for record in batch {
-            match event(record) {
+            match record.event() {
                 Ok(event) => {
                     records.push(log_record(&event, &self.style));
                     outcomes.push(Outcome::Done);
@@ -57,29 +56,22 @@ impl OtlpSink {
         };
         let status = answer.status.as_u16();
         let text = format!("the collector answered {status}: {}", answer.excerpt());
-        let mut delivery = match status {
+        match status {
             200..=299 => {
                 self.refused += rejected(&answer.body);
-                return Delivery::each(outcomes);
+                Delivery::each(outcomes)
             }
             // What the protocol calls retryable, and what people can put right.
-            401 | 403 | 404 | 413 | 429 | 502..=504 => Delivery::failed(text),
+            401 | 403 | 404 | 413 | 429 | 502..=504 => answer.failed(text),
             // The batch cannot be understood: no use in sending it again.
             _ => {
                 let refused = outcomes.into_iter().map(|outcome| match outcome {
                     Outcome::Done => Outcome::Reject(text.clone()),
                     other => other,
                 });
-                return Delivery::each(refused.collect());
+                Delivery::each(refused.collect())
             }
-        };
-        delivery.retry_after = answer.retry_after;
-        delivery.load = match status {
-            413 => Load::TooLarge,
-            429 | 503 => Load::Slower,
-            _ => Load::Fine,
-        };
-        delivery
+        }
     }
 }
 

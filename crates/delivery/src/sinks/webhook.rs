@@ -7,7 +7,6 @@
 
 mod payload;
 
-use super::elastic::event;
 use super::http::{HttpClient, HttpConfig};
 use crate::error::Error;
 use crate::record::Record;
@@ -62,7 +61,7 @@ impl WebhookSink {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut delivery = Delivery::each(Vec::new());
         for record in batch {
-            let event = match event(record) {
+            let event = match record.event() {
                 Ok(event) => event,
                 Err(why) => {
                     outcomes.push(Outcome::Reject(why));

@@ -65,8 +65,8 @@ impl Default for Style {
 }
 
 impl Style {
-    /// Address of an event on the Alerts page.
-    fn link(&self, event: &SecurityEvent) -> Option<String> {
+    /// Address of an event on the Alerts page; `None` if the page's own is not known.
+    pub fn link(&self, event: &SecurityEvent) -> Option<String> {
         self.page.as_ref().map(|page| format!("{page}/alerts/e/{}", event.id))
     }
 }

@@ -80,10 +80,6 @@ fn labels(config: &WebhookConfig) -> Map<String, Value> {
     config.labels.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect()
 }
 
-fn link(event: &SecurityEvent, config: &WebhookConfig) -> Option<String> {
-    config.style.page.as_ref().map(|page| format!("{page}/alerts/e/{}", event.id))
-}
-
 fn generic(event: &SecurityEvent, config: &WebhookConfig, format: Format) -> Value {
     let mut document = format.document(event, &config.style).unwrap_or_default();
     if format == Format::Calico {
@@ -145,7 +141,7 @@ fn slack(event: &SecurityEvent, config: &WebhookConfig) -> Value {
         json!({ "type": "context", "elements": [
             { "type": "mrkdwn", "text": escape_and_cut(&context, SLACK_SECTION) } ] }),
     ];
-    if let Some(url) = link(event, config) {
+    if let Some(url) = config.style.link(event) {
         blocks.push(json!({ "type": "actions", "elements": [
             { "type": "button", "text": { "type": "plain_text", "text": "Open the alert" }, "url": url } ] }));
     }
@@ -187,7 +183,7 @@ fn jira(event: &SecurityEvent, config: &WebhookConfig, project: &str, issue_type
         format!("At {} on node {}", rfc3339(event.time), event.id.node),
     ];
     lines.extend(event.inspection.as_ref().map(|inspection| format!("Inspection {inspection}")));
-    lines.extend(link(event, config));
+    lines.extend(config.style.link(event));
     lines.extend(rule.reference_urls().take(5).map(|url| format!("Reference {url}")));
     // `noformat`: nothing in it is mark-up; a text that would end it is taken apart.
     let description = format!("{{noformat}}\n{}\n{{noformat}}", lines.join("\n").replace("{noformat}", "{ noformat }"));
@@ -227,7 +223,7 @@ fn alertmanager(event: &SecurityEvent, config: &WebhookConfig, generator_url: &s
             labels.entry(name).or_insert_with(|| value.into());
         }
     }
-    let generator = if generator_url.is_empty() { link(event, config) } else { Some(generator_url.to_owned()) };
+    let generator = if generator_url.is_empty() { config.style.link(event) } else { Some(generator_url.to_owned()) };
     json!([{
         "labels": labels,
         "annotations": {
