@@ -48,7 +48,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("cannot catch SIGHUP: {error}"))?;
 
     let stdout = std::io::stdout();
-    let mut writer = AlertWriter::new(stdout.lock(), &args.output, Identity::live(), true);
+    let writer = AlertWriter::new(stdout.lock(), &args.output, Identity::live(), true);
     let first_name = indexes.values().next().cloned().unwrap_or_else(|| "live".into());
     // The standard library keys its hash with the system's randomness.
     let hash_seed = RandomState::new().hash_one(0);
@@ -60,33 +60,31 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         Some(path) => Some(Kept::new(path)?),
         None => None,
     };
-    let mut delivery = match &settings.delivery {
+    let delivery = match &settings.delivery {
         Some(table) => {
             let node = table.node.clone().unwrap_or_else(host_name);
             Some(Delivery::start(table, &node, messages)?)
         }
         None => None,
     };
+    let mut out = Fan { writer, delivery, evidence: args.output.evidence };
     messages.info(&format!("watching {}; Ctrl-C ends", args.interfaces.join(", ")));
     if let Some(path) = &args.ready_file {
         std::fs::write(path, "ready\n").map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     let started = Instant::now();
     let mut number = 0_u64;
-    while !stop.load(Ordering::Relaxed) && !done(args, started, writer.alerts) && writer.failure.is_none() {
+    while !stop.load(Ordering::Relaxed) && !done(args, started, out.writer.alerts) && out.writer.failure.is_none() {
         if reload.swap(false, Ordering::Relaxed) {
             reload_rules(args, &settings, &mut worker, messages);
-            if let Some(delivery) = &mut delivery {
+            if let Some(delivery) = &mut out.delivery {
                 delivery.reopen();
             }
         }
         follow(&mut link_watch, args, &mut indexes, &mut ring, messages)?;
         let block = ring.next_block(TICK).map_err(|error| format!("capture failed: {error}"))?;
         let Some(block) = block else {
-            worker.idle(
-                wall_clock(),
-                &mut Fan { writer: &mut writer, delivery: &delivery, evidence: args.output.evidence },
-            );
+            worker.idle(wall_clock(), &mut out);
             continue;
         };
         for frame in block.frames() {
@@ -96,17 +94,17 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
             {
                 worker.set_interface(Arc::clone(name));
             }
-            let before = writer.alerts;
-            let mut fan = Fan { writer: &mut writer, delivery: &delivery, evidence: args.output.evidence };
-            worker.process(&frame, number, frame.meta.interface, &mut fan);
+            let before = out.writer.alerts;
+            worker.process(&frame, number, frame.meta.interface, &mut out);
             if let Some(kept) = &mut kept
-                && writer.alerts > before
+                && out.writer.alerts > before
             {
                 kept.write(&frame)?;
             }
         }
     }
-    worker.finish(&mut Fan { writer: &mut writer, delivery: &delivery, evidence: args.output.evidence });
+    worker.finish(&mut out);
+    let Fan { mut writer, delivery, .. } = out;
     writer.finish();
     if let Some(delivery) = delivery {
         delivery.finish(messages);
@@ -115,16 +113,16 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
 }
 
 /// Both ways out: standard output, and the spool.
-struct Fan<'f, W: Write> {
-    writer: &'f mut AlertWriter<W>,
-    delivery: &'f Option<Delivery>,
+struct Fan<W: Write> {
+    writer: AlertWriter<W>,
+    delivery: Option<Delivery>,
     /// Standard output asked for the bytes, too.
     evidence: bool,
 }
 
-impl<W: Write> EventSink for Fan<'_, W> {
+impl<W: Write> EventSink for Fan<W> {
     fn event(&mut self, mut event: SecurityEvent) {
-        if let Some(delivery) = self.delivery {
+        if let Some(delivery) = &self.delivery {
             event.observed = wall_clock();
             delivery.offer(&event);
         }
