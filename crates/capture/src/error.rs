@@ -1,6 +1,7 @@
 //! Why capture could not be set up.
 
 use std::io;
+use std::path::PathBuf;
 
 /// An error of setting up capture.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,14 @@ pub enum CaptureError {
     /// The ring is bound to one interface, so there is no set of interfaces to change.
     #[error("the ring is bound to one interface")]
     Bound,
+    /// There is no such network namespace, or it may not be opened.
+    #[error("no network namespace at {path}: {source} (`ip netns list` names some; a process's is /proc/PID/ns/net)", path = path.display())]
+    NoNamespace {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system said no.
     #[error("{operation} failed")]
     System {
@@ -47,6 +56,15 @@ impl CaptureError {
         }
     }
 
+    /// From a failed entry into a network namespace.
+    pub(crate) fn namespace(source: io::Error) -> Self {
+        let operation = "entering a network namespace";
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::MissingCapability { operation, capability: "CAP_SYS_ADMIN" },
+            _ => Self::System { operation, source },
+        }
+    }
+
     /// A name for metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -54,6 +72,7 @@ impl CaptureError {
             Self::Config(_) => "config",
             Self::FilterTooLong { .. } => "filter_too_long",
             Self::Bound => "bound",
+            Self::NoNamespace { .. } => "no_namespace",
             Self::System { .. } => "system",
         }
     }

@@ -37,6 +37,12 @@ pub(crate) fn netlink_links() -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Moves the calling thread into a network namespace; sockets that it opens from now on are there.
+pub(crate) fn enter_network_namespace(namespace: &OwnedFd) -> io::Result<()> {
+    // SAFETY: no pointers. Only where this thread's later sockets live changes.
+    result(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
 fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     // SAFETY: no pointers.
     let fd = result(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;

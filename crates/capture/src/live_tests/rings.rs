@@ -8,7 +8,7 @@ use tapir_packet::{ChecksumStatus, LinkType};
 use tapir_telemetry::{Counter, Counters};
 
 use super::{World, drain, frames_until, holds, in_namespace, index, passes, read_all, ring, send_udp};
-use crate::{CaptureError, Instruction, Ring, RingConfig, Source};
+use crate::{CaptureError, Instruction, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source};
 
 #[test]
 fn both_directions_are_seen_and_told_apart() {
@@ -34,6 +34,23 @@ fn both_directions_are_seen_and_told_apart() {
             };
             assert!(frames_until(&mut ring, both), "{here} from here, {peer} from the peer");
         }
+    });
+}
+
+#[test]
+fn a_ring_may_be_in_another_namespace() {
+    in_namespace("rings::a_ring_may_be_in_another_namespace", |world| {
+        world.pair(1);
+        let there = NetworkNamespace::open(&world.peer).unwrap();
+        let watch = there.within(InterfaceWatch::open).unwrap();
+        let interface = watch.index("b1").expect("b1 is there");
+        let here = InterfaceWatch::open().unwrap();
+        assert_eq!((watch.index("a1"), here.index("b1")), (None, None), "each sees its own");
+        let mut ring =
+            there.within(|| Ring::open(&RingConfig::default(), Source::Interfaces(vec![interface]))).unwrap();
+        send_udp("10.77.1.2:9", 1, 300, "from-here");
+        let arrives = |frame: &tapir_packet::Frame<'_>| holds(frame, "from-here") && !frame.meta.outgoing;
+        assert!(frames_until(&mut ring, arrives), "what we send arrives there");
     });
 }
 
