@@ -10,6 +10,7 @@ use crate::groups::{BODY_LIKE, Carrier, Group, bit, in_section};
 use crate::queue::{self, Match};
 use crate::ruleset::{DetectRule, RuleSet, UnitBits};
 use crate::search::Seen;
+use crate::stops::Stops;
 use tapir_options::{BitView, Hit, StreamWord, Unit, UnitKind};
 use tapir_packet::{Packet, protocol};
 use tapir_protocol::{BufferId, Section};
@@ -63,6 +64,7 @@ pub struct Detector {
     seen: Seen,
     matches: Vec<Match>,
     filters: FilterState,
+    stops: Stops,
     seed: u64,
 }
 
@@ -70,12 +72,24 @@ impl Detector {
     /// Without counts yet. `seed` keys the hash of what is counted; results do not depend on it.
     pub fn new(seed: u64) -> Self {
         let filters = FilterState::new(seed);
-        Self { candidates: Vec::new(), seen: Seen::default(), matches: Vec::new(), filters, seed }
+        Self {
+            candidates: Vec::new(),
+            seen: Seen::default(),
+            matches: Vec::new(),
+            filters,
+            stops: Stops::default(),
+            seed,
+        }
     }
 
     /// The rule set was swapped: counts are kept by rule and line of the set, and start anew.
     pub fn forget_rules(&mut self) {
         self.filters = FilterState::new(self.seed);
+    }
+
+    /// Which rules of the present set are left out from now on.
+    pub fn set_stops(&mut self, stops: Stops) {
+        self.stops = stops;
     }
 
     /// Evaluates the rules on one unit and appends what is to be raised to `out`.
@@ -105,6 +119,10 @@ impl Detector {
         for &index in &candidates {
             let Some(rule) = set.rule(index) else { continue };
             if !applies(rule, unit) {
+                continue;
+            }
+            if self.stops.hold(index, unit) {
+                counters.bump(Counter::RulesStopped);
                 continue;
             }
             counters.bump(Counter::RulesEvaluated);

@@ -306,14 +306,19 @@ fn tracked_in(track: Track, networks: &[(AddressItem, bool)], subject: &Subject)
 }
 
 fn contains(network: &AddressItem, address: IpAddr) -> bool {
-    match (network.network, address) {
-        (IpAddr::V4(net), IpAddr::V4(address)) => {
-            let shift = 32 - u32::from(network.prefix.min(32));
-            (net.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+    in_network(network.network, network.prefix, address)
+}
+
+/// Whether an address belongs to a network of that prefix length.
+pub(crate) fn in_network(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let shift = 32 - u32::from(prefix.min(32));
+            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
         }
-        (IpAddr::V6(net), IpAddr::V6(address)) => {
-            let shift = 128 - u32::from(network.prefix.min(128));
-            (net.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let shift = 128 - u32::from(prefix.min(128));
+            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
         }
         _ => false,
     }

@@ -17,9 +17,11 @@ mod profile;
 mod queue;
 mod ruleset;
 pub mod search;
+mod stops;
 
 pub use detector::{BuiltinEvent, Detection, Detector, UnitContext};
 pub use filters::{EventFilter, Filters, RateFilter, Scope, Suppression};
 pub use flow_state::FlowState;
 pub use profile::Profile;
 pub use ruleset::{DetectRule, RuleSet, RuleSetId, RuleSetStats};
+pub use stops::{Between, Stops};

@@ -12,6 +12,7 @@ use rapidhash::{RapidHashMap, v3::rapidhash_v3};
 use tapir_flow::Direction;
 use tapir_options::{BitOp, CompiledRule, DetectionFilter, Effect, StreamWord, Threshold};
 use tapir_protocol::BufferId;
+use tapir_rules::Action;
 
 /// Identity of a rule set: hash of its canonical rule texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +41,11 @@ pub struct DetectRule {
 }
 
 impl DetectRule {
+    /// What it finds changes more than its own event: others depend on its flowbits, its count or its passing.
+    pub fn has_effects(&self) -> bool {
+        !self.bits.is_empty() || self.detection_filter.is_some() || self.rule.action == Action::Pass
+    }
+
     fn new(rule: CompiledRule, profile: &Profile) -> Self {
         let pattern = fastpattern::choose(&rule, profile.exact_snort3);
         let effect = |wanted: fn(&Effect) -> bool| rule.effects.iter().find(|effect| wanted(effect));

@@ -1,6 +1,7 @@
 //! From a unit to events: the only place where detection is called and borrowed results become
 //! owned [`SecurityEvent`]s.
 
+use crate::quiet::{Quiet, Verdict};
 use crate::rules::Rules;
 use bumpalo::Bump;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) evidence: bool,
     pub(crate) builtin_events: bool,
     pub(crate) interface: Arc<str>,
+    pub(crate) quiet: Quiet,
 }
 
 /// Who a unit belongs to, for its events.
@@ -86,7 +88,6 @@ impl Core {
     #[cold]
     fn raise(&mut self, unit: &Unit<'_>, detection: Detection, origin: &Origin<'_>, out: &mut dyn EventSink) {
         let Some(summary) = self.rules.summary(detection.rule) else { return };
-        self.counters.bump(Counter::Events);
         let generator = match (unit.kind, origin.kind) {
             (UnitKind::Raw, PduKind::Stream) => Generator::Raw,
             (UnitKind::Defragmented, PduKind::Stream) => Generator::StreamIp,
@@ -95,14 +96,7 @@ impl Core {
             (_, PduKind::DceDeseg) => Generator::DceDeseg,
             (_, PduKind::SmbTransaction) => Generator::SmbTransaction,
         };
-        let evidence = match (self.evidence, self.rules.set.rule(detection.rule)) {
-            (true, Some(rule)) => {
-                let hits = self.detector.evidence(rule, unit, &mut self.counters);
-                Some(crate::evidence::collect(rule, unit, &hits))
-            }
-            _ => None,
-        };
-        out.event(SecurityEvent {
+        let mut event = SecurityEvent {
             time: unit.time,
             packet_number: origin.number,
             rule: Arc::clone(summary),
@@ -118,11 +112,19 @@ impl Core {
             wire: origin.packet.filter(|_| unit.kind != UnitKind::Stream).map(wire_headers).unwrap_or_default(),
             flow: origin.flow,
             interface: Arc::clone(&self.interface),
-            session: crate::session::collect(unit),
-            evidence,
             rule_set: self.rules.set.id.0,
             ..SecurityEvent::default()
-        });
+        };
+        if self.quiet.judge(&mut event, &mut self.counters) == Verdict::Drop {
+            return;
+        }
+        self.counters.bump(Counter::Events);
+        event.session = crate::session::collect(unit);
+        if let (true, Some(rule)) = (self.evidence, self.rules.set.rule(detection.rule)) {
+            let hits = self.detector.evidence(rule, unit, &mut self.counters);
+            event.evidence = Some(crate::evidence::collect(rule, unit, &hits));
+        }
+        out.event(event);
     }
 
     /// Raises a builtin event (gid other than 1), if such are on or a rule asks for it.
@@ -153,8 +155,7 @@ impl Core {
         if decided != action {
             summary = Arc::new(RuleSummary { action: decided.name().to_owned(), ..RuleSummary::clone(&summary) });
         }
-        self.counters.bump(Counter::Events);
-        out.event(SecurityEvent {
+        let mut event = SecurityEvent {
             time: origin.time,
             packet_number: origin.number,
             rule: summary,
@@ -175,7 +176,11 @@ impl Core {
             truncated: origin.packet.is_some_and(is_cut),
             rule_set: self.rules.set.id.0,
             ..SecurityEvent::default()
-        });
+        };
+        if self.quiet.judge(&mut event, &mut self.counters) == Verdict::Raise {
+            self.counters.bump(Counter::Events);
+            out.event(event);
+        }
     }
 }
 

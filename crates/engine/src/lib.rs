@@ -16,6 +16,7 @@ mod filters;
 mod fuzz;
 mod inspect;
 mod packet_units;
+mod quiet;
 mod rules;
 mod scan;
 mod session;
@@ -27,6 +28,7 @@ pub use config::{ChecksumMode, EngineConfig};
 #[doc(hidden)]
 pub use fuzz::fuzz_frames;
 pub use inspect::EventSink;
+pub use quiet::Suppressions;
 pub use rules::{Enable, LoadReport, RuleSources, Rules};
 pub use scan::{Progress, ScanReport, scan_file};
 pub use worker::Worker;

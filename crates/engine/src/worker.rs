@@ -9,6 +9,7 @@ use crate::config::{ChecksumMode, EngineConfig};
 use crate::conversation::{Conversation, Mode};
 use crate::inspect::{Core, EventSink, Origin};
 use crate::packet_units::{Anomalies, RawUnit, packet_net};
+use crate::quiet::{Quiet, Suppressions};
 use crate::rules::Rules;
 use crate::stream::Driver;
 use bumpalo::Bump;
@@ -73,6 +74,7 @@ impl Worker {
                 evidence: config.evidence,
                 builtin_events: config.builtin_events,
                 interface,
+                quiet: Quiet::new(config.hash_seed),
             },
             config,
             tcp_config,
@@ -115,6 +117,28 @@ impl Worker {
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.core.rules = rules;
         self.core.detector.forget_rules();
+        self.stop_rules();
+    }
+
+    /// The suppressions in force.
+    pub fn suppressions(&self) -> &Arc<Suppressions> {
+        self.core.quiet.suppressions()
+    }
+
+    /// Replaces the suppressions between two packets.
+    pub fn set_suppressions(&mut self, suppressions: Arc<Suppressions>) {
+        self.core.quiet.set(suppressions);
+        self.stop_rules();
+    }
+
+    /// Events that suppressions in force have dropped (those that limit or stop), by suppression.
+    pub fn quieted(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.core.quiet.dropped().iter().map(|(id, count)| (id.as_str(), *count))
+    }
+
+    fn stop_rules(&mut self) {
+        let stops = self.core.quiet.stops(&self.core.rules.set, self.now);
+        self.core.detector.set_stops(stops);
     }
 
     /// Names the interface or file that the next frames come from.
@@ -164,6 +188,9 @@ impl Worker {
     }
 
     fn expire(&mut self, number: u64, out: &mut dyn EventSink) {
+        if self.core.quiet.is_due(self.now) {
+            self.stop_rules();
+        }
         let (core, config, expectations) = (&mut self.core, &self.config, &mut self.expectations);
         self.flows.expire(self.now, 16, &mut |_, mut conversation| {
             let mut driver = Driver { core, config, expectations, out };

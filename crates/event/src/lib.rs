@@ -12,6 +12,7 @@ mod formats;
 mod group;
 mod identity;
 mod level;
+pub mod quiet;
 mod rule;
 mod security_event;
 pub mod session;

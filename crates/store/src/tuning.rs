@@ -1,61 +1,10 @@
-//! "Quiet this": suppressions, and what one would hide.
+//! "Quiet this": suppressions as the store keeps them, and what one would hide. What is one: [`tapir_event::quiet`].
 
 use crate::moment;
 use serde::{Deserialize, Serialize};
+use tapir_event::quiet::Standing;
+pub use tapir_event::quiet::{Mode, Scope, Side};
 use tapir_packet::Timestamp;
-
-/// A side of the conversations that a suppression is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Whoever.
-    #[default]
-    Any,
-    /// Workloads of a namespace.
-    Namespace(String),
-    /// One party, as in [`crate::Party::key`]: `namespace/kind/owner`, a network or an address.
-    Party(String),
-}
-
-/// Which events a suppression is about. All that is given must hold; it must name something.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Scope {
-    /// Generator of the rule.
-    pub gid: Option<u32>,
-    /// Signature.
-    pub sid: Option<u32>,
-    /// Client.
-    pub client: Side,
-    /// Server.
-    pub server: Side,
-    /// Namespace of either side.
-    pub namespace: Option<String>,
-}
-
-impl Scope {
-    /// It names nothing, and so everything.
-    pub fn is_everything(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// How a suppression works. The engine applies the last two; the store applies the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Keep and count events, but hide them.
-    Hide,
-    /// At most so many in so many seconds for a pair.
-    Limit {
-        /// Events.
-        count: u32,
-        /// Seconds.
-        seconds: u32,
-    },
-    /// Do not evaluate the rule.
-    Stop,
-}
 
 /// The numbers that were on the screen when somebody decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +60,14 @@ pub struct Suppression {
     pub last_silenced: Option<Timestamp>,
     /// By day, the last 30 with events.
     pub days: Vec<(i64, u64)>,
+}
+
+impl Suppression {
+    /// As nodes apply it.
+    pub fn standing(&self) -> Standing {
+        let NewSuppression { scope, mode, expires, .. } = &self.what;
+        Standing { id: self.id.clone(), scope: scope.clone(), mode: *mode, expires: expires.map(|at| at.0) }
+    }
 }
 
 /// A change of a suppression; `None` leaves a thing as it is.

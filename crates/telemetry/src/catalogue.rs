@@ -152,6 +152,10 @@ counters! {
     FilterEntriesEvicted = "filter_entries_evicted", Events, "Counts of detection_filter, event_filter and rate_filter dropped at the cap.";
     EventsSuppressed = "events_suppressed", Events, "Events not raised because of a suppress line.";
     EventsFiltered = "events_filtered", Events, "Events not raised because of an event_filter or threshold.";
+    RulesStopped = "rules_stopped", Events, "Rule evaluations left out because a suppression stops the rule for this conversation.";
+    EventsHidden = "events_hidden", Events, "Events that a suppression hides: only the manager gets them.";
+    EventsQuieted = "events_quieted", Events, "Events dropped by a suppression that limits or stops.";
+    QuietEntriesEvicted = "quiet_entries_evicted", Events, "Counts of suppressions that limit, dropped at the cap.";
     EventsPassed = "events_passed", Events, "Matches silenced by a pass rule on the same unit.";
     EventsRepeated = "events_repeated", Events, "Matches on rebuilt data of rules already raised on the raw packet.";
     ContinuationsOverLimit = "continuations_over_limit", Events, "Rules not continued in the next piece of a file because too many of the flow wait already.";

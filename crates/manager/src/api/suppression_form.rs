@@ -100,6 +100,8 @@ pub(super) struct SuppressionRow {
     silenced: u64,
     /// The last of them.
     silenced_last: Option<String>,
+    /// Events that nodes have dropped for it (limit, stop), since their starts; beside `silenced`.
+    pub dropped: u64,
     /// On how many nodes it holds.
     pub active: Active,
     /// For `If-Match`.
@@ -138,6 +140,7 @@ impl SuppressionRow {
             }),
             silenced,
             silenced_last: last_silenced.map(rfc3339),
+            dropped: 0,
             active: Active::default(),
             version,
             yaml,
@@ -156,28 +159,18 @@ impl SuppressionRow {
 
 impl ScopeForm {
     pub(super) fn new(scope: &Scope) -> Self {
-        let side = |side: &Side| match side {
-            Side::Any => None,
-            Side::Namespace(namespace) => Some(format!("{namespace}/*")),
-            Side::Party(key) => Some(key.clone()),
-        };
-        Self { client: side(&scope.client), server: side(&scope.server), namespace: scope.namespace.clone() }
+        let Scope { client, server, namespace, .. } = scope.clone();
+        Self { client: client.text(), server: server.text(), namespace }
     }
 
     pub(super) fn scope(self, gid: Option<u32>, sid: Option<u32>) -> Answer<Scope> {
-        let side = |text: Option<String>| match text {
-            None => Side::Any,
-            Some(key) => match key.strip_suffix("/*") {
-                Some(namespace) => Side::Namespace(namespace.to_owned()),
-                None => Side::Party(key),
-            },
-        };
         let texts = [&self.client, &self.server, &self.namespace];
         if texts.into_iter().flatten().any(|text| text.is_empty() || text.len() > 1_024) {
             return Err(Problem::bad_request(
                 "members of `scope` have 1 to 1,024 bytes; leave out what does not matter",
             ));
         }
+        let side = |text: Option<String>| Side::from_text(text.as_deref());
         let scope = Scope { gid, sid, client: side(self.client), server: side(self.server), namespace: self.namespace };
         if scope.is_everything() {
             return Err(Problem::bad_request("this would hide everything: name a rule, a party or a namespace"));

@@ -4,6 +4,7 @@ use crate::MAX_EVENT;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
+use tapir_event::quiet::Named;
 use tapir_event::{Endpoint, EventId, FlowDirection, GroupKey, RuleSummary, SecurityEvent, Workload};
 
 /// Bits of `event.flags`.
@@ -58,6 +59,13 @@ pub(super) struct PartyKey {
     pub namespace: String,
     pub kind: String,
     pub name: String,
+}
+
+impl PartyKey {
+    /// As suppressions name it.
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { key: &self.key, namespace: &self.namespace }
+    }
 }
 
 /// An event ready to be written.
