@@ -28,7 +28,7 @@ help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
-demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appear
+demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appear, here and on a page
 	@demo/run.sh $(RELEASE)
 
 # Cheap things first; every step says how long it took.
@@ -73,7 +73,7 @@ ui-test-if-there:
 
 .PHONY: e2e
 e2e: tools-demo $(RELEASE) ## The demonstration as a test: real veth, real server, real attack
-	demo/run.sh $(RELEASE)
+	DEMO_ONCE=1 demo/run.sh $(RELEASE)
 	tests/cli.sh $(RELEASE)
 
 .PHONY: fuzz-smoke
@@ -87,6 +87,10 @@ fuzz: ## Every fuzz target for FUZZ_SECONDS, coverage-guided
 .PHONY: bench
 bench: tools-bench $(RELEASE) ## Tapir and, when installed, Suricata side by side
 	bench/run.sh $(RELEASE)
+
+.PHONY: bench-alerts
+bench-alerts: tools-bench $(RELEASE) ## Alerts: ingest, search, preview, the page, from the packet to the page
+	bench/alerts.sh $(RELEASE)
 
 .PHONY: soak
 soak: tools-bench $(RELEASE) ## Ten million packets: resident memory stays flat

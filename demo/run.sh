@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# A workload is attacked; Tapir, which watches the node's end of its link, tells.
+# A workload is attacked; Tapir, which watches the node's end of its link, tells, here and on the Alerts page.
 #
 # usage: demo/run.sh BINARY
 #
 # As root: two network namespaces joined as Calico joins a pod to its node (veth `cali…` with proxy ARP, a
-# /32 address, the gateway 169.254.1.1), nginx as the workload, `tapir watch` on the veth, curl as attacker.
+# /32 address, the gateway 169.254.1.1), nginx as the workload, `tapir watch` on the veth, curl as attacker,
+# and `tapir manager` on loopback, to which the watch delivers its events through its spool.
 # The machine's own network is not touched; everything made here is removed on every way out.
 # Otherwise: the same attacks from demo/attacks.pcap, a recording of a run, by `tapir scan`.
 #
+# The page stays until Ctrl-C; without a terminal for DEMO_STAY seconds (300). DEMO_ONCE=1: not at all.
+#
 # Exit: 0 every expected alert came, 1 one is missing or something failed, 2 usage.
+# DEMO_PORT=N is where the page listens (9443; any free one if that is taken).
 # DEMO_RECORD=FILE writes what passes the veth (needs tcpdump). DEMO_CAPTURE=1 takes the recording at once.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -163,9 +167,50 @@ wait_for() {  # WHAT LOG COMMAND…
   done
 }
 
+# The manager, with its data in the demonstration's own folder. What it prints at its first start are its tokens.
+start_manager() {
+  local at
+  for at in "127.0.0.1:${DEMO_PORT:-9443}" 127.0.0.1:0; do
+    "$tapir" manager --data-dir "$work/manager" --listen "$at" --ready-file "$work/manager.ready" \
+      >"$work/tokens" 2>"$work/manager.log" &
+    pids+=($!)
+    if came_up "$work/manager.ready"; then
+      page=http://$(tr -d '\n' <"$work/manager.ready")
+      admin=$(sed -n 's/^admin token: //p' "$work/tokens")
+      sed -n 's/^agent token: //p' "$work/tokens" >"$work/agent.token"
+      return
+    fi
+    grep -q 'Address already in use' "$work/manager.log" || break
+  done
+  cat "$work/manager.log" >&2
+  fail "tapir manager did not start"
+}
+
+# Whether the newest process makes this file.
+came_up() {  # FILE
+  local tries=0
+  until [ -e "$1" ]; do
+    if ! kill -0 "${pids[-1]}" 2>/dev/null || [ $((tries += 1)) -gt 200 ]; then return 1; fi
+    sleep 0.05
+  done
+}
+
+# Asks the manager, as the page does.
+ask() { curl -sf --max-time 5 -H "Authorization: Bearer $admin" "$page/api/v1/$1"; }
+
 start_tapir() {
   : >"$alerts"
-  $enter "$node_ns" "$tapir" watch "$link" --format fast --no-summary --ready-file "$work/ready" >"$alerts" 2>"$log" &
+  cat >"$work/tapir.toml" <<CONF
+[delivery]
+spool = "$work/spool"
+node = "demo-node"
+
+[[delivery.sink]]
+name = "page"
+manager = { url = "$page", token_file = "$work/agent.token", http = { allow_local = true } }
+CONF
+  "$tapir" watch "$link" --netns "$node_ns" --config "$work/tapir.toml" --format fast --no-summary \
+    --ready-file "$work/ready" >"$alerts" 2>"$log" &
   pids+=($!)
   watcher=$!
   wait_for "tapir watch" "$log" test -e "$work/ready"
@@ -183,6 +228,7 @@ run_command() {  # NUMBER
 live() {
   join_pod
   start_workload
+  start_manager
   if [ -n "${DEMO_RECORD:-}" ]; then
     $enter "$node_ns" tcpdump -q -n -U -i "$link" -w "$DEMO_RECORD" 'tcp or udp' 2>"$work/tcpdump" &
     pids+=($!)
@@ -192,6 +238,7 @@ live() {
   start_tapir
   say "  pod   $namespace/$workload   $pod:8080   nginx"
   say "  node  $link   $("$tapir" --version) watches here, outside the pod"
+  say "  page  $page"
   say
   say "${bold}0  An ordinary visit${off}"
   say "  ${dim}visitor\$ curl http://$pod:8080/${off}"
@@ -202,10 +249,26 @@ live() {
   say "    No alert, as it should be."
   local number
   for number in "${!titles[@]}"; do attack_live "$number"; done
+  on_the_page
+  if [ -n "${DEMO_ONCE:-}" ]; then end_watch; fi
+  if [ -n "${DEMO_RECORD:-}" ]; then sleep 1; kill -TERM "$recorder"; wait "$recorder" || true; fi
+}
+
+end_watch() {
   kill -TERM "$watcher"   # what bash starts in the background ignores INT
   wait "$watcher" || { cat "$log" >&2; fail "tapir watch ended with an error"; }
   show_new
-  if [ -n "${DEMO_RECORD:-}" ]; then sleep 1; kill -TERM "$recorder"; wait "$recorder" || true; fi
+}
+
+# Every alert that was printed stands in the manager's store, with the bytes that matched.
+on_the_page() {
+  local tries=0 stored event
+  until stored=$(ask "events?q=node:demo-node&limit=500") && [ "$(grep -o '"id":"demo-node-' <<<"$stored" | wc -l)" -ge "$printed" ]; do
+    [ $((tries += 1)) -le $((patience * 20)) ] || { cat "$log" "$work/manager.log" >&2; fail "alerts are missing on the page"; }
+    sleep 0.05
+  done
+  event=$(ask "events?q=sid:21562&limit=1" | grep -o 'demo-node-[0-9]*-[0-9]*' | head -1)
+  ask "events/$event" | grep -q '"matches":\[{' || fail "the page does not have the bytes that matched"
 }
 
 attack_live() {  # NUMBER
@@ -244,22 +307,47 @@ from_capture() {
 
 # --- and so -------------------------------------------------------------------------------------
 
-seen=0
+# Until Ctrl-C; for a while if nobody can press it.
+stay() {
+  local until
+  [ -z "${DEMO_ONCE:-}" ] || return 0
+  trap 'say; exit 0' INT TERM HUP
+  if [ -t 0 ] || [ -t 1 ]; then
+    say "  It stays until you press Ctrl-C; attack the pod again and watch: ip netns exec $node_ns curl http://$pod:8080/…"
+    until=$((SECONDS + 86400))
+  else
+    say "  No terminal: it stays for ${DEMO_STAY:-300} s."
+    until=$((SECONDS + ${DEMO_STAY:-300}))
+  fi
+  while [ $SECONDS -lt $until ]; do
+    kill -0 "$watcher" 2>/dev/null || { cat "$log" >&2; fail "tapir watch ended"; }
+    sleep 0.5
+    show_new
+  done
+}
+
+seen=0 page=
 say "${bold}Tapir: a workload is attacked${off}"
 reason=$(obstacle)
 if [ -z "$reason" ]; then
   live
-  how="$(grep -iE 'packets' "$log" | tail -1)"
+  how=$(grep -iE 'packets' "$log" | tail -1) || how=   # the watch goes on
 else
   say "  Not live ($reason): the same attacks from a recording."
   from_capture
   how=
 fi
 say
-if [ "$seen" = ${#titles[@]} ]; then
-  say "${green}${bold}$seen of ${#titles[@]} attacks seen.${off} ${dim}$how${off}"
-  say "Nothing in the pod was changed. To see what a rule looks for: tapir rules explain 21562"
-else
+if [ "$seen" != ${#titles[@]} ]; then
   say "${red}${bold}$seen of ${#titles[@]} attacks seen.${off} ${dim}$how${off}"
   exit 1
+fi
+say "${green}${bold}$seen of ${#titles[@]} attacks seen.${off} ${dim}$how${off}"
+say "Nothing in the pod was changed. To see what a rule looks for: tapir rules explain 21562"
+if [ -n "$page" ]; then
+  say
+  say "${bold}The Alerts page${off}  $page/"
+  say "  token  $admin"
+  say "  Each alert has the bytes that matched, and its rule in words."
+  stay
 fi

@@ -2,7 +2,7 @@
 //!
 //! *How it fits*: the engine's workers [`offer`](SpoolHandle::offer) records to a bounded queue and never wait. One thread
 //! appends them to the spool ([`open`]). Each sink has a [courier](courier): a task that reads batches at the sink's own pace,
-//! delivers them, tries again, and keeps what was rejected in a dead-letter file.
+//! delivers them, tries again, and keeps what was rejected in a dead-letter file. The [beacon] tells the manager how the agent is.
 //!
 //! *Invariants*: 1. at least once: a record leaves the spool when the sink has acknowledged it; 2. its id is stable, so
 //! that a store keeps it once; 3. a sink that is slow or away holds up no other and no packet; 4. whatever is lost (queue
@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod beacon;
 mod clock;
 pub mod courier;
 mod error;

@@ -10,6 +10,7 @@ pub mod manager;
 pub mod otlp;
 mod stdout;
 mod syslog;
+mod visible;
 pub mod webhook;
 
 pub use file::{FileConfig, file};
@@ -17,6 +18,7 @@ pub use stdout::{lines_to, stdout};
 pub use syslog::{
     Facility, Severity, StructuredElement, SyslogConfig, SyslogFormatter, SyslogMessage, SyslogTransport, syslog,
 };
+pub use visible::Visible;
 
 use crate::record::Record;
 use crate::sink::Outcome;

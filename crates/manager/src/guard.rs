@@ -1,6 +1,7 @@
 //! What every request goes through: an id, a place among the requests at once, a time limit, a net under panics,
 //! and the headers that keep browsers safe.
 
+use crate::api;
 use crate::app::{App, State};
 use crate::problem::Problem;
 use axum::extract::Request;
@@ -23,7 +24,10 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
     let id = request_id(&request);
     let started = Instant::now();
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = match Arc::clone(&app.requests).try_acquire_owned() {
+    // A heartbeat may wait for news, and must not hold a place meanwhile; how many wait is bounded there.
+    let waits = request.uri().path() == api::HEARTBEAT;
+    let permit = if waits { Ok(None) } else { Arc::clone(&app.requests).try_acquire_owned().map(Some) };
+    let mut response = match permit {
         Ok(_permit) => inside(&app, request, next).await,
         Err(_) => Problem::busy("too many requests at once; try again in a moment").into_response(),
     };
@@ -43,7 +47,11 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
 
 async fn inside(app: &App, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let limit = if reads { app.config.limits.read } else { app.config.limits.write };
+    let limit = match (request.uri().path() == api::HEARTBEAT, reads) {
+        (true, _) => app.config.limits.write + api::MAX_WAIT,
+        (false, true) => app.config.limits.read,
+        (false, false) => app.config.limits.write,
+    };
     // A task of its own, so that a panic in it is an error here and not the end of the connection.
     let mut task = tokio::spawn(next.run(request));
     match tokio::time::timeout(limit, &mut task).await {

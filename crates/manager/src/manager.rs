@@ -27,18 +27,20 @@ pub struct Manager {
 impl Manager {
     /// Reads the data directory and the rules, and binds the address.
     pub async fn bind(config: Config, store: Arc<dyn EventStore>) -> Result<Self, ManagerError> {
-        let (auth, new_tokens) = Auth::new(&config)?;
         let pages = pages::Pages::open(config.pages.as_deref())?;
         let at = config.listen;
         let listen = |source| ManagerError::Listen { address: at, source };
         let listener = TcpListener::bind(at).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        // Last: tokens are shown once, and not by a start that fails.
+        let (auth, new_tokens) = Auth::new(&config)?;
         let (end, ending) = watch::channel(false);
         let app = Arc::new(App {
             auth,
             metrics: Metrics::new(),
             live: api::Live::new(),
             fleet: api::Fleet::new(config.limits.nodes),
+            orders: api::Orders::new(),
             rules: api::RuleList::load(&config.rules),
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             streams: Arc::new(Semaphore::new(config.limits.streams)),

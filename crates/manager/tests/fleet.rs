@@ -6,7 +6,12 @@ mod support;
 
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Mutex;
 use support::{Scratch, Served, event};
+use tapir_delivery::beacon::{self, Agent, Heartbeat, NewSuppressions, SinkReport};
+use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
+use tapir_event::quiet::Mode;
+use tokio::sync::Notify;
 
 async fn beat(served: &Served, body: &Value) -> support::Reply {
     let token = format!("Bearer {}", served.agent);
@@ -25,7 +30,7 @@ async fn heartbeats_become_nodes_inspections_and_sinks() {
             "node": node, "version": "0.1.0", "rules": 5, "packets": 100, "drops": { "ring": 1 }, "interfaces": ["cali1"],
             "sinks": [sink(10, state)], "inspections": inspections, "new_member": 1,
         });
-        assert_eq!(beat(&served, &body).await.ok(), json!({ "cut": 0 }));
+        assert_eq!(beat(&served, &body).await.ok()["cut"], 0);
     }
     let nodes = served.get("/api/v1/nodes").await.ok();
     assert_eq!((&nodes["items"][0]["name"], &nodes["items"][0]["alive"]), (&json!("a"), &json!(true)));
@@ -40,10 +45,10 @@ async fn heartbeats_become_nodes_inspections_and_sinks() {
     let sinks = served.get("/api/v1/sinks").await.ok();
     assert_eq!((&sinks["items"][0]["delivered"], &sinks["items"][0]["state"]), (&json!(20), &json!("refused")));
     let many: Vec<String> = (0..1_500).map(|n| format!("if{n}")).collect();
-    assert_eq!(beat(&served, &json!({ "node": "a", "interfaces": many })).await.ok(), json!({ "cut": 500 }));
+    assert_eq!(beat(&served, &json!({ "node": "a", "interfaces": many })).await.ok()["cut"], 500);
     beat(&served, &json!({ "node": "" })).await.problem(400);
     beat(&served, &json!({ "node": "a\nb" })).await.problem(400);
-    beat(&served, &json!({ "node": "x".repeat(300_000) })).await.problem(413);
+    beat(&served, &json!({ "node": "x".repeat(1_100_000) })).await.problem(413);
 }
 
 #[tokio::test]
@@ -51,9 +56,112 @@ async fn a_suppression_says_on_how_many_nodes_it_holds() {
     let served = Served::new().await;
     let new = json!({ "gid": 1, "sid": 5, "mode": "stop", "reason": "noise" });
     let id = served.post("/api/v1/tuning", &new).await.ok()["id"].clone();
-    beat(&served, &json!({ "node": "a", "suppressions_active": [id] })).await.ok();
-    beat(&served, &json!({ "node": "b" })).await.ok();
-    assert_eq!(served.get("/api/v1/tuning").await.ok()["items"][0]["active"], json!({ "nodes": 1, "of": 2 }));
+    let id = id.as_str().unwrap();
+    beat(&served, &json!({ "node": "a", "suppressions_active": [id], "quieted": { id: 7, "s-99": 1 } })).await.ok();
+    beat(&served, &json!({ "node": "b", "quieted": { id: 3 } })).await.ok();
+    let row = &served.get("/api/v1/tuning").await.ok()["items"][0];
+    assert_eq!((&row["active"], &row["dropped"]), (&json!({ "nodes": 1, "of": 2 }), &json!(10)));
+}
+
+#[tokio::test]
+async fn a_heartbeat_hears_of_suppressions_and_waits_for_news() {
+    let served = Served::new().await;
+    let first = beat(&served, &json!({ "node": "a" })).await.ok();
+    assert_eq!(first["suppressions"]["items"], json!([]));
+    let known = &first["suppressions"]["digest"];
+    assert_eq!(beat(&served, &json!({ "node": "a", "suppressions": known })).await.ok()["suppressions"], Value::Null);
+
+    let token = format!("Bearer {}", served.agent);
+    let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+    let body = json!({ "node": "a", "suppressions": known }).to_string();
+    let waits = served.call("POST", "/api/v1/heartbeat?wait=15", &headers, body.as_bytes());
+    let made = async {
+        // Whether the heartbeat waits already does not matter: it hears of it in either case.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let scope = json!({ "client": "10.0.0.1", "server": "shop/*" });
+        let new = json!({ "gid": 1, "sid": 5, "scope": scope, "mode": "limit", "limit": { "count": 1, "seconds": 60 },
+            "reason": "noise" });
+        served.post("/api/v1/tuning", &new).await.ok()["id"].clone()
+    };
+    let started = std::time::Instant::now();
+    let (heard, id) = tokio::join!(waits, made);
+    assert!(started.elapsed().as_secs() < 14, "it is told, not found when the wait is over");
+    let items = heard.ok()["suppressions"]["items"].clone();
+    let scope = json!({ "gid": 1, "sid": 5, "client": { "party": "10.0.0.1" }, "server": { "namespace": "shop" },
+        "namespace": null });
+    let mode = json!({ "limit": { "count": 1, "seconds": 60 } });
+    assert_eq!(items, json!([{ "id": id, "scope": scope, "mode": mode }]));
+    served.call("POST", "/api/v1/heartbeat?wait=31", &headers, body.as_bytes()).await.problem(400);
+}
+
+/// The agent's side of it, as a watch runs it.
+struct Listener {
+    heard: Mutex<NewSuppressions>,
+    applied: Notify,
+}
+
+impl Agent for Listener {
+    fn report(&self) -> Heartbeat {
+        let heard = self.heard.lock().unwrap();
+        let sink =
+            SinkReport { name: "siem".into(), kind: "syslog".into(), state: "ok".into(), ..SinkReport::default() };
+        Heartbeat {
+            node: "worker-3".into(),
+            version: "9.9".into(),
+            rule_set: "00ff".into(),
+            packets: 12,
+            drops: [("kernel_drops".to_owned(), 3)].into(),
+            interfaces: vec!["cali1".into()],
+            suppressions: heard.digest.clone(),
+            suppressions_active: heard.standing.iter().map(|one| one.id.clone()).collect(),
+            sinks: vec![sink],
+            ..Heartbeat::default()
+        }
+    }
+
+    fn suppress(&self, new: NewSuppressions) {
+        *self.heard.lock().unwrap() = new;
+        self.applied.notify_one();
+    }
+
+    fn applied(&self) -> &Notify {
+        &self.applied
+    }
+
+    fn say(&self, text: &str) {
+        panic!("{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_beacon_and_the_manager_understand_each_other() {
+    let served = Served::new().await;
+    let config = HttpConfig {
+        auth: Auth::Bearer(served.agent.clone()),
+        timeout: Some(beacon::PATIENCE),
+        allow_local: true,
+        ..HttpConfig::default()
+    };
+    let client = HttpClient::new(&format!("http://{}", served.at), &config).unwrap();
+    let listener = Listener { heard: Mutex::default(), applied: Notify::new() };
+    let story = async {
+        let new = json!({ "gid": 1, "sid": 5, "mode": "stop", "reason": "noise" });
+        let id = served.post("/api/v1/tuning", &new).await.ok()["id"].clone();
+        let path = format!("/api/v1/tuning/{}", id.as_str().unwrap());
+        while served.get(&path).await.ok()["active"] != json!({ "nodes": 1, "of": 1 }) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(listener.heard.lock().unwrap().standing[0].mode, Mode::Stop);
+        let node = served.get("/api/v1/nodes").await.ok()["items"][0].clone();
+        let told = [&node["name"], &node["version"], &node["rule_set"], &node["drops"], &node["interfaces"]];
+        let expected = [json!("worker-3"), json!("9.9"), json!("00ff"), json!({ "kernel_drops": 3 }), json!(["cali1"])];
+        assert_eq!(told.map(Clone::clone), expected);
+        assert_eq!(served.get("/api/v1/sinks").await.ok()["items"][0]["name"], "siem");
+    };
+    tokio::select! {
+        () = beacon::run(client, &listener) => {}
+        done = tokio::time::timeout(support::PATIENCE, story) => done.expect("in time"),
+    }
 }
 
 #[tokio::test]

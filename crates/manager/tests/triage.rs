@@ -336,3 +336,24 @@ async fn views_are_replaced_as_a_list() {
     assert_eq!(views, json!([{ "name": "b", "url": "?q=sid:3", "shared": false, "owner": "admin" }]));
     served.send("PUT", "/api/v1/views", &json!([{ "name": "", "url": "" }])).await.problem(400);
 }
+
+#[tokio::test]
+async fn what_is_dismissed_again_and_again_is_suggested_until_it_is_quiet() {
+    let served = Served::new().await;
+    for round in 1..=3 {
+        served.ingest(&[event(round, 100, "203.0.113.7", 10 + round as i64)]).await.ok();
+        let list = served.get("/api/v1/groups?from=now-60d&status=all").await.ok();
+        let group = id(&list["items"][0]);
+        let none = served.get("/api/v1/tuning/suggestions").await.ok();
+        assert_eq!(none["items"], json!([]), "{round}");
+        let action = json!({ "ids": [group], "action": "dismiss", "reason": "expected" });
+        served.post("/api/v1/groups/actions", &action).await.ok();
+    }
+    let found = served.get("/api/v1/tuning/suggestions").await.ok();
+    let row = &found["items"][0];
+    assert_eq!((&row["times"], &row["people"], &row["group"]["sid"]), (&json!(3), &json!(1), &json!(100)));
+    assert_eq!(row["reasons"], json!({ "expected": 3 }));
+    let new = json!({ "gid": 1, "sid": 100, "mode": "hide", "reason": "authorised scanner" });
+    served.post("/api/v1/tuning", &new).await.ok();
+    assert_eq!(served.get("/api/v1/tuning/suggestions").await.ok()["items"], json!([]));
+}

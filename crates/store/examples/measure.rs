@@ -1,22 +1,31 @@
-//! What the embedded store costs: `cargo run --release -p tapir-store --example measure -- EVENTS [DIRECTORY]`.
+//! What the embedded store costs: `cargo run --release -p tapir-store --example measure -- EVENTS [DIRECTORY [keep]]`.
 //!
 //! Events of 4,000 rules, 60 namespaces and 60,000 groups with a skew (a few groups have most events), documents of
-//! about 1.2 KB, batches of 5,000 from four senders. Prints one line per figure.
+//! about 1.2 KB, batches of 5,000 from four senders. Prints one line per figure. With `keep`, the store stays as
+//! DIRECTORY/events.db for a manager to serve, and nothing is removed from it.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a tool for developers")]
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tapir_event::*;
 use tapir_packet::Timestamp;
 use tapir_query::{Dialect, Field, parse};
 use tapir_store::*;
 
-const NOW: i64 = 1_795_780_800_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400 * SECOND;
 const GROUPS: u64 = 60_000;
+
+/// The wall clock at the start.
+fn now() -> i64 {
+    static NOW: OnceLock<i64> = OnceLock::new();
+    *NOW.get_or_init(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        i64::try_from(since.as_nanos()).unwrap()
+    })
+}
 
 struct Dice(u64);
 
@@ -65,7 +74,7 @@ fn event(dice: &mut Dice, place: u64, count: u64) -> SecurityEvent {
         service: format!("service-{service}"),
         labels: [("app".to_owned(), format!("service-{service}"))].into(),
     };
-    let time = NOW - (30 * DAY / count as i64) * (count - place) as i64;
+    let time = now() - (30 * DAY / count as i64) * (count - place) as i64;
     SecurityEvent {
         id: EventId { node: format!("worker-{}", place % 20).into(), boot: 3, seq: place / 20 + 1 },
         time: Timestamp(time),
@@ -177,7 +186,12 @@ fn ms(time: Duration) -> f64 {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
-    let directory = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from).join("tapir-store-measure");
+    let place = arguments.next();
+    let keep = arguments.next().as_deref() == Some("keep");
+    let directory = match place {
+        Some(place) if keep => PathBuf::from(place),
+        place => place.map_or_else(std::env::temp_dir, PathBuf::from).join("tapir-store-measure"),
+    };
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
     let config = SqliteConfig { cache_mib: 64, ..SqliteConfig::new(directory.join("events.db")) };
@@ -206,7 +220,7 @@ fn main() {
                     loop {
                         let batch = queue.lock().unwrap().pop();
                         let Some(batch) = batch else { return };
-                        let outcome = wait(store.ingest(batch, Timestamp(NOW)));
+                        let outcome = wait(store.ingest(batch, Timestamp(now())));
                         assert!(outcome.rejected.is_empty() && outcome.duplicates == 0);
                     }
                 });
@@ -228,7 +242,7 @@ fn main() {
     let health = wait(store.health());
     println!("groups: {}, file: {} bytes an event", health.groups, health.bytes / count);
 
-    let filter = |text: &str| Filter { query: parse(text, Dialect::Tapir).unwrap(), ..Filter::all(Timestamp(NOW)) };
+    let filter = |text: &str| Filter { query: parse(text, Dialect::Tapir).unwrap(), ..Filter::all(Timestamp(now())) };
     let page = |total| PageRequest { limit: 100, cursor: None, total };
     for (name, query, from) in [
         ("all", "", None),
@@ -241,7 +255,7 @@ fn main() {
         ("protocol:tcp service:http", "protocol:tcp service:http", None),
     ] {
         let mut filter = filter(query);
-        filter.from = from.map(|days| Timestamp(NOW - days * DAY));
+        filter.from = from.map(|days| Timestamp(now() - days * DAY));
         let groups =
             timed(&format!("groups, {name}"), || wait(store.groups(filter.clone(), GroupSort::LastSeen, page(false))));
         println!("    {} rows, partial {:?}", groups.items.len(), groups.partial);
@@ -260,7 +274,7 @@ fn main() {
     timed("breakdown of the busiest group", || wait(store.breakdown(busiest.id)));
     let ids: Vec<GroupId> = groups.items.iter().map(|group| group.id).collect();
     timed("sparklines of 100 groups, a day", || {
-        wait(store.sparklines(ids.clone(), Timestamp(NOW - DAY), Timestamp(NOW), 24))
+        wait(store.sparklines(ids.clone(), Timestamp(now() - DAY), Timestamp(now()), 24))
     });
     let scope = |sid, client: Side| Scope { gid: Some(1), sid, client, ..Scope::default() };
     let scopes = vec![
@@ -268,7 +282,8 @@ fn main() {
         scope(Some(busiest.sid), Side::Any),
         Scope { namespace: Some("team-7".into()), ..Scope::default() },
     ];
-    let preview = timed("preview of three scopes, 30 days", || wait(store.preview(scopes.clone(), 30, Timestamp(NOW))));
+    let preview =
+        timed("preview of three scopes, 30 days", || wait(store.preview(scopes.clone(), 30, Timestamp(now()))));
     for preview in preview {
         println!(
             "    would hide {}, leave {}, {} shapes",
@@ -278,7 +293,7 @@ fn main() {
     timed("histogram, 30 days", || wait(store.histogram(filter(""), 60)));
     timed("histogram, a namespace", || wait(store.histogram(filter("ns:team-7"), 60)));
     let mut day = filter("");
-    day.from = Some(Timestamp(NOW - DAY));
+    day.from = Some(Timestamp(now() - DAY));
     timed("histogram, a day in 96 parts", || wait(store.histogram(day.clone(), 96)));
     let (facets, partial) = timed("facets of severity, namespace, protocol, a day", || {
         wait(store.facets(day.clone(), vec![Field::Severity, Field::Namespace, Field::Protocol]))
@@ -287,8 +302,11 @@ fn main() {
     timed("top rules", || {
         wait(store.top(TopRequest { filter: filter(""), field: Field::Sid, prefix: String::new(), limit: 50 }))
     });
+    if keep {
+        return;
+    }
     timed("step of retention by size", || {
-        wait(store.retain(RetentionPolicy { max_bytes: 1, ..RetentionPolicy::default() }, Timestamp(NOW)))
+        wait(store.retain(RetentionPolicy { max_bytes: 1, ..RetentionPolicy::default() }, Timestamp(now())))
     });
     drop(store);
     let _ = std::fs::remove_dir_all(&directory);

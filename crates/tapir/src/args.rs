@@ -220,6 +220,9 @@ pub struct WatchArgs {
     /// Interfaces.
     #[arg(required = true, value_name = "IFACE")]
     pub interfaces: Vec<String>,
+    /// The interfaces are in this network namespace: a name of `ip netns`, or a path such as /proc/PID/ns/net.
+    #[arg(long, value_name = "NAME|PATH")]
+    pub netns: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub rule_args: RuleArgs,

@@ -2,17 +2,22 @@
 //!
 //! The capture loop only offers; a thread of its own runs the sinks.
 
+use crate::agent::LocalAgent;
 use crate::message::Messages;
-use crate::sinks::DeliveryTable;
+use crate::sinks::{ConfiguredSink, DeliveryTable};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tapir_delivery::beacon::{self, SinkReport};
 use tapir_delivery::courier::{self, Courier, CourierConfig, DeadLetterConfig, SinkStats};
 use tapir_delivery::{NewRecord, QueueConfig, SpoolHandle, SpoolThread, SystemClock, queue};
 use tapir_event::SecurityEvent;
 
 /// How long the end waits for sinks that are away; what is left is delivered after the next start.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// How often the agent hears how its sinks are.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the thread of the sinks is told.
 type Orders = tokio::sync::watch::Sender<Order>;
@@ -34,9 +39,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Opens the spool and starts the sinks.
-    pub fn start(table: &DeliveryTable, node: &str, messages: &Messages) -> Result<Self, String> {
+    /// Opens the spool and starts the sinks. If one of them is a manager, it hears of `agent`.
+    pub fn start(
+        table: &DeliveryTable,
+        node: &str,
+        agent: &Arc<LocalAgent>,
+        messages: &Messages,
+    ) -> Result<Self, String> {
         let sinks = table.sinks()?;
+        let manager = table.manager()?;
         let clock = Arc::new(SystemClock::default());
         let opened = tapir_delivery::open(&table.spool, node, table.spool_config()?, clock).map_err(text)?;
         let recovery = &opened.recovery;
@@ -47,7 +58,7 @@ impl Delivery {
             ));
         }
         for name in opened.spool.sinks() {
-            if !sinks.iter().any(|(known, _)| *known == name) {
+            if !sinks.iter().any(|known| known.name == name) {
                 messages.info(&format!("sink {name} is no longer configured; its place in the spool is given up"));
                 opened.spool.forget(&name).map_err(text)?;
             }
@@ -58,30 +69,40 @@ impl Delivery {
             .build()
             .map_err(|error| format!("cannot start the sinks: {error}"))?;
         let dead = DeadLetterConfig::new(table.spool.join("dead-letters"));
-        let couriers: Result<Vec<(String, Courier)>, String> = runtime.block_on(async {
-            sinks
-                .into_iter()
-                .map(|(name, sink)| {
-                    let config = CourierConfig::new(&name, dead.clone());
-                    courier::start(&opened.spool, config, sink).map(|courier| (name, courier)).map_err(text)
-                })
-                .collect()
+        let (handle, spool) = queue::start(opened.writer, QueueConfig::default()).map_err(text)?;
+        let couriers: Result<Vec<Served>, String> = runtime.block_on(async {
+            let start = |ConfiguredSink { name, kind, sink, linger }| {
+                let config = CourierConfig { linger, ..CourierConfig::new(&name, dead.clone()) };
+                let courier = courier::start(&opened.spool, config, sink).map_err(text)?;
+                Ok(Served { name, kind, courier })
+            };
+            sinks.into_iter().map(start).collect()
         });
         let couriers = couriers?;
+        let (agent, queue) = (Arc::clone(agent), handle.clone());
         let run = async move {
+            let speaker = Arc::clone(&agent);
+            let beacon = tokio::spawn(async move {
+                if let Some(manager) = manager {
+                    beacon::run(manager, &*speaker).await;
+                }
+            });
+            let mut looks = tokio::time::interval(LOOK);
             loop {
                 match *told.borrow_and_update() {
                     Order::Go => {}
-                    Order::Reopen(_) => couriers.iter().for_each(|(_, courier)| courier.reopen()),
+                    Order::Reopen(_) => couriers.iter().for_each(|one| one.courier.reopen()),
                     Order::End => break,
                 }
-                if told.changed().await.is_err() {
-                    break;
+                tokio::select! {
+                    changed = told.changed() => if changed.is_err() { break },
+                    _ = looks.tick() => agent.set_delivery(couriers.iter().map(Served::report).collect(), refused(&queue)),
                 }
             }
+            beacon.abort();
             let ends = couriers
                 .into_iter()
-                .map(|(name, courier)| tokio::spawn(async move { (name, courier.shutdown(DRAIN).await) }));
+                .map(|one| tokio::spawn(async move { (one.name, one.courier.shutdown(DRAIN).await) }));
             let mut stats = Vec::new();
             for end in ends.collect::<Vec<_>>() {
                 stats.extend(end.await);
@@ -92,7 +113,6 @@ impl Delivery {
             .name("tapir-sinks".into())
             .spawn(move || runtime.block_on(run))
             .map_err(|error| format!("cannot start the sinks: {error}"))?;
-        let (handle, spool) = queue::start(opened.writer, QueueConfig::default()).map_err(text)?;
         Ok(Self { handle, spool, orders, sinks: thread, reopened: 0 })
     }
 
@@ -113,8 +133,7 @@ impl Delivery {
     pub fn finish(self, messages: &Messages) {
         self.spool.close(DRAIN);
         self.orders.send_replace(Order::End);
-        let queue = self.handle.stats();
-        let refused = queue.refused_full + queue.refused_large + queue.refused_closed + queue.given_up;
+        let refused = refused(&self.handle);
         if refused > 0 {
             messages.warning(&format!("{refused} events were lost before the spool: it was full, or the disk was"));
         }
@@ -126,6 +145,25 @@ impl Delivery {
             tell(&name, &stats, messages);
         }
     }
+}
+
+/// A sink that is served.
+struct Served {
+    name: String,
+    kind: &'static str,
+    courier: Courier,
+}
+
+impl Served {
+    fn report(&self) -> SinkReport {
+        SinkReport::new(&self.name, self.kind, &self.courier.stats())
+    }
+}
+
+/// Events that did not get into the spool.
+fn refused(handle: &SpoolHandle) -> u64 {
+    let queue = handle.stats();
+    queue.refused_full + queue.refused_large + queue.refused_closed + queue.given_up
 }
 
 fn tell(name: &str, stats: &SinkStats, messages: &Messages) {

@@ -1,5 +1,6 @@
 //! `tapir`: the command line. Parses arguments and calls in; the work is in the libraries.
 
+mod agent;
 mod args;
 mod delivery;
 mod explain;

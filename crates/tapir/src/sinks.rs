@@ -4,13 +4,14 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tapir_delivery::beacon;
 use tapir_delivery::sinks::elastic::{ElasticConfig, ElasticSink, Layout, Retention};
-use tapir_delivery::sinks::http::{Auth, HttpConfig};
+use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
 use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
 use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
 use tapir_delivery::sinks::{
-    self, FileConfig, Severity, StructuredElement, SyslogConfig, SyslogMessage, SyslogTransport,
+    self, FileConfig, Severity, StructuredElement, SyslogConfig, SyslogMessage, SyslogTransport, Visible,
 };
 use tapir_delivery::{Record, Sink, SpoolConfig, SyncPolicy, TlsConfig};
 use tapir_event::{CalicoWords, Format, Level, SecurityEvent, Style};
@@ -49,6 +50,9 @@ pub struct SinkTable {
     webhook: Option<WebhookTable>,
     otlp: Option<OtlpTable>,
     manager: Option<ManagerTable>,
+    /// It gets events that a suppression hides, too. The manager always does.
+    #[serde(default)]
+    suppressed: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -146,8 +150,21 @@ struct TlsTable {
     server_name: Option<String>,
 }
 
-/// A sink with its name.
-pub type NamedSink = (String, Box<dyn Sink>);
+/// A sink as configured.
+pub struct ConfiguredSink {
+    /// Its name.
+    pub name: String,
+    /// What it is: the name of its table.
+    pub kind: &'static str,
+    /// The sink.
+    pub sink: Box<dyn Sink>,
+    /// How long a batch that is not full waits for more.
+    pub linger: Duration,
+}
+
+/// Nobody waits at a SIEM; on the page somebody does.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_PAGE: Duration = Duration::from_millis(50);
 
 impl DeliveryTable {
     /// Sizes and ages of the spool.
@@ -189,31 +206,38 @@ impl DeliveryTable {
     }
 
     /// Makes the sinks, in the order of the file.
-    pub fn sinks(&self) -> Result<Vec<NamedSink>, String> {
+    pub fn sinks(&self) -> Result<Vec<ConfiguredSink>, String> {
         let style = self.style()?;
         self.sink
             .iter()
-            .map(|table| match table.make(&style) {
-                Ok(sink) => Ok((table.name.clone(), sink)),
-                Err(why) => Err(format!("sink \"{}\": {why}", table.name)),
-            })
+            .map(|table| table.make(&style).map_err(|why| format!("sink \"{}\": {why}", table.name)))
             .collect()
+    }
+
+    /// A client of the first manager among the sinks: it hears of this node, and says what is suppressed.
+    pub fn manager(&self) -> Result<Option<HttpClient>, String> {
+        let first = self.sink.iter().find_map(|table| table.manager.as_ref().map(|manager| (&table.name, manager)));
+        let Some((name, manager)) = first else { return Ok(None) };
+        manager.client().map(Some).map_err(|why| format!("sink \"{name}\": {why}"))
     }
 }
 
 impl SinkTable {
-    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
+    fn make(&self, style: &Style) -> Result<ConfiguredSink, String> {
         let mut made = Vec::new();
-        made.extend(self.file.as_ref().map(|table| table.make(style)));
-        made.extend(self.syslog.as_ref().map(|table| table.make(style)));
-        made.extend(self.elasticsearch.as_ref().map(|table| table.make(style)));
-        made.extend(self.webhook.as_ref().map(|table| table.make(style)));
-        made.extend(self.otlp.as_ref().map(|table| table.make(style)));
-        made.extend(self.manager.as_ref().map(ManagerTable::make));
-        match (made.pop(), made.is_empty()) {
-            (Some(sink), true) => sink,
-            _ => Err("give it one of the tables file, syslog, elasticsearch, webhook, otlp, manager".to_owned()),
-        }
+        made.extend(self.file.as_ref().map(|table| ("file", table.make(style))));
+        made.extend(self.syslog.as_ref().map(|table| ("syslog", table.make(style))));
+        made.extend(self.elasticsearch.as_ref().map(|table| ("elasticsearch", table.make(style))));
+        made.extend(self.webhook.as_ref().map(|table| ("webhook", table.make(style))));
+        made.extend(self.otlp.as_ref().map(|table| ("otlp", table.make(style))));
+        made.extend(self.manager.as_ref().map(|table| ("manager", table.make())));
+        let (Some((kind, sink)), true) = (made.pop(), made.is_empty()) else {
+            return Err("give it one of the tables file, syslog, elasticsearch, webhook, otlp, manager".to_owned());
+        };
+        let is_page = kind == "manager";
+        let sink = if is_page || self.suppressed { sink? } else { Box::new(Visible::new(sink?)) };
+        let linger = if is_page { LINGER_PAGE } else { LINGER };
+        Ok(ConfiguredSink { name: self.name.clone(), kind, sink, linger })
     }
 }
 
@@ -340,6 +364,15 @@ impl ManagerTable {
         let sink = ManagerSink::new(&self.url, secret(&self.token_file)?, self.http.config()?);
         Ok(Box::new(sink.map_err(|error| error.to_string())?))
     }
+
+    /// For the beacon, which waits longer than a sink.
+    fn client(&self) -> Result<HttpClient, String> {
+        let config = self.http.config()?;
+        let timeout = config.timeout.unwrap_or_default().max(beacon::PATIENCE);
+        let auth = Auth::Bearer(secret(&self.token_file)?);
+        let config = HttpConfig { auth, timeout: Some(timeout), ..config };
+        HttpClient::new(&self.url, &config).map_err(|error| error.to_string())
+    }
 }
 
 impl HttpTable {
@@ -386,7 +419,7 @@ mod tests {
     fn sinks(text: &str) -> Result<Vec<String>, String> {
         let table: DeliveryTable = toml::from_str(text).map_err(|error| error.to_string())?;
         table.spool_config()?;
-        table.sinks().map(|sinks| sinks.into_iter().map(|(name, _)| name).collect())
+        table.sinks().map(|sinks| sinks.into_iter().map(|one| one.name).collect())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One ring over all interfaces. An interface that goes down, is deleted or comes back (with a new
 //! index) is reported and followed by name.
 
+use crate::agent::{Link, LocalAgent};
 use crate::args::WatchArgs;
 use crate::delivery::Delivery;
 use crate::identity::{Identity, host_name, wall_clock};
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, Ring, RingConfig, Source};
+use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source};
 use tapir_engine::{EngineConfig, EventSink, Worker};
 use tapir_event::SecurityEvent;
 use tapir_pcap::{Precision, Writer};
@@ -28,7 +29,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Runs the command; the value is the exit code.
 pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     let settings = settings::resolve(&args.rule_args, &[], Some(&args.output))?;
-    let mut link_watch = InterfaceWatch::open().map_err(capture_error)?;
+    let place = Place::new(args)?;
+    let mut link_watch = place.open(InterfaceWatch::open)?;
     let mut indexes: BTreeMap<u32, Arc<str>> = BTreeMap::new();
     for name in &args.interfaces {
         let index = link_watch.index(name).ok_or_else(|| no_such_interface(name, &link_watch))?;
@@ -41,7 +43,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     let blocks = args.ring_mib.max(1);
     let ring_config = RingConfig { block_size: 1 << 20, block_count: blocks, ..RingConfig::default() };
     let source = Source::Interfaces(indexes.keys().copied().collect());
-    let mut ring = Ring::open(&ring_config, source).map_err(capture_error)?;
+    let mut ring = place.open(|| Ring::open(&ring_config, source))?;
     let stop = stop_flag()?;
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&reload))
@@ -63,10 +65,13 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     let delivery = match &settings.delivery {
         Some(table) => {
             let node = table.node.clone().unwrap_or_else(host_name);
-            Some(Delivery::start(table, &node, messages)?)
+            let agent = LocalAgent::new(&node);
+            let delivery = Delivery::start(table, &node, &agent, messages)?;
+            Some((delivery, Link::new(agent)))
         }
         None => None,
     };
+    let (delivery, mut link) = delivery.unzip();
     let mut out = Fan { writer, delivery, evidence: args.output.evidence };
     messages.info(&format!("watching {}; Ctrl-C ends", args.interfaces.join(", ")));
     if let Some(path) = &args.ready_file {
@@ -82,6 +87,11 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
             }
         }
         follow(&mut link_watch, args, &mut indexes, &mut ring, messages)?;
+        if let Some(link) = &mut link {
+            for text in link.meet(&mut worker, &mut ring, indexes.values().map(|name| &**name)) {
+                messages.info(&text);
+            }
+        }
         let block = ring.next_block(TICK).map_err(|error| format!("capture failed: {error}"))?;
         let Some(block) = block else {
             worker.idle(wall_clock(), &mut out);
@@ -112,7 +122,24 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     finish(args, &mut writer, &mut worker, &mut ring, number, messages)
 }
 
-/// Both ways out: standard output, and the spool.
+/// Where the interfaces are: here, or in another network namespace.
+struct Place(Option<NetworkNamespace>);
+
+impl Place {
+    fn new(args: &WatchArgs) -> Result<Self, String> {
+        args.netns.as_deref().map(NetworkNamespace::open).transpose().map(Self).map_err(capture_error)
+    }
+
+    fn open<T: Send>(&self, open: impl FnOnce() -> Result<T, CaptureError> + Send) -> Result<T, String> {
+        match &self.0 {
+            Some(namespace) => namespace.within(open),
+            None => open(),
+        }
+        .map_err(capture_error)
+    }
+}
+
+/// Both ways out: standard output, and the spool. What a suppression hides goes to the spool only.
 struct Fan<W: Write> {
     writer: AlertWriter<W>,
     delivery: Option<Delivery>,
@@ -125,6 +152,9 @@ impl<W: Write> EventSink for Fan<W> {
         if let Some(delivery) = &self.delivery {
             event.observed = wall_clock();
             delivery.offer(&event);
+        }
+        if event.suppressed_by.is_some() {
+            return;
         }
         if !self.evidence {
             event.evidence = None;

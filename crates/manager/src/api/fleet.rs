@@ -1,24 +1,27 @@
 //! Agents as their heartbeats show them: nodes, inspections, sinks. In memory: a restart knows them again within a
 //! heartbeat.
 //!
-//! *Limits*: [`crate::Limits::nodes`], 256 KiB a heartbeat, and the most of each list below; what is beyond is cut and
+//! *Limits*: [`crate::Limits::nodes`], 1 MiB a heartbeat, and the most of each list below; what is beyond is cut and
 //! the heartbeat's answer says so. A node is alive for two minutes after a heartbeat and forgotten after a day.
 
+use super::orders::MAX_WAIT;
 use super::stats::field;
 use crate::app::{State, now};
-use crate::problem::{Answer, Body, Problem};
+use crate::problem::{Answer, Body, Params, Problem};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tapir_event::quiet::Standing;
 use tapir_event::rfc3339;
 use tapir_packet::Timestamp;
 use tapir_store::{Filter, TopRequest};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Longest heartbeat, bytes.
-pub(super) const MAX_HEARTBEAT: usize = 256 << 10;
+pub(super) const MAX_HEARTBEAT: usize = 1 << 20;
 const MAX_INTERFACES: usize = 1_000;
 const MAX_INSPECTIONS: usize = 1_000;
 const MAX_SUPPRESSIONS: usize = 10_000;
@@ -116,8 +119,12 @@ pub(super) struct Heartbeat {
     endpoints: u64,
     /// Interfaces that it listens on.
     interfaces: Vec<String>,
+    /// Name of the list of suppressions that it applies, as the answer to a heartbeat has it.
+    suppressions: String,
     /// Suppressions that it applies.
     suppressions_active: Vec<String>,
+    /// Events that it has dropped for suppressions that limit or stop, since its start.
+    quieted: BTreeMap<String, u64>,
     /// Its sinks.
     sinks: Vec<Sink>,
     /// Its inspections.
@@ -149,9 +156,11 @@ impl Fleet {
         self.count(|_| true)
     }
 
-    /// Nodes alive that apply a suppression, and nodes known.
-    pub(super) fn applying(&self, suppression: &str) -> (usize, usize) {
-        self.count(|beat| beat.suppressions_active.iter().any(|id| id == suppression))
+    /// Nodes alive that apply a suppression, nodes known, and the events that they have dropped for it.
+    pub(super) fn applying(&self, suppression: &str) -> (usize, usize, u64) {
+        let (active, of) = self.count(|beat| beat.suppressions_active.iter().any(|id| id == suppression));
+        let dropped = |node: &Node| node.beat.quieted.get(suppression).copied().unwrap_or(0);
+        (active, of, self.lock().values().map(dropped).fold(0, u64::saturating_add))
     }
 
     fn count(&self, counts: impl Fn(&Heartbeat) -> bool) -> (usize, usize) {
@@ -186,14 +195,48 @@ fn is_alive(node: &Node, now: Timestamp) -> bool {
 pub(super) struct Beaten {
     /// Members of lists that were left out because the lists were too long.
     cut: usize,
+    /// Suppressions to apply from now on, if they are not those that the heartbeat names.
+    suppressions: Option<Told>,
+    /// Too many nodes wait already: come again after so many seconds.
+    pause: Option<u64>,
 }
 
-/// Takes an agent's heartbeat.
-#[utoipa::path(post, path = "/heartbeat", tag = "agents", request_body = Heartbeat,
+/// Suppressions for a node.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Told {
+    /// Name of the list, to be given in the next heartbeat.
+    digest: String,
+    /// Oldest first: `id`, `scope`, `mode`, `expires` in nanoseconds since 1970.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Standing>,
+}
+
+/// How long it may take.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Waits {
+    /// Seconds to wait for other suppressions than those that the heartbeat names, 0 to 30.
+    wait: u64,
+}
+
+/// A node that could not be kept waiting comes again after this time.
+const PAUSE: u64 = 10;
+
+/// Takes an agent's heartbeat, and tells it which suppressions to apply.
+#[utoipa::path(post, path = "/heartbeat", tag = "agents", params(Waits), request_body = Heartbeat,
     responses((status = 200, body = Beaten), (status = 400, body = Problem)))]
-pub(super) async fn heartbeat(state: State, Body(mut beat): Body<Heartbeat>) -> Answer<Json<Beaten>> {
+pub(super) async fn heartbeat(
+    state: State,
+    Params(params): Params<Waits>,
+    Body(mut beat): Body<Heartbeat>,
+) -> Answer<Json<Beaten>> {
     if !(1..=253).contains(&beat.node.len()) || beat.node.chars().any(char::is_control) {
         return Err(Problem::bad_request("`node` is a name of 1 to 253 bytes without control characters"));
+    }
+    let wait = Duration::from_secs(params.wait);
+    if wait > MAX_WAIT {
+        return Err(Problem::bad_request(format!("`wait` is at most {} seconds", MAX_WAIT.as_secs())));
     }
     let before = size(&beat);
     beat.interfaces.truncate(MAX_INTERFACES);
@@ -203,14 +246,20 @@ pub(super) async fn heartbeat(state: State, Body(mut beat): Body<Heartbeat>) -> 
     while beat.drops.len() > MAX_REASONS {
         beat.drops.pop_last();
     }
+    while beat.quieted.len() > MAX_SUPPRESSIONS {
+        beat.quieted.pop_last();
+    }
     let cut = before - size(&beat);
+    let known = beat.suppressions.clone();
     state.fleet.beat(beat, now())?;
-    Ok(Json(Beaten { cut }))
+    let (list, refused) = state.orders.other_than(&state, &known, wait).await?;
+    let suppressions = list.map(|list| Told { digest: list.digest.clone(), items: list.items.clone() });
+    Ok(Json(Beaten { cut, suppressions, pause: refused.then_some(PAUSE) }))
 }
 
 fn size(beat: &Heartbeat) -> usize {
     let lists = beat.interfaces.len() + beat.suppressions_active.len() + beat.sinks.len();
-    lists + beat.inspections.len() + beat.drops.len()
+    lists + beat.inspections.len() + beat.drops.len() + beat.quieted.len()
 }
 
 /// A node.

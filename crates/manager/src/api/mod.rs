@@ -16,6 +16,7 @@ mod group_form;
 mod groups;
 mod health;
 mod ingest;
+mod orders;
 mod packed;
 mod pcap;
 mod related;
@@ -23,6 +24,7 @@ mod rules;
 mod session;
 mod stats;
 mod stream;
+mod suggestions;
 mod suppression_form;
 mod tuning;
 mod views;
@@ -40,6 +42,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use fleet::Fleet;
+pub(crate) use orders::{MAX_WAIT, Orders};
 pub(crate) use rules::RuleList;
 pub(crate) use stream::Live;
 
@@ -51,6 +54,9 @@ pub(crate) use stream::Live;
     license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
 struct Head;
+
+/// The call that may wait.
+pub(crate) const HEARTBEAT: &str = "/api/v1/heartbeat";
 
 type Routes = OpenApiRouter<Arc<App>>;
 
@@ -81,6 +87,7 @@ fn people() -> Routes {
         .routes(routes!(tuning::list, tuning::add))
         .routes(routes!(tuning::one, tuning::change, tuning::remove))
         .routes(routes!(tuning::preview))
+        .routes(routes!(suggestions::suggestions))
         .routes(routes!(exceptions::list, exceptions::add))
         .routes(routes!(exceptions::remove))
         .routes(routes!(views::list, views::replace))

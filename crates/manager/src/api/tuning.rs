@@ -28,8 +28,9 @@ pub(super) struct Suppressions {
 
 fn row(app: &App, suppression: Suppression) -> SuppressionRow {
     let mut row = SuppressionRow::new(suppression);
-    let (nodes, of) = app.fleet.applying(row.id());
+    let (nodes, of, dropped) = app.fleet.applying(row.id());
     row.active = Active { nodes, of };
+    row.dropped = dropped;
     row.msg = row.rule().and_then(|(gid, sid)| app.rules.message(gid, sid));
     row
 }
@@ -98,11 +99,17 @@ pub(super) async fn add(state: State, caller: Caller, Body(body): Body<NewRow>) 
         shown: body.numbers.map(Into::into),
     };
     let made = state.store.suppress(new, by).await?;
-    state.live.changed();
+    told(&state).await;
     let row = row(&state, made);
     let headers =
         [(header::LOCATION, format!("/api/v1/tuning/{}", row.id())), (header::ETAG, format!("\"{}\"", row.version))];
     Ok((StatusCode::CREATED, headers, Json(row)))
+}
+
+/// Pages and nodes are told.
+async fn told(app: &App) {
+    app.live.changed();
+    app.orders.changed(app).await;
 }
 
 fn reason(text: &str) -> Answer<String> {
@@ -171,7 +178,7 @@ pub(super) async fn change(
         if_version: if_match(&headers)?.or(body.version),
     };
     let changed = state.store.change_suppression(id, change, by).await?;
-    state.live.changed();
+    told(&state).await;
     let row = row(&state, changed);
     Ok(([(header::ETAG, format!("\"{}\"", row.version))], Json(row)))
 }
@@ -196,7 +203,7 @@ pub(super) async fn remove(
 ) -> Answer<StatusCode> {
     let by = caller.tune()?;
     state.store.remove_suppression(id, params.reveal, by).await?;
-    state.live.changed();
+    told(&state).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

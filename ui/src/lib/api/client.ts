@@ -149,6 +149,7 @@ export const api = {
 
   preview: (group: string, days = 30) => json<T.Preview>('POST', 'tuning/preview', { group, days }),
   tuning: () => get<T.Page<T.Suppression> | T.Suppression[]>('tuning').then(listed),
+  suggestions: () => get<T.Suggestions>('tuning/suggestions'),
   quiet: (rule: T.NewSuppression) => json<T.Suppression>('POST', 'tuning', rule),
   changeTuning: (rule: T.Suppression, change: Partial<T.NewSuppression>) =>
     json<T.Suppression>('PATCH', `tuning/${id(rule.id)}`, change, ifMatch(rule.version)),

@@ -373,9 +373,25 @@ export interface Suppression extends NewSuppression {
   created: string;
   silenced: number;
   silenced_last: string | null;
+  /** Dropped by nodes (limit, stop) since their starts; not among the silenced. */
+  dropped: number;
   active: { nodes: number; of: number };
   yaml: string;
   version?: number;
+}
+
+/** A group that people have dismissed again and again. */
+export interface Suggestion {
+  group: Group;
+  times: number;
+  people: number;
+  reasons: Record<string, number>;
+}
+
+export interface Suggestions {
+  items: Suggestion[];
+  days: number;
+  partial: boolean;
 }
 
 export interface AlertException {

@@ -1,0 +1,162 @@
+//! What a watch says of itself to the manager, and the suppressions that it hears: between the capture loop and the
+//! [beacon](tapir_delivery::beacon), which runs on the sinks' thread.
+//!
+//! Both sides meet about once a second under a lock that is held for the copying of a few numbers; between these times the
+//! capture loop looks at one flag.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tapir_capture::Ring;
+use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
+use tapir_engine::{Counter, Suppressions, Worker};
+use tokio::sync::Notify;
+
+/// How often the capture loop says how it is.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct LocalAgent {
+    node: String,
+    /// As the capture loop said last.
+    now: Mutex<Heartbeat>,
+    sinks: Mutex<Vec<SinkReport>>,
+    /// Events that did not get into the spool.
+    refused: AtomicU64,
+    /// Suppressions that the capture loop has not taken yet.
+    new: Mutex<Option<NewSuppressions>>,
+    is_new: AtomicBool,
+    applied: Notify,
+    /// For the log of the capture loop.
+    said: Mutex<Vec<String>>,
+}
+
+impl LocalAgent {
+    /// Of this node.
+    pub fn new(node: &str) -> Arc<Self> {
+        Arc::new(Self {
+            node: node.to_owned(),
+            now: Mutex::default(),
+            sinks: Mutex::default(),
+            refused: AtomicU64::new(0),
+            new: Mutex::default(),
+            is_new: AtomicBool::new(false),
+            applied: Notify::new(),
+            said: Mutex::default(),
+        })
+    }
+
+    /// How its sinks are, and how many events did not get into the spool: from the thread that runs the sinks.
+    pub fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
+        *lock(&self.sinks) = sinks;
+        self.refused.store(refused, Ordering::Relaxed);
+    }
+}
+
+impl Agent for LocalAgent {
+    fn report(&self) -> Heartbeat {
+        let mut beat = lock(&self.now).clone();
+        beat.node.clone_from(&self.node);
+        beat.sinks.clone_from(&lock(&self.sinks));
+        let refused = self.refused.load(Ordering::Relaxed);
+        if refused > 0 {
+            beat.drops.insert("events_before_spool".to_owned(), refused);
+        }
+        env!("CARGO_PKG_VERSION").clone_into(&mut beat.version);
+        beat.memory = resident_bytes().unwrap_or(0);
+        beat
+    }
+
+    fn suppress(&self, new: NewSuppressions) {
+        *lock(&self.new) = Some(new);
+        self.is_new.store(true, Ordering::Release);
+    }
+
+    fn applied(&self) -> &Notify {
+        &self.applied
+    }
+
+    fn say(&self, text: &str) {
+        lock(&self.said).push(text.to_owned());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The capture loop's end of it.
+pub struct Link {
+    agent: Arc<LocalAgent>,
+    due: Instant,
+}
+
+impl Link {
+    /// To the agent.
+    pub fn new(agent: Arc<LocalAgent>) -> Self {
+        Self { agent, due: Instant::now() }
+    }
+
+    /// Called for every block of packets and when none came: takes over new suppressions, now and then says how things are, and
+    /// returns what is to be logged.
+    pub fn meet<'n>(
+        &mut self,
+        worker: &mut Worker,
+        ring: &mut Ring,
+        interfaces: impl Iterator<Item = &'n str>,
+    ) -> Vec<String> {
+        let is_new = self.agent.is_new.swap(false, Ordering::Acquire);
+        if !is_new && Instant::now() < self.due {
+            return Vec::new();
+        }
+        self.due = Instant::now() + EVERY;
+        if let (true, Some(new)) = (is_new, lock(&self.agent.new).take()) {
+            worker.set_suppressions(Arc::new(Suppressions::new(new.standing, new.digest)));
+        }
+        self.report(worker, ring, interfaces);
+        if is_new {
+            self.agent.applied.notify_one();
+        }
+        std::mem::take(&mut *lock(&self.agent.said))
+    }
+
+    fn report<'n>(&self, worker: &mut Worker, ring: &mut Ring, interfaces: impl Iterator<Item = &'n str>) {
+        let counters = worker.counters();
+        // A ring that cannot be asked is found out by the loop itself.
+        let kernel = ring.drops().map(|drops| drops.dropped).unwrap_or(0);
+        let lost = LOSSES.iter().map(|counter| (counter.name(), counters.value(*counter)));
+        let lost = lost.chain([(Counter::KernelDrops.name(), kernel)]).filter(|(_, count)| *count > 0);
+        let suppressions = worker.suppressions();
+        let fresh = Heartbeat {
+            rule_set: format!("{:016x}", worker.rules().set.id.0),
+            rules: worker.rules().set.rules.len() as u64,
+            packets: counters.value(Counter::Packets),
+            bytes: counters.value(Counter::Bytes),
+            drops: lost.map(|(name, count)| (name.to_owned(), count)).collect(),
+            interfaces: interfaces.map(str::to_owned).collect(),
+            suppressions: suppressions.digest().to_owned(),
+            suppressions_active: suppressions.standing().iter().map(|one| one.id.clone()).collect(),
+            quieted: worker.quieted().map(|(id, count)| (id.to_owned(), count)).collect(),
+            ..Heartbeat::default()
+        };
+        *lock(&self.agent.now) = fresh;
+    }
+}
+
+/// Frames that were not inspected, or not wholly.
+const LOSSES: [Counter; 7] = [
+    Counter::PacketsBroken,
+    Counter::PacketsTooManyLayers,
+    Counter::TcpQueueFull,
+    Counter::FragmentConflicts,
+    Counter::FragmentsEvicted,
+    Counter::FragmentPiecesFull,
+    Counter::PanicsContained,
+];
+
+/// Resident memory of the process, from `/proc/self/statm` (proc(5)): the second field, in pages of 4 KiB.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    pages.checked_mul(4096)
+}
