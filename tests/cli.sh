@@ -308,6 +308,19 @@ managed() {
     wait $pid; status=$?
     curl -s -H "Authorization: Bearer $admin" "$at/api/v1/groups" >groups
     curl -s -o page -w "%{http_code}" "$at/" >page-code
+
+    # Quiet: what is hidden is on no standard output and in no file, but kept in the store.
+    printf "[[delivery.sink]]\nname = \"file\"\nfile = { path = \"managed/alerts.ndjson\" }\n" >>managed.toml
+    "$0" watch lo --config managed.toml --duration 30 --max-alerts 1 --ready-file again >quiet.out 2>quiet.err & pid=$!
+    for _ in {1..200}; do [ -e again ] && break; sleep 0.05; done
+    ask() { curl -s -H "Authorization: Bearer $admin" -H "Content-Type: application/json" "$at/api/v1/$@"; }
+    ask tuning -d "{\"gid\": 1, \"sid\": 3000107, \"mode\": \"hide\", \"reason\": \"tests\"}" >suppression
+    for _ in {1..100}; do ask tuning >tuning; grep -q "\"nodes\":1,\"of\":1" tuning && break; sleep 0.05; done
+    printf "\x12\x35\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x08nanopool\x03org\x00\x00\x01\x00\x01" >/dev/udp/127.0.0.1/53
+    for _ in {1..100}; do ask "events?q=is:suppressed" >hidden; grep -q 3000107 hidden && break; sleep 0.05; done
+    ask nodes >nodes
+    printf "\x12\x36\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0bmoneroocean\x06stream\x00\x00\x01\x00\x01" >/dev/udp/127.0.0.1/53
+    wait $pid || status=$?
     curl -s -o /dev/null -w "%{http_code}" "$at/api/v1/groups" >denied-code
     kill $manager; wait $manager || echo "manager ended with $?" >>err
     exit $status' "$tapir"; code=$?
@@ -318,7 +331,12 @@ if [ "$(id -u)" = 0 ] && command -v unshare >/dev/null && command -v ip >/dev/nu
     'grep -q "\"sid\":3000107" groups' 'grep -q "\"count\":1[,}]" groups'
   check "manager: the page is served, the API asks for a token" '[ "$(cat page-code)" = 200 ]' 'grep -qi tapir page' \
     '[ "$(cat denied-code)" = 401 ]' '! says "manager ended"'
+  check "manager: a suppression holds on the node, in its sinks, and is proved" \
+    'grep -q "\"nodes\":1,\"of\":1" tuning' 'grep -q "\"suppressed_by\":\"s-1\"" hidden' '! grep -q 3000107 quiet.out' \
+    '! grep -q 3000107 managed/alerts.ndjson' '[ -s quiet.out ] && [ -s managed/alerts.ndjson ]' 'grep -q "\"packets\":[1-9]" nodes' \
+    'grep -q "sink file: 1 delivered, 1 left out" quiet.err'
 else
+  skip "manager: a suppression holds on the node, in its sinks, and is proved" "needs root, unshare, ip and curl"
   skip "manager: an alert of a watch is a group of its API" "needs root, unshare, ip and curl"
   skip "manager: the page is served, the API asks for a token" "needs root, unshare, ip and curl"
 fi
