@@ -1,6 +1,6 @@
 //! "Quiet this": suppressions, and what one would hide.
 
-use crate::moment;
+use crate::{StoreError, moment};
 use serde::{Deserialize, Serialize};
 use tapir_packet::Timestamp;
 
@@ -37,6 +37,20 @@ impl Scope {
     /// It names nothing, and so everything.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether it covers events of a rule between a client and a server, each given by key and namespace.
+    pub(crate) fn covers(&self, gid: u32, sid: u32, client: (&str, &str), server: (&str, &str)) -> bool {
+        let side = |side: &Side, (key, namespace): (&str, &str)| match side {
+            Side::Any => true,
+            Side::Namespace(only) => only == namespace,
+            Side::Party(only) => only == key,
+        };
+        self.gid.is_none_or(|only| only == gid)
+            && self.sid.is_none_or(|only| only == sid)
+            && side(&self.client, client)
+            && side(&self.server, server)
+            && self.namespace.as_ref().is_none_or(|only| only == client.1 || only == server.1)
     }
 }
 
@@ -87,6 +101,23 @@ pub struct NewSuppression {
     pub expires: Option<Timestamp>,
     /// What the author saw.
     pub shown: Option<Shown>,
+}
+
+impl NewSuppression {
+    /// Whether it can be one at this moment, in nanoseconds.
+    pub(crate) fn check(&self, now: i64) -> Result<(), StoreError> {
+        let invalid = |why: &str| Err(StoreError::Invalid(why.to_owned()));
+        if self.scope.is_everything() {
+            return invalid("a suppression must name a rule, a workload or a namespace, or it would hide everything");
+        }
+        if self.reason.trim().is_empty() || self.reason.len() > 4096 {
+            return invalid("a suppression needs a reason, at most 4 KiB");
+        }
+        if self.expires.is_some_and(|expires| expires.0 <= now) {
+            return invalid("the suppression would have expired already");
+        }
+        Ok(())
+    }
 }
 
 /// A suppression.

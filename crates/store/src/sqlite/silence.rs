@@ -1,7 +1,7 @@
 //! The suppressions that hide events on their way in.
 
 use super::row::PartyKey;
-use crate::{Mode, NewSuppression, Scope, Side};
+use crate::{Mode, NewSuppression, Scope};
 use rusqlite::Connection;
 
 /// A suppression that hides.
@@ -42,14 +42,5 @@ impl Silences {
 
 /// Whether a scope covers events of a group.
 pub(super) fn covers(scope: &Scope, gid: u32, sid: u32, client: &PartyKey, server: &PartyKey) -> bool {
-    let side = |side: &Side, party: &PartyKey| match side {
-        Side::Any => true,
-        Side::Namespace(namespace) => *namespace == party.namespace,
-        Side::Party(key) => *key == party.key,
-    };
-    scope.gid.is_none_or(|only| only == gid)
-        && scope.sid.is_none_or(|only| only == sid)
-        && side(&scope.client, client)
-        && side(&scope.server, server)
-        && scope.namespace.as_ref().is_none_or(|only| *only == client.namespace || *only == server.namespace)
+    scope.covers(gid, sid, (&client.key, &client.namespace), (&server.key, &server.namespace))
 }
