@@ -101,9 +101,10 @@ opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; 
 	@tests/opensearch/run.sh
 
 .PHONY: opensearch-test
-opensearch-test: tools-opensearch ## Sinks and what they rely on, against a real OpenSearch
+opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, against a real OpenSearch
 	tests/opensearch/run.sh tests/opensearch/smoke.sh
 	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-delivery --test opensearch
+	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-store --features opensearch-tests --test opensearch
 
 .PHONY: opensearch-smoke
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch

@@ -31,6 +31,12 @@ pub enum Error {
     Config(String),
 }
 
+impl From<tapir_outbound::ConfigError> for Error {
+    fn from(error: tapir_outbound::ConfigError) -> Self {
+        Self::Config(error.0)
+    }
+}
+
 impl Error {
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { action, path: path.to_owned(), source }

@@ -25,7 +25,6 @@ pub mod sinks;
 mod spool;
 #[cfg(test)]
 mod testing;
-mod tls;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{AppendError, Error};
@@ -35,4 +34,4 @@ pub use sink::{Answer, BoxFuture, Delivery, Load, Outcome, Sink};
 pub use spool::{
     Losses, Opened, Recovery, Spool, SpoolConfig, SpoolStats, Subscription, SyncPolicy, Writer, fuzz_spool, open,
 };
-pub use tls::TlsConfig;
+pub use tapir_outbound::TlsConfig;

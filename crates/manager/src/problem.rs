@@ -115,6 +115,10 @@ impl From<StoreError> for Problem {
         let detail = error.to_string();
         match error {
             StoreError::Busy { retry_after, .. } => Self::busy(detail).after(retry_after.max(Duration::from_secs(1))),
+            StoreError::Unavailable { retry_after, .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", "The store does not answer", detail)
+                    .after(retry_after.max(Duration::from_secs(1)))
+            }
             StoreError::Timeout { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "time-out", "It took too long", detail)
                     .after(Duration::from_secs(1))

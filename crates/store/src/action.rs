@@ -1,6 +1,6 @@
 //! Decisions about groups, and taking them back.
 
-use crate::{Filter, Group, GroupId, moment};
+use crate::{Filter, Group, GroupId, StoreError, moment};
 use serde::{Deserialize, Serialize};
 use tapir_packet::Timestamp;
 
@@ -133,6 +133,39 @@ pub struct ActionRequest {
     pub who: String,
     /// When.
     pub now: Timestamp,
+}
+
+/// Longest name of a person and longest text, in bytes.
+const MAX_NAME: usize = 256;
+const MAX_TEXT: usize = 8 << 10;
+
+impl ActionRequest {
+    /// Whether it can be carried out at all.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let invalid = |why: &str| Err(StoreError::Invalid(why.to_owned()));
+        if self.who.is_empty() || self.who.len() > MAX_NAME {
+            return invalid("an action needs the name of who acts, at most 256 bytes");
+        }
+        let mut texts: Vec<&str> = self.comment.iter().map(String::as_str).collect();
+        match &self.action {
+            Action::Dismiss { reason: Reason::Other, text, .. }
+                if text.as_ref().is_none_or(|text| text.trim().is_empty()) =>
+            {
+                return invalid("the reason `other` needs a text");
+            }
+            Action::Dismiss { text, .. } => texts.extend(text.as_deref()),
+            Action::Assign { to: Some(to) } if to.is_empty() || to.len() > MAX_NAME => {
+                return invalid("an assignee has a name of 1 to 256 bytes");
+            }
+            Action::Comment { text } if text.trim().is_empty() => return invalid("the comment is empty"),
+            Action::Comment { text } => texts.push(text),
+            Action::Assign { .. } | Action::Acknowledge | Action::Escalate | Action::Reopen => {}
+        }
+        if texts.iter().any(|text| text.len() > MAX_TEXT) {
+            return invalid("a text is longer than 8 KiB");
+        }
+        Ok(())
+    }
 }
 
 /// What an action did.

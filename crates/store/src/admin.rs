@@ -1,10 +1,10 @@
 //! What is kept beside events: exceptions, saved views, the audit log, retention, health.
 
-use crate::{Cursor, moment};
+use crate::{Cursor, StoreError, moment};
 use serde::Serialize;
 use std::time::Duration;
 use tapir_packet::Timestamp;
-use tapir_query::Dialect;
+use tapir_query::{Dialect, parse};
 
 /// An exception to be: while it holds, events that answer the query are left out of every list. They stay in
 /// the store and come back when it ends.
@@ -22,6 +22,25 @@ pub struct NewException {
     pub start: Timestamp,
     /// Until before when; `None`: for ever.
     pub end: Option<Timestamp>,
+}
+
+impl NewException {
+    /// Whether it can be one.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let invalid = |why: &str| Err(StoreError::Invalid(why.to_owned()));
+        let query =
+            parse(&self.selector, self.dialect).map_err(|error| StoreError::Invalid(error.render(&self.selector)))?;
+        if query.is_all() {
+            return invalid("an exception must ask something, or it would hide everything");
+        }
+        if self.name.is_empty() || self.name.len() > 253 || self.description.len() > 4096 {
+            return invalid("an exception has a name of 1 to 253 bytes");
+        }
+        if self.end.is_some_and(|end| end <= self.start) {
+            return invalid("endTime must be after startTime");
+        }
+        Ok(())
+    }
 }
 
 /// An exception.
@@ -44,6 +63,17 @@ pub struct NewView {
     pub shared: bool,
     /// Query string of the page.
     pub url: String,
+}
+
+impl NewView {
+    /// Whether it can be one.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if self.name.trim().is_empty() || self.name.len() > 256 || self.url.len() > 8192 {
+            let why = "a view has a name of 1 to 256 bytes and a URL of at most 8 KiB";
+            return Err(StoreError::Invalid(why.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// A saved view.

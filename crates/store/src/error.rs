@@ -15,6 +15,16 @@ pub enum StoreError {
         /// When to come again.
         retry_after: Duration,
     },
+    /// The server of the store does not answer, or not now.
+    #[error("the store's server {server} cannot be used now ({detail}); it is asked again in {} s, agents keep events meanwhile", retry_after.as_secs())]
+    Unavailable {
+        /// Its name.
+        server: String,
+        /// What it says, or what happened on the way.
+        detail: String,
+        /// When to come again.
+        retry_after: Duration,
+    },
     /// It took longer than a call may take.
     #[error("the answer took longer than {} ms and was given up; ask for a shorter time range or a narrower query", limit.as_millis())]
     Timeout {

@@ -1,6 +1,7 @@
 //! Events on their way in.
 
 use serde::Serialize;
+use tapir_event::SecurityEvent;
 
 /// Longest document of an event, in bytes. The engine's evidence is at most 16 KiB and 2 KiB of packet.
 pub const MAX_EVENT: usize = 1 << 20;
@@ -40,4 +41,32 @@ pub struct Rejected {
     pub id: Option<String>,
     /// Reason for people.
     pub why: String,
+}
+
+/// Longest name in an event, in bytes. Kubernetes allows 253.
+const MAX_NAME: usize = 1024;
+
+/// The event of a document; or its id, if one could be read, and why it can never be stored.
+pub(crate) fn read_event(document: &[u8]) -> Result<SecurityEvent, (Option<String>, String)> {
+    if document.len() > MAX_EVENT {
+        return Err((None, format!("the document has {} bytes, more than {MAX_EVENT}", document.len())));
+    }
+    let event: SecurityEvent =
+        serde_json::from_slice(document).map_err(|error| (None, format!("not an event: {error}")))?;
+    let refuse = |why: &str| Err((Some(event.id.to_string()), why.to_owned()));
+    if event.id.is_unset() {
+        return refuse("it has no identity: `id` is NODE-BOOT-SEQ");
+    }
+    if names(&event).any(|name| name.len() > MAX_NAME) {
+        return refuse("a name in it is longer than 1,024 bytes");
+    }
+    Ok(event)
+}
+
+fn names(event: &SecurityEvent) -> impl Iterator<Item = &str> {
+    let sides = event.client.iter().chain(&event.server);
+    let pods = sides.flat_map(|side| [&*side.namespace, &*side.pod, &*side.owner_kind, &*side.owner_name]);
+    let inspection = event.inspection.iter().flat_map(|inspection| [&*inspection.namespace, &*inspection.name]);
+    let rest = [&*event.interface, &*event.protocol, &*event.id.node];
+    pods.chain(inspection).chain(rest).chain(event.service.as_deref()).chain(event.suppressed_by.as_deref())
 }

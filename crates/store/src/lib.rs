@@ -1,8 +1,8 @@
 //! The event store: what was detected, how it is grouped, what people decided about it.
 //!
 //! *How it fits*: agents and the manager put [`IngestBatch`]es in; pages, the API and the command line ask
-//! through [`EventStore`], one trait with one suite of contract tests (`tests/contract.rs`).
-//! [`SqliteStore`] is the embedded store: one file, no server.
+//! through [`EventStore`], one trait with one suite of contract tests (`tests/contract`).
+//! [`SqliteStore`] is the embedded store: one file, no server. [`OpenSearchStore`] is for fleets: a server that others run.
 //!
 //! *Invariants*: 1. An event is kept once however often it is delivered, and its document is given back byte
 //! for byte. 2. A group's counts, days, shapes and rollups change in the transaction that keeps or removes the
@@ -24,6 +24,7 @@ mod filter;
 mod group;
 mod ingest;
 mod moment;
+mod opensearch;
 mod sqlite;
 mod stats;
 mod store;
@@ -43,6 +44,7 @@ pub use group::{
     Breakdown, BreakdownRow, Changes, Group, GroupDetail, GroupId, GroupPage, GroupSort, Party, ShapeRow, Status,
 };
 pub use ingest::{IngestBatch, IngestOutcome, MAX_EVENT, Rejected};
+pub use opensearch::{Auth, HttpConfig, OpenSearchConfig, OpenSearchStore, TlsConfig};
 pub use sqlite::{SqliteConfig, SqliteStore};
 pub use stats::{Bucket, Facet, FacetValue, Histogram, Top, TopRequest};
 pub use store::{Answer, EventStore};

@@ -2,6 +2,7 @@
 
 use crate::{Filter, Partial, moment};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use tapir_event::Level;
 use tapir_packet::Timestamp;
 use tapir_query::Field;
@@ -75,4 +76,51 @@ pub struct Top {
     pub more: u64,
     /// Counted in part only.
     pub partial: Option<Partial>,
+}
+
+/// Widths of buckets in seconds: what people read easily.
+pub(crate) const WIDTHS: [i64; 17] = [
+    1,
+    5,
+    10,
+    30,
+    60,
+    300,
+    600,
+    1_800,
+    3_600,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+    604_800,
+    2_592_000,
+    31_536_000,
+    315_360_000,
+];
+/// Most buckets of a histogram.
+pub(crate) const MAX_BUCKETS: usize = 500;
+/// Most values of a facet, of a top list.
+pub(crate) const FACET: usize = 20;
+pub(crate) const MAX_TOP: usize = 1_000;
+
+/// Place of a severity in [`Bucket::counts`].
+pub(crate) fn level_place(sev: i64) -> usize {
+    let level = Level::of(u8::try_from(sev).unwrap_or(100));
+    Bucket::LEVELS.iter().position(|known| *known == level).unwrap_or(0)
+}
+
+/// The most frequent values that begin so, and how many there are beyond `limit`.
+pub(crate) fn top_of(counts: BTreeMap<String, u64>, limit: usize, prefix: &str) -> (Vec<FacetValue>, u64) {
+    let begins =
+        |value: &str| value.split_at_checked(prefix.len()).is_some_and(|(head, _)| head.eq_ignore_ascii_case(prefix));
+    let mut values: Vec<FacetValue> = counts
+        .into_iter()
+        .filter(|(value, _)| begins(value))
+        .map(|(value, count)| FacetValue { value, count })
+        .collect();
+    values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+    let more = u64::try_from(values.len().saturating_sub(limit)).unwrap_or(0);
+    values.truncate(limit);
+    (values, more)
 }

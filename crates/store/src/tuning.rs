@@ -1,6 +1,6 @@
 //! "Quiet this": suppressions as the store keeps them, and what one would hide. What is one: [`tapir_event::quiet`].
 
-use crate::moment;
+use crate::{StoreError, moment};
 use serde::{Deserialize, Serialize};
 use tapir_event::quiet::Standing;
 pub use tapir_event::quiet::{Mode, Scope, Side};
@@ -36,6 +36,23 @@ pub struct NewSuppression {
     pub expires: Option<Timestamp>,
     /// What the author saw.
     pub shown: Option<Shown>,
+}
+
+impl NewSuppression {
+    /// Whether it can be one at this moment, in nanoseconds.
+    pub(crate) fn check(&self, now: i64) -> Result<(), StoreError> {
+        let invalid = |why: &str| Err(StoreError::Invalid(why.to_owned()));
+        if self.scope.is_everything() {
+            return invalid("a suppression must name a rule, a workload or a namespace, or it would hide everything");
+        }
+        if self.reason.trim().is_empty() || self.reason.len() > 4096 {
+            return invalid("a suppression needs a reason, at most 4 KiB");
+        }
+        if self.expires.is_some_and(|expires| expires.0 <= now) {
+            return invalid("the suppression would have expired already");
+        }
+        Ok(())
+    }
 }
 
 /// A suppression.

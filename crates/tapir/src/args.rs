@@ -183,15 +183,51 @@ pub struct ManagerArgs {
     /// Remove events after so many days.
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     pub keep_days: u64,
-    /// Remove the oldest events when the database is larger.
+    /// Remove the oldest events when the database, or the server's index of events, is larger.
     #[arg(long, value_name = "MIB", default_value_t = 20 << 10)]
     pub max_mib: u64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub store: StoreArgs,
     /// Serve the page from this directory, not from the binary.
     #[arg(long, value_name = "DIR")]
     pub pages: Option<PathBuf>,
     /// Write the address to this file once requests are answered.
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+}
+
+/// Where the manager keeps events: in a file of its own, or on a server.
+#[derive(Args, Clone, Debug)]
+pub struct StoreArgs {
+    /// OpenSearch or Elasticsearch that keeps events, e.g. https://search.example:9200. Default: a file in the data
+    /// directory.
+    #[arg(long, value_name = "URL", env = "TAPIR_STORE_URL")]
+    pub store_url: Option<String>,
+    /// User of that server.
+    #[arg(long, value_name = "NAME", requires = "store_url", requires = "store_password_file")]
+    pub store_user: Option<String>,
+    /// File with the user's password.
+    #[arg(long, value_name = "FILE", requires = "store_user")]
+    pub store_password_file: Option<PathBuf>,
+    /// File with an API key, in place of user and password.
+    #[arg(long, value_name = "FILE", requires = "store_url", conflicts_with = "store_user")]
+    pub store_api_key_file: Option<PathBuf>,
+    /// Authorities that are trusted to vouch for that server (PEM). Default: the system's.
+    #[arg(long, value_name = "FILE", requires = "store_url")]
+    pub store_ca_file: Option<PathBuf>,
+    /// Our certificate and its key (PEM), for servers that want one.
+    #[arg(long, value_names = ["CERTIFICATE", "KEY"], num_args = 2, requires = "store_url")]
+    pub store_client_cert: Option<Vec<PathBuf>>,
+    /// Begin of the names of the indices.
+    #[arg(long, value_name = "NAME", default_value = "tapir")]
+    pub store_prefix: String,
+    /// Primary shards of the index of events, when it is made: one for each 50 GB.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub store_shards: u32,
+    /// Copies of every shard, when indices are made. Default: 1, or 0 on a server of a single node.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8))]
+    pub store_replicas: Option<u32>,
 }
 
 /// `tapir scan`

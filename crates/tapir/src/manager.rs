@@ -1,13 +1,13 @@
-//! `tapir manager`: the API and the Alerts page over the embedded store.
+//! `tapir manager`: the API and the Alerts page over a store: the embedded one, or a server.
 
-use crate::args::ManagerArgs;
+use crate::args::{ManagerArgs, StoreArgs};
 use crate::identity::wall_clock;
 use crate::message::Messages;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_manager::{Config, Manager};
-use tapir_store::{EventStore, RetentionPolicy, SqliteConfig, SqliteStore};
+use tapir_store::{Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often old events are looked for; a step removes a bounded number, so that reads go on.
@@ -22,10 +22,41 @@ pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
-    let mut sqlite = SqliteConfig::new(args.data_dir.join("events.db"));
-    sqlite.cluster.clone_from(&args.cluster);
-    let store: Arc<dyn EventStore> = Arc::new(SqliteStore::open(sqlite).map_err(|error| error.to_string())?);
+    let store: Arc<dyn EventStore> = match &args.store.store_url {
+        None => {
+            let mut config = SqliteConfig::new(args.data_dir.join("events.db"));
+            config.cluster.clone_from(&args.cluster);
+            Arc::new(SqliteStore::open(config).map_err(|error| error.to_string())?)
+        }
+        Some(url) => {
+            let config = server(url, &args.store, &args.cluster)?;
+            Arc::new(runtime.block_on(OpenSearchStore::open(config)).map_err(|error| error.to_string())?)
+        }
+    };
     runtime.block_on(serve(args, store, messages))
+}
+
+/// The server that keeps events.
+fn server(url: &str, args: &StoreArgs, cluster: &str) -> Result<OpenSearchConfig, String> {
+    let mut config = OpenSearchConfig::new(url);
+    config.cluster = cluster.to_owned();
+    config.prefix.clone_from(&args.store_prefix);
+    (config.shards, config.replicas) = (args.store_shards, args.store_replicas);
+    // The address is the operator's own word, and a server beside the manager is usual.
+    config.http.allow_local = true;
+    config.http.auth = match (&args.store_user, &args.store_password_file, &args.store_api_key_file) {
+        (Some(user), Some(path), _) => Auth::Basic { user: user.clone(), password: token(path)? },
+        (_, _, Some(path)) => Auth::ApiKey(token(path)?),
+        _ => Auth::None,
+    };
+    if config.http.auth != Auth::None && url.starts_with("http://") {
+        return Err(format!("credentials would travel to {url} in the clear; use https://"));
+    }
+    config.http.tls.authorities.clone_from(&args.store_ca_file);
+    if let Some([certificate, key]) = args.store_client_cert.as_deref() {
+        config.http.tls.identity = Some((certificate.clone(), key.clone()));
+    }
+    Ok(config)
 }
 
 async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messages) -> Result<u8, String> {
@@ -88,12 +119,12 @@ async fn retain(store: Arc<dyn EventStore>, policy: RetentionPolicy, messages: &
     }
 }
 
-/// Tokens stand in files.
+/// Tokens, passwords and keys stand in files.
 fn token(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let token = text.trim();
     if token.is_empty() {
-        return Err(format!("{} holds no token", path.display()));
+        return Err(format!("{} is empty: a token, a password or a key is wanted", path.display()));
     }
     Ok(token.to_owned())
 }

@@ -391,6 +391,7 @@ impl HttpTable {
             timeout: self.timeout_seconds.map(Duration::from_secs),
             allow_local: self.allow_local,
             headers: self.headers.clone().into_iter().collect(),
+            ..HttpConfig::default()
         })
     }
 }

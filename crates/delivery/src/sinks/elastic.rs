@@ -12,7 +12,7 @@
 mod bulk;
 mod setup;
 
-use super::http::{Answer, HttpClient, HttpConfig};
+use super::http::{Answer, HttpClient, HttpConfig, Refusal};
 use crate::error::Error;
 use crate::record::Record;
 use crate::sink::{BoxFuture, Delivery, Outcome, Sink};

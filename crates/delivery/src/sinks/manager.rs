@@ -3,7 +3,7 @@
 //! The manager keeps an event once by its id, so that a repetition is harmless; fields that a newer agent writes reach it
 //! untouched, because the record's text is sent as it is, with its id put in front.
 
-use super::http::{Auth, HttpClient, HttpConfig};
+use super::http::{Auth, HttpClient, HttpConfig, Refusal};
 use crate::error::Error;
 use crate::record::Record;
 use crate::sink::{BoxFuture, Delivery, Outcome, Sink};

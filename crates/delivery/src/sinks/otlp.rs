@@ -3,7 +3,7 @@
 //! One request is one batch; a partial success names how many records were refused, not which, so those of that batch are
 //! counted as refused and not sent again, as the protocol asks.
 
-use super::http::{HttpClient, HttpConfig};
+use super::http::{HttpClient, HttpConfig, Refusal};
 use crate::error::Error;
 use crate::record::Record;
 use crate::sink::{BoxFuture, Delivery, Outcome, Sink};

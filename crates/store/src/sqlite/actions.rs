@@ -15,9 +15,6 @@ use std::collections::BTreeMap;
 const UNDO: i64 = 600_000_000_000;
 /// Rows that come back with an answer.
 const ROWS: usize = 100;
-/// Longest name of a person and longest text, in bytes.
-const MAX_NAME: usize = 256;
-const MAX_TEXT: usize = 8 << 10;
 
 /// What an action changes of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +32,7 @@ struct Decided {
 
 /// Carries an action out.
 pub(super) fn act(writer: &mut Writer, request: &ActionRequest) -> Result<ActionOutcome, StoreError> {
-    check(request)?;
+    request.check()?;
     let (ids, events, token) = writer.transaction(|writer, touch| {
         let ids = targets(writer, request)?;
         let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
@@ -66,32 +63,6 @@ pub(super) fn act(writer: &mut Writer, request: &ActionRequest) -> Result<Action
         rows: shown(writer, &ids)?,
         undo: token,
     })
-}
-
-fn check(request: &ActionRequest) -> Result<(), StoreError> {
-    let invalid = |why: &str| Err(StoreError::Invalid(why.to_owned()));
-    if request.who.is_empty() || request.who.len() > MAX_NAME {
-        return invalid("an action needs the name of who acts, at most 256 bytes");
-    }
-    let mut texts: Vec<&str> = request.comment.iter().map(String::as_str).collect();
-    match &request.action {
-        Action::Dismiss { reason: crate::Reason::Other, text, .. }
-            if text.as_ref().is_none_or(|text| text.trim().is_empty()) =>
-        {
-            return invalid("the reason `other` needs a text");
-        }
-        Action::Dismiss { text, .. } => texts.extend(text.as_deref()),
-        Action::Assign { to: Some(to) } if to.is_empty() || to.len() > MAX_NAME => {
-            return invalid("an assignee has a name of 1 to 256 bytes");
-        }
-        Action::Comment { text } if text.trim().is_empty() => return invalid("the comment is empty"),
-        Action::Comment { text } => texts.push(text),
-        Action::Assign { .. } | Action::Acknowledge | Action::Escalate | Action::Reopen => {}
-    }
-    if texts.iter().any(|text| text.len() > MAX_TEXT) {
-        return invalid("a text is longer than 8 KiB");
-    }
-    Ok(())
 }
 
 /// Row numbers of the groups, each once.

@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use tapir_event::EventId;
 use tapir_packet::Timestamp;
-use tapir_query::{Dialect, parse};
+use tapir_query::Dialect;
 
 /// Most exceptions, and most views of a person.
 const MAX_EXCEPTIONS: i64 = 200;
@@ -50,16 +50,7 @@ fn exception(row: &Row<'_>) -> rusqlite::Result<Exception> {
 
 /// Adds or replaces an exception.
 pub(super) fn put_exception(writer: &mut Writer, new: NewException, by: &Decision) -> Result<Exception, StoreError> {
-    let query = parse(&new.selector, new.dialect).map_err(|error| StoreError::Invalid(error.render(&new.selector)))?;
-    if query.is_all() {
-        return Err(StoreError::Invalid("an exception must ask something, or it would hide everything".to_owned()));
-    }
-    if new.name.is_empty() || new.name.len() > 253 || new.description.len() > 4096 {
-        return Err(StoreError::Invalid("an exception has a name of 1 to 253 bytes".to_owned()));
-    }
-    if new.end.is_some_and(|end| end <= new.start) {
-        return Err(StoreError::Invalid("endTime must be after startTime".to_owned()));
-    }
+    new.check()?;
     writer.transaction(|writer, _| {
         let write = |writer: &Writer| {
             let db = &writer.link.db;
@@ -133,9 +124,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<View> {
 
 /// Adds or replaces a view.
 pub(super) fn put_view(writer: &mut Writer, new: &NewView, by: &Decision) -> Result<View, StoreError> {
-    if new.name.trim().is_empty() || new.name.len() > 256 || new.url.len() > 8192 {
-        return Err(StoreError::Invalid("a view has a name of 1 to 256 bytes and a URL of at most 8 KiB".to_owned()));
-    }
+    new.check()?;
     writer.transaction(|writer, _| {
         let write = |writer: &Writer| {
             let db = &writer.link.db;

@@ -1,6 +1,6 @@
 //! An event as a row: what is read from its document before the writer sees it.
 
-use crate::MAX_EVENT;
+use crate::ingest::read_event;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,9 +21,6 @@ pub(super) mod flag {
 
 /// Names of the blind spots in the order of their bits.
 pub(super) const BLIND: [&str; 4] = ["midstream", "gap", "truncated", "encrypted"];
-
-/// Longest name that goes into a dictionary, in bytes. Kubernetes allows 253.
-const MAX_NAME: usize = 1024;
 
 /// Owner and name of a workload, as in the dictionary of pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -112,18 +109,7 @@ pub(super) struct Reader {
 impl Reader {
     /// The row of a document, without its body; or why it can never be stored.
     pub(super) fn read(&mut self, index: usize, document: &[u8]) -> Result<Row, (Option<String>, String)> {
-        if document.len() > MAX_EVENT {
-            return Err((None, format!("the document has {} bytes, more than {MAX_EVENT}", document.len())));
-        }
-        let event: SecurityEvent =
-            serde_json::from_slice(document).map_err(|error| (None, format!("not an event: {error}")))?;
-        let refuse = |why: &str| Err((Some(event.id.to_string()), why.to_owned()));
-        if event.id.is_unset() {
-            return refuse("it has no identity: `id` is NODE-BOOT-SEQ");
-        }
-        if names(&event).any(|name| name.len() > MAX_NAME) {
-            return refuse("a name in it is longer than 1,024 bytes");
-        }
+        let event = read_event(document)?;
         let key = GroupKey::of(&event);
         let (client, server) = event.parties();
         let to_client = event.direction == Some(FlowDirection::ToClient);
@@ -187,14 +173,6 @@ impl Reader {
         self.rules.insert(key, (Arc::clone(rule), digest));
         (Arc::clone(rule), digest)
     }
-}
-
-fn names(event: &SecurityEvent) -> impl Iterator<Item = &str> {
-    let sides = event.client.iter().chain(&event.server);
-    let pods = sides.flat_map(|side| [&*side.namespace, &*side.pod, &*side.owner_kind, &*side.owner_name]);
-    let inspection = event.inspection.iter().flat_map(|inspection| [&*inspection.namespace, &*inspection.name]);
-    let rest = [&*event.interface, &*event.protocol, &*event.id.node];
-    pods.chain(inspection).chain(rest).chain(event.service.as_deref()).chain(event.suppressed_by.as_deref())
 }
 
 fn party(key: String, workload: Option<&Workload>) -> PartyKey {

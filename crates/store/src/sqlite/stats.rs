@@ -7,9 +7,8 @@ use super::link::Link;
 use super::row::{BLIND, address, flag};
 use super::sql::Sql;
 use super::tally::HOUR;
-use crate::{
-    Bucket, EventFacts, Facet, FacetValue, Filter, GroupState, Histogram, Partial, Status, StoreError, Top, TopRequest,
-};
+use crate::stats::{FACET, MAX_BUCKETS, MAX_TOP, WIDTHS, level_place, top_of};
+use crate::{Bucket, EventFacts, Facet, Filter, GroupState, Histogram, Partial, Status, StoreError, Top, TopRequest};
 use rusqlite::{OptionalExtension, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
 use tapir_event::{Endpoint, FlowDirection, FlowSummary, Inspection, Level, SecurityEvent};
@@ -17,31 +16,6 @@ use tapir_packet::Timestamp;
 use tapir_query::{Fact, Facts, Field};
 
 const SECOND: i64 = 1_000_000_000;
-/// Widths of buckets in seconds: what people read easily.
-const WIDTHS: [i64; 17] = [
-    1,
-    5,
-    10,
-    30,
-    60,
-    300,
-    600,
-    1_800,
-    3_600,
-    10_800,
-    21_600,
-    43_200,
-    86_400,
-    604_800,
-    2_592_000,
-    31_536_000,
-    315_360_000,
-];
-/// Most buckets.
-const MAX_BUCKETS: usize = 500;
-/// Most values of a facet, of a top list.
-const FACET: usize = 20;
-const MAX_TOP: usize = 1_000;
 /// More events than this are not counted one by one where hours will do.
 const LIVE: u64 = 2_000_000;
 
@@ -92,11 +66,6 @@ pub(super) fn histogram(link: &mut Link, filter: &Filter, buckets: usize) -> Res
     let counts = counts.into_iter().enumerate();
     let buckets = counts.map(|(at, counts)| Bucket { from: bound(at), to: bound(at + 1), counts }).collect();
     Ok(Histogram { buckets, partial })
-}
-
-fn level_place(sev: i64) -> usize {
-    let level = Level::of(u8::try_from(sev).unwrap_or(100));
-    Bucket::LEVELS.iter().position(|known| *known == level).unwrap_or(0)
 }
 
 /// First and last moment of the histogram.
@@ -257,20 +226,6 @@ pub(super) fn top(link: &mut Link, request: &TopRequest) -> Result<Top, StoreErr
     let limit = request.limit.clamp(1, MAX_TOP);
     let (values, more) = top_of(counts.into_iter().next().unwrap_or_default(), limit, &request.prefix);
     Ok(Top { values, more, partial })
-}
-
-fn top_of(counts: BTreeMap<String, u64>, limit: usize, prefix: &str) -> (Vec<FacetValue>, u64) {
-    let begins =
-        |value: &str| value.split_at_checked(prefix.len()).is_some_and(|(head, _)| head.eq_ignore_ascii_case(prefix));
-    let mut values: Vec<FacetValue> = counts
-        .into_iter()
-        .filter(|(value, _)| begins(value))
-        .map(|(value, count)| FacetValue { value, count })
-        .collect();
-    values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
-    let more = u64::try_from(values.len().saturating_sub(limit)).unwrap_or(0);
-    values.truncate(limit);
-    (values, more)
 }
 
 type Counts = Vec<BTreeMap<String, u64>>;

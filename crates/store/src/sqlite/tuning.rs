@@ -58,23 +58,9 @@ fn missing(id: &str) -> StoreError {
     StoreError::NotFound { what: "suppression", id: id.chars().take(64).collect() }
 }
 
-fn check(what: &NewSuppression, now: i64) -> Result<(), StoreError> {
-    let invalid = |why: &str| Err(StoreError::Invalid(why.to_owned()));
-    if what.scope.is_everything() {
-        return invalid("a suppression must name a rule, a workload or a namespace, or it would hide everything");
-    }
-    if what.reason.trim().is_empty() || what.reason.len() > 4096 {
-        return invalid("a suppression needs a reason, at most 4 KiB");
-    }
-    if what.expires.is_some_and(|expires| expires.0 <= now) {
-        return invalid("the suppression would have expired already");
-    }
-    Ok(())
-}
-
 /// Adds one.
 pub(super) fn add(writer: &mut Writer, new: &NewSuppression, by: &Decision) -> Result<Suppression, StoreError> {
-    check(new, by.now.0)?;
+    new.check(by.now.0)?;
     let id = writer.transaction(|writer, _| {
         let count =
             writer.link.db.query_row("SELECT count(*) FROM suppression WHERE removed IS NULL", [], |row| row.get(0));
@@ -134,7 +120,7 @@ pub(super) fn change(
         what.mode = change.mode.unwrap_or(what.mode);
         what.reason = change.reason.clone().unwrap_or(what.reason);
         what.expires = change.expires.unwrap_or(what.expires);
-        check(&what, by.now.0)?;
+        what.check(by.now.0)?;
         let write = |writer: &mut Writer| {
             let text = serde_json::to_string(&what).unwrap_or_default();
             let db = &writer.link.db;

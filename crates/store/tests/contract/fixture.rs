@@ -1,12 +1,12 @@
-//! A store in a directory of its own, and calls that wait for their answer.
+//! A store with nothing in it, and calls that wait for their answer.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use crate::kind::{Place, Store};
+use std::sync::OnceLock;
 use tapir_event::SecurityEvent;
 use tapir_packet::Timestamp;
 use tapir_query::{Dialect, Query, parse};
 use tapir_store::*;
+use tokio::runtime::Runtime;
 
 /// Noon of a day in 2026.
 pub const NOW: Timestamp = Timestamp(1_795_780_800_000_000_000);
@@ -14,62 +14,39 @@ pub const SECOND: i64 = 1_000_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 pub const DAY: i64 = 24 * HOUR;
 
-/// A directory that goes away.
-pub struct Directory(pub PathBuf);
-
-impl Directory {
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("tapir-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn config(&self) -> SqliteConfig {
-        let mut config = SqliteConfig::new(self.0.join("events.db"));
-        config.cluster = "blue".to_owned();
-        config.readers = 1;
-        config.cache_mib = 4;
-        config.commit_after = Duration::ZERO;
-        config.time_limit = Duration::from_secs(60);
-        config
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A store under test.
+/// A store under test; `kind.rs` says which.
 pub struct Fixture {
-    pub store: Option<Box<dyn EventStore>>,
-    pub directory: Directory,
+    store: Option<Store>,
+    place: Place,
 }
 
-/// Runs a future on this thread.
+/// Waits for an answer. All run in one runtime, to which the connections of a store belong.
 pub fn wait<T>(answer: Answer<'_, T>) -> Result<T, StoreError> {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let make = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    RUNTIME.get_or_init(make).block_on(answer)
 }
 
 impl Fixture {
-    /// An empty store. Here another kind of store is put in.
+    /// An empty store.
     pub fn new() -> Self {
-        let directory = Directory::new();
-        let store: Box<dyn EventStore> = Box::new(SqliteStore::open(directory.config()).unwrap());
-        Self { store: Some(store), directory }
+        let place = Place::new();
+        Self { store: Some(place.open()), place }
     }
 
     pub fn store(&self) -> &dyn EventStore {
-        self.store.as_deref().unwrap()
+        self.store.as_ref().unwrap()
     }
 
     /// Drops it without a word, and opens it again.
     pub fn reopen(&mut self) {
         self.store = None;
-        self.store = Some(Box::new(SqliteStore::open(self.directory.config()).unwrap()));
+        self.store = Some(self.place.open());
+    }
+
+    /// What was kept can be seen.
+    pub fn settle(&self) {
+        self.place.settle(self.store.as_ref().unwrap());
     }
 
     pub fn ingest(&self, events: &[SecurityEvent]) -> IngestOutcome {
@@ -78,7 +55,13 @@ impl Fixture {
 
     pub fn ingest_at(&self, events: &[SecurityEvent], now: Timestamp) -> IngestOutcome {
         let documents = events.iter().map(|event| serde_json::to_vec(event).unwrap()).collect();
-        wait(self.store().ingest(IngestBatch { documents }, now)).unwrap()
+        self.ingest_documents(documents, now)
+    }
+
+    pub fn ingest_documents(&self, documents: Vec<Vec<u8>>, now: Timestamp) -> IngestOutcome {
+        let outcome = wait(self.store().ingest(IngestBatch { documents }, now)).unwrap();
+        self.settle();
+        outcome
     }
 
     /// All groups of a filter, page by page.
@@ -125,6 +108,14 @@ impl Fixture {
 
     pub fn group(&self, id: GroupId) -> Group {
         wait(self.store().group(id)).unwrap().group
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if let Some(store) = self.store.take() {
+            self.place.close(store);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tapir_store::*;
 
 fn lines(fixture: &Fixture, documents: &[&str]) -> IngestOutcome {
     let documents = documents.iter().map(|text| text.as_bytes().to_vec()).collect();
-    wait(fixture.store().ingest(IngestBatch { documents }, NOW)).unwrap()
+    fixture.ingest_documents(documents, NOW)
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn identities_are_of_node_boot_and_sequence() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8_u32.div_ceil(crate::kind::SHARE), max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn events_are_kept_once_however_often_they_come(seed: u64, count in 1usize..80) {

@@ -82,7 +82,7 @@ fn every_condition_of_the_catalogue_answers_as_the_evaluator_does() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12_u32.div_ceil(crate::kind::SHARE), max_shrink_iters: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn queries_answer_as_the_evaluator_does(seed: u64, count in 1usize..150) {

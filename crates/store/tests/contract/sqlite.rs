@@ -1,6 +1,7 @@
 //! What only the embedded store has: a file that can be locked, full, damaged, too new, and calls with a budget.
 
 use crate::fixture::*;
+use crate::kind::Place;
 use crate::sample::{self, Dice};
 use std::time::Duration;
 use tapir_event::SecurityEvent;
@@ -14,7 +15,7 @@ fn ingest(store: &SqliteStore, events: &[SecurityEvent]) -> Result<IngestOutcome
 
 #[test]
 fn a_second_process_is_told_that_the_file_is_in_use() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let first = SqliteStore::open(directory.config()).unwrap();
     let second = SqliteStore::open(directory.config()).err();
     assert_eq!(second, Some(StoreError::Locked { path: directory.config().path }));
@@ -24,7 +25,7 @@ fn a_second_process_is_told_that_the_file_is_in_use() {
 
 #[test]
 fn files_that_are_no_database_too_new_or_nowhere_are_named() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let config = directory.config();
     std::fs::write(&config.path, "this is not a database, whatever its name says\n".repeat(100)).unwrap();
     let error = SqliteStore::open(config.clone()).err().unwrap();
@@ -41,7 +42,7 @@ fn files_that_are_no_database_too_new_or_nowhere_are_named() {
 
 #[test]
 fn a_full_disk_is_said_loses_nothing_that_was_stored_and_ends() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let events = sample::events(&mut Dice(60), 3_000);
     let mut config = directory.config();
     config.max_file_bytes = Some(900_000);
@@ -72,7 +73,7 @@ fn a_full_disk_is_said_loses_nothing_that_was_stored_and_ends() {
 
 #[test]
 fn a_search_that_looks_at_too_much_stops_says_so_and_goes_on() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let mut config = directory.config();
     config.row_budget = 100;
     let store = SqliteStore::open(config).unwrap();
@@ -125,7 +126,7 @@ fn a_search_that_looks_at_too_much_stops_says_so_and_goes_on() {
 
 #[test]
 fn time_is_limited() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let mut config = directory.config();
     config.time_limit = Duration::ZERO;
     let store = SqliteStore::open(config).unwrap();
@@ -140,7 +141,7 @@ fn time_is_limited() {
 
 #[test]
 fn a_full_queue_is_told_and_not_waited_for() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let mut config = directory.config();
     config.commit_after = Duration::from_secs(3);
     let store = SqliteStore::open(config).unwrap();
@@ -164,7 +165,7 @@ fn a_full_queue_is_told_and_not_waited_for() {
 
 #[test]
 fn bodies_shrink_once_the_store_knows_its_documents() {
-    let directory = Directory::new();
+    let directory = Place::new();
     let store = SqliteStore::open(directory.config()).unwrap();
     let events = sample::events(&mut Dice(63), 2_400);
     ingest(&store, &events[..1_200]).unwrap();

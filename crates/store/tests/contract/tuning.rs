@@ -175,7 +175,7 @@ fn covers(scope: &Scope, event: &SecurityEvent) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_u32.div_ceil(crate::kind::SHARE), max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn a_preview_counts_what_counting_counts(seed: u64, count in 1usize..200, days in 1u32..10) {

@@ -3,7 +3,7 @@
 //! *Limits*: TLS 1.2 and 1.3 with ring's algorithms; the name in the certificate is always checked. Files are PEM. Errors of files
 //! show when the sink is made, not when it first connects.
 
-use crate::error::Error;
+use crate::ConfigError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::rustls::crypto::ring;
@@ -32,7 +32,7 @@ pub struct TlsConfig {
 
 impl TlsConfig {
     /// Reads the files.
-    pub(crate) fn load(&self) -> Result<Arc<ClientConfig>, Error> {
+    pub fn load(&self) -> Result<Arc<ClientConfig>, ConfigError> {
         let path = match &self.authorities {
             Some(path) => path.as_path(),
             None => BUNDLES.iter().map(Path::new).find(|path| path.exists()).ok_or_else(no_bundle)?,
@@ -46,7 +46,7 @@ impl TlsConfig {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Config(error.to_string()))?
+            .map_err(|error| ConfigError(error.to_string()))?
             .with_root_certificates(roots);
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -61,22 +61,22 @@ impl TlsConfig {
 }
 
 /// For clients that never speak TLS: every certificate is refused.
-pub(crate) fn trust_nobody() -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn trust_nobody() -> Result<Arc<ClientConfig>, ConfigError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Config(error.to_string()))?;
+        .map_err(|error| ConfigError(error.to_string()))?;
     Ok(Arc::new(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unusable(path, &error.to_string()))
 }
 
-fn unusable(path: &Path, why: &str) -> Error {
-    Error::Config(format!("cannot use {}: {why}; a PEM file is wanted", path.display()))
+fn unusable(path: &Path, why: &str) -> ConfigError {
+    ConfigError(format!("cannot use {}: {why}; a PEM file is wanted", path.display()))
 }
 
-fn no_bundle() -> Error {
+fn no_bundle() -> ConfigError {
     let places = BUNDLES.join(", ");
-    Error::Config(format!("the system has no list of authorities (looked for {places}); name a file of your own"))
+    ConfigError(format!("the system has no list of authorities (looked for {places}); name a file of your own"))
 }
