@@ -12,6 +12,8 @@ export TAPIR_SHARED ?= $(abspath ../shared)
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET_DIR)/release/tapir
+# Python packages of tests, made on demand.
+VENV := $(TARGET_DIR)/venv
 FUZZ_SECONDS ?= 600
 # `fast` builds again in a third of the time; `make test` uses the profile that the binary is built with anyway.
 CONFORMANCE_PROFILE ?= fast
@@ -105,10 +107,23 @@ opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, aga
 	tests/opensearch/run.sh tests/opensearch/smoke.sh
 	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-delivery --test opensearch
 	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-store --features opensearch-tests --test opensearch
+	CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
 
 .PHONY: opensearch-smoke
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch
 	@tests/opensearch/run.sh tests/opensearch/smoke.sh
+
+.PHONY: dashboards-test
+dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
+	tests/dashboards/grafana.sh $(RELEASE) $(VENV)/bin/python
+
+.PHONY: formats-test
+formats-test: $(VENV)/made $(TARGET_DIR)/formats/made $(RELEASE) ## OCSF, ECS, EVE and CEF against what others say of them
+	tests/formats/run.sh $(RELEASE) $(VENV)/bin/python $(TARGET_DIR)/formats
+
+.PHONY: api-test
+api-test: $(VENV)/made $(RELEASE) ## A running manager against docs/openapi.json, with calls made from it
+	tests/api/schemathesis.sh $(RELEASE) $(VENV)/bin/python
 
 .PHONY: docs
 docs: ## API documentation, man pages, reference pages
@@ -133,6 +148,20 @@ ui/dist/index.html: $(UI_SOURCES)
 .PHONY: ui-test
 ui-test: ui ## Types, lint and unit tests of the pages
 	cd ui && npm run -s check && npm run -s lint && npm run -s test
+
+# Python packages of tests.
+$(VENV)/made: tests/requirements.txt
+	$(call apt,python3-venv)
+	rm -rf $(VENV)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Elastic's types of ECS and a compiler for them.
+$(TARGET_DIR)/formats/made: tests/formats/package.json tests/formats/package-lock.json
+	mkdir -p $(@D) && cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 # --- what is missing is installed -------------------------------------------------------------
 

@@ -9,6 +9,7 @@ mod fuzzing;
 mod lock;
 mod mentions;
 mod options;
+mod proofs;
 pub(crate) mod protocols;
 mod unsafe_code;
 
@@ -29,6 +30,7 @@ pub(crate) fn problems(tree: &Tree) -> Vec<Problem> {
     fuzzing::check(tree, &mut found);
     lock::check(tree, &mut found);
     documents::check(tree, &mut found);
+    proofs::check(tree, &mut found);
     found.sort();
     found
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod community;
+mod dns_names;
 mod evidence;
 mod formats;
 mod group;

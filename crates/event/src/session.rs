@@ -58,6 +58,23 @@ pub struct Http {
     pub status: Option<u16>,
 }
 
+impl Http {
+    /// The `Host` header without its port, and the port if it has one. IPv6 addresses keep their brackets.
+    pub fn authority(&self) -> Option<(&str, Option<u16>)> {
+        let host = self.host.as_deref()?;
+        // A bare IPv6 address has no port; what follows its last colon belongs to it.
+        let split = host.rsplit_once(':').filter(|(name, _)| name.ends_with(']') || !name.contains(':'));
+        Some(match split {
+            Some((name, "")) => (name, None),
+            Some((name, port)) => match port.parse() {
+                Ok(port) => (name, Some(port)),
+                Err(_) => (host, None),
+            },
+            None => (host, None),
+        })
+    }
+}
+
 /// A DNS message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -130,6 +147,26 @@ mod tests {
         assert_eq!(text(b"/a?b=\xff\0\r\n"), "/a?b=\\xff\\x00\\x0d\\x0a");
         assert_eq!(text("caf\u{e9} \u{202e}gpj".as_bytes()), "caf\u{e9} \\u{202e}gpj");
         assert_eq!(text(b"\\x41"), "\\\\x41");
+    }
+
+    #[test]
+    fn a_host_header_is_a_name_and_perhaps_a_port() {
+        let authority = |host: &str| {
+            let http = Http { host: Some(host.to_owned()), ..Http::default() };
+            http.authority().map(|(name, port)| (name.to_owned(), port))
+        };
+        for (host, name, port) in [
+            ("shop.example", "shop.example", None),
+            ("10.0.0.1:8080", "10.0.0.1", Some(8080)),
+            ("shop.example:", "shop.example", None),
+            ("shop.example:99999", "shop.example:99999", None),
+            ("[2001:db8::1]", "[2001:db8::1]", None),
+            ("[2001:db8::1]:443", "[2001:db8::1]", Some(443)),
+            ("2001:db8::1", "2001:db8::1", None),
+        ] {
+            assert_eq!(authority(host), Some((name.to_owned(), port)), "{host}");
+        }
+        assert_eq!(Http::default().authority(), None);
     }
 
     #[test]

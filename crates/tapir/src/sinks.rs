@@ -414,6 +414,9 @@ fn secret(path: &Path) -> Result<String, String> {
 }
 
 #[cfg(test)]
+mod examples;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,12 +1,27 @@
 //! ArcSight Common Event Format, version 0: one line with a header of seven fields and `key=value` pairs.
 //!
-//! *Limits*: `msg`, the excerpt, has at most 1,023 characters, other values at most 1,024.
+//! *Limits*: lengths of values are those of ArcSight's dictionary; what is longer is cut. Of an id that is longer than 40 characters
+//! the end stays, which has boot and sequence; the node is whole in `cs6`.
 
 use crate::{Endpoint, Orientation, SecurityEvent, session};
 use std::fmt::Write;
 
-const MAX_VALUE: usize = 1024;
-const MAX_EXCERPT: usize = 1023;
+/// Most characters of the header's name.
+const MAX_NAME: usize = 512;
+
+/// Most characters of a value.
+fn longest(key: &str) -> usize {
+    match key {
+        "app" | "proto" => 31,
+        "externalId" => 40,
+        "act" => 63,
+        "dvchost" => 100,
+        "deviceInboundInterface" => 128,
+        "sntdom" | "dntdom" => 255,
+        "cs1" | "cs2" | "cs3" | "cs4" | "cs5" | "cs6" => 4_000,
+        _ => 1_023,
+    }
+}
 
 pub(super) fn line(event: &SecurityEvent) -> String {
     let rule = &event.rule;
@@ -20,7 +35,9 @@ pub(super) fn line(event: &SecurityEvent) -> String {
     );
     let mut pairs = Pairs { line: &mut line, first: true };
     pairs.put("rt", crate::time::millis(event.time).to_string());
-    pairs.put("externalId", event.id.to_string());
+    let id = event.id.to_string();
+    let cut = id.char_indices().rev().nth(longest("externalId") - 1).map_or(0, |(at, _)| at);
+    pairs.put("externalId", id.get(cut..).unwrap_or_default());
     address(&mut pairs, event.source, ["src", "spt"], ("c6a2", "Source IPv6 Address"));
     address(&mut pairs, event.destination, ["dst", "dpt"], ("c6a3", "Destination IPv6 Address"));
     if let Some((source, destination, _)) = event.wire.ethernet {
@@ -74,8 +91,7 @@ pub(super) fn line(event: &SecurityEvent) -> String {
     pairs.put("dvchost", event.id.node.as_ref());
     pairs.put("reason", event.sentence());
     if let Some(evidence) = &event.evidence {
-        let excerpt = session::text(&evidence.payload);
-        pairs.put("msg", excerpt.chars().take(MAX_EXCERPT).collect::<String>());
+        pairs.put("msg", session::text(&evidence.payload));
     }
     line
 }
@@ -106,7 +122,7 @@ impl Pairs<'_> {
         }
         let blank = if std::mem::take(&mut self.first) { "" } else { " " };
         let _ = write!(self.line, "{blank}{key}=");
-        for c in value.chars().take(MAX_VALUE) {
+        for c in value.chars().take(longest(key)) {
             match c {
                 '\\' => self.line.push_str("\\\\"),
                 '=' => self.line.push_str("\\="),
@@ -122,7 +138,7 @@ impl Pairs<'_> {
 /// A header field: `|` and `\` escaped, no line ends.
 fn header(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars().take(MAX_VALUE) {
+    for c in text.chars().take(MAX_NAME) {
         match c {
             '|' | '\\' => out.extend(['\\', c]),
             c if c.is_control() => out.push(' '),
@@ -146,6 +162,18 @@ mod tests {
         assert!(line.starts_with("CEF:0|Tapir|tapir|"), "{line}");
         assert!(line.contains("|1:1|a\\|b=c\\\\d|9|rt=1700000000039 externalId=worker-3-12-845 "), "{line}");
         assert!(line.contains(" request=/test?a\\=b|c "), "{line}");
+    }
+
+    #[test]
+    fn values_are_as_long_as_the_dictionary_lets_them_be() {
+        let mut event = event();
+        event.id.node = "ip-10-0-12-34.eu-central-1.compute.internal".into();
+        event.interface = "i".repeat(200).into();
+        event.session.http.as_mut().expect("http").uri = Some("/".repeat(2_000));
+        let line = line(&event);
+        assert!(line.contains(" externalId=-34.eu-central-1.compute.internal-12-845 "), "{line}");
+        assert!(line.contains(&format!(" deviceInboundInterface={} dvchost", "i".repeat(128))), "{line}");
+        assert!(line.contains(&format!(" request={} ", "/".repeat(1_023))), "{line}");
     }
 
     #[test]

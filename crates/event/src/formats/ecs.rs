@@ -2,7 +2,8 @@
 //! stands under `tapir`.
 
 use super::{Object, Style, tapir};
-use crate::{Endpoint, FlowDirection, Orientation, SecurityEvent, Workload, rfc3339};
+use crate::dns_names::{record_type, response_code};
+use crate::{Attack, Endpoint, FlowDirection, Orientation, SecurityEvent, Workload, rfc3339};
 use serde_json::{Map, Value, json};
 
 const ECS_VERSION: &str = "9.4.0";
@@ -70,10 +71,19 @@ fn about_rule(out: &mut Object, event: &SecurityEvent) {
     if !tactics.is_empty() || !techniques.is_empty() {
         out.put_path("threat.framework", "MITRE ATT&CK");
     }
-    for (kind, list) in [("tactic", &tactics), ("technique", &techniques)] {
-        out.put_path(&format!("threat.{kind}.id"), list.iter().map(|attack| attack.id).collect::<Vec<_>>());
+    // A sub-technique has a place of its own, below the technique it belongs to.
+    let (below, mut above): (Vec<Attack<'_>>, Vec<Attack<'_>>) =
+        techniques.into_iter().partition(|attack| attack.id.contains('.'));
+    for attack in &below {
+        let id = attack.id.split('.').next().unwrap_or(attack.id);
+        if above.iter().all(|known| known.id != id) {
+            above.push(Attack { id, name: None });
+        }
+    }
+    for (place, list) in [("tactic", tactics), ("technique", above), ("technique.subtechnique", below)] {
+        out.put_path(&format!("threat.{place}.id"), list.iter().map(|attack| attack.id).collect::<Vec<_>>());
         let names: Vec<&str> = list.iter().filter_map(|attack| attack.name.as_deref()).collect();
-        out.put_path(&format!("threat.{kind}.name"), names);
+        out.put_path(&format!("threat.{place}.name"), names);
     }
 }
 
@@ -103,7 +113,7 @@ fn parties(out: &mut Object, event: &SecurityEvent) {
     related.dedup();
     out.put_path("related.ip", related);
     let mut hosts: Vec<&str> = [&event.client, &event.server].into_iter().flatten().map(|w| w.pod.as_str()).collect();
-    hosts.extend(event.session.http.as_ref().and_then(|http| http.host.as_deref()));
+    hosts.extend(event.session.http.as_ref().and_then(|http| http.authority()).map(|(name, _)| name));
     hosts.extend(event.session.tls.as_ref().and_then(|tls| tls.sni.as_deref()));
     out.put_path("related.hosts", hosts);
 }
@@ -180,7 +190,10 @@ fn sessions(out: &mut Object, event: &SecurityEvent) {
         out.put_path("http.response.status_code", http.status);
         out.put_path("http.version", http.version.as_deref());
         out.put_path("user_agent.original", http.user_agent.as_deref());
-        out.put_path("url.domain", http.host.as_deref());
+        if let Some((name, port)) = http.authority() {
+            out.put_path("url.domain", name);
+            out.put_path("url.port", port);
+        }
         if let Some(uri) = &http.uri {
             out.put_path("url.original", uri.as_str());
             let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
@@ -192,6 +205,8 @@ fn sessions(out: &mut Object, event: &SecurityEvent) {
         out.put_path("dns.id", dns.id.to_string());
         out.put_path("dns.type", if dns.rcode.is_some() { "answer" } else { "query" });
         out.put_path("dns.question.name", dns.name.as_deref());
+        out.put_path("dns.question.type", dns.kind.map(record_type).map(|name| name.into_owned()));
+        out.put_path("dns.response_code", dns.rcode.map(response_code).map(|name| name.into_owned()));
     }
     if let Some(tls) = &event.session.tls {
         out.put_path("tls.client.server_name", tls.sni.as_deref());

@@ -2,6 +2,7 @@
 
 use super::Object;
 use super::json::{evidence, printable};
+use crate::dns_names::{record_type, response_code};
 use crate::{Generator, SecurityEvent, community_id, eve_time};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,20 +50,17 @@ pub(super) fn document(event: &SecurityEvent) -> Map<String, Value> {
     }
     put("alert", alert(event));
     if let Some(flow) = &event.flow {
-        put(
-            "flow",
-            json!({
-                "pkts_toserver": flow.packets.first(),
-                "pkts_toclient": flow.packets.get(1),
-                "bytes_toserver": flow.bytes.first(),
-                "bytes_toclient": flow.bytes.get(1),
-                "start": eve_time(flow.start),
-                "src_ip": flow.client.address.to_string(),
-                "dest_ip": flow.server.address.to_string(),
-                "src_port": flow.client.port,
-                "dest_port": flow.server.port,
-            }),
-        );
+        let mut out = Object::new();
+        out.put("pkts_toserver", flow.packets[0]);
+        out.put("pkts_toclient", flow.packets[1]);
+        out.put("bytes_toserver", flow.bytes[0]);
+        out.put("bytes_toclient", flow.bytes[1]);
+        out.put("start", eve_time(flow.start));
+        out.put("src_ip", flow.client.address.to_string());
+        out.put("dest_ip", flow.server.address.to_string());
+        out.put("src_port", flow.client.port);
+        out.put("dest_port", flow.server.port);
+        put("flow", out.into());
     }
     put("stream", u8::from(event.generator == Generator::StreamTcp).into());
     if let Some(found) = &event.evidence {
@@ -90,7 +88,10 @@ pub(super) fn document(event: &SecurityEvent) -> Map<String, Value> {
 fn sessions(event: &SecurityEvent, put: &mut impl FnMut(&str, Value)) {
     if let Some(http) = &event.session.http {
         let mut out = Object::new();
-        out.put("hostname", http.host.as_deref());
+        if let Some((name, port)) = http.authority() {
+            out.put("hostname", name);
+            out.put("http_port", port);
+        }
         out.put("url", http.uri.as_deref());
         out.put("http_user_agent", http.user_agent.as_deref());
         out.put("http_content_type", http.content_type.as_deref());
@@ -105,9 +106,12 @@ fn sessions(event: &SecurityEvent, put: &mut impl FnMut(&str, Value)) {
         out.put("version", 3);
         out.put("type", if dns.rcode.is_some() { "response" } else { "request" });
         out.put("id", dns.id);
-        out.put("rcode", dns.rcode);
+        out.put("rcode", dns.rcode.map(response_code).map(|name| name.into_owned()));
         if let Some(name) = &dns.name {
-            out.put("queries", json!([{ "rrname": name, "rrtype": dns.kind }]));
+            let mut query = Object::new();
+            query.put("rrname", name.as_str());
+            query.put("rrtype", dns.kind.map(record_type).map(|name| name.into_owned()));
+            out.put("queries", vec![Value::from(query)]);
         }
         put("dns", out.into());
     }

@@ -266,6 +266,81 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_dns_are_names_where_others_expect_names() {
+        let mut event = event();
+        event.session = crate::Session {
+            dns: Some(crate::session::Dns { name: Some("a.example".into()), kind: Some(28), id: 7, rcode: Some(3) }),
+            ..crate::Session::default()
+        };
+        let document = |format: Format| Value::Object(format.document(&event, &Style::default()).unwrap_or_default());
+        let eve = document(Format::Eve);
+        assert_eq!(eve["dns"]["queries"], serde_json::json!([{ "rrname": "a.example", "rrtype": "AAAA" }]));
+        assert_eq!(eve["dns"]["rcode"], "NXDOMAIN");
+        let ecs = document(Format::Ecs);
+        assert_eq!(ecs["dns"]["question"]["type"], "AAAA");
+        assert_eq!(ecs["dns"]["response_code"], "NXDOMAIN");
+        assert_eq!(document(Format::Ocsf)["evidences"][0]["query"]["type"], "AAAA");
+    }
+
+    #[test]
+    fn a_port_in_the_host_header_is_no_part_of_the_name() {
+        let mut event = event();
+        event.session.http.as_mut().expect("http").host = Some("10.9.8.7:8080".into());
+        let document = |format: Format| Value::Object(format.document(&event, &Style::default()).unwrap_or_default());
+        let ecs = document(Format::Ecs);
+        assert_eq!((&ecs["url"]["domain"], &ecs["url"]["port"]), (&"10.9.8.7".into(), &8080.into()));
+        let url = &document(Format::Ocsf)["evidences"][0]["http_request"]["url"];
+        assert_eq!((&url["hostname"], &url["port"]), (&"10.9.8.7".into(), &8080.into()));
+        let http = &document(Format::Eve)["http"];
+        assert_eq!((&http["hostname"], &http["http_port"]), (&"10.9.8.7".into(), &8080.into()));
+    }
+
+    #[test]
+    fn a_sub_technique_stands_below_its_technique_in_ecs() {
+        let mut event = event();
+        Arc::make_mut(&mut event.rule).metadata = vec![
+            ("mitre_technique_id".into(), "T1071.001".into()),
+            ("mitre_technique_id".into(), "T1190".into()),
+            ("mitre_technique_id".into(), "T1190.002".into()),
+        ];
+        let ecs = Value::Object(Format::Ecs.document(&event, &Style::default()).unwrap_or_default());
+        assert_eq!(ecs["threat"]["technique"]["id"], serde_json::json!(["T1190", "T1071"]));
+        assert_eq!(ecs["threat"]["technique"]["subtechnique"]["id"], serde_json::json!(["T1071.001", "T1190.002"]));
+    }
+
+    #[test]
+    fn what_ocsf_has_no_place_for_is_left_out_or_unmapped() {
+        let mut event = event();
+        let http = event.session.http.as_mut().expect("http");
+        (http.method, http.uri) = (Some("NOTIFY".into()), None);
+        event.session.dns = Some(crate::session::Dns::default());
+        let ocsf = Value::Object(Format::Ocsf.document(&event, &Style::default()).unwrap_or_default());
+        let evidence = &ocsf["evidences"][0];
+        assert_eq!((evidence["http_request"].get("url"), evidence["http_request"].get("http_method")), (None, None));
+        assert_eq!((evidence.get("query"), &ocsf["unmapped"]["http_method"]), (None, &"NOTIFY".into()));
+    }
+
+    #[test]
+    fn a_flow_without_ports_has_none_in_eve() {
+        let mut event = event();
+        let flow = event.flow.as_mut().expect("flow");
+        (flow.client.port, flow.server.port) = (None, None);
+        let eve = Value::Object(Format::Eve.document(&event, &Style::default()).unwrap_or_default());
+        assert_eq!((eve["flow"].get("src_port"), eve["flow"].get("dest_port")), (None, None));
+        assert_eq!(eve["flow"]["pkts_toclient"], 3);
+    }
+
+    #[test]
+    fn a_hardware_address_alone_is_no_endpoint_of_ocsf() {
+        let mut event = event();
+        (event.source, event.destination, event.server) = (None, None, None);
+        event.wire.ethernet = Some(([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], 0x0806));
+        let ocsf = Value::Object(Format::Ocsf.document(&event, &Style::default()).unwrap_or_default());
+        assert_eq!(ocsf["evidences"][0].get("src_endpoint"), None);
+        assert_eq!(ocsf["unmapped"]["macs"], serde_json::json!(["02:00:00:00:00:01", "02:00:00:00:00:02"]));
+    }
+
+    #[test]
     fn hostile_text_stays_inside_its_line_and_its_field() {
         let mut event = event();
         Arc::make_mut(&mut event.rule).msg = Some("a|b=c\\d\n[**] \u{202e} \0".to_owned());

@@ -1,11 +1,14 @@
 //! OCSF 1.8 Detection Finding (class 2004) with the profiles `security_control`, `container` and `host`.
 
 use super::{Object, Style, tapir};
+use crate::dns_names::record_type;
 use crate::{Attack, Endpoint, Level, Orientation, SecurityEvent, Workload, time::millis};
 use serde_json::{Map, Value, json};
 
 const VERSION: &str = "1.8.0";
 const CLASS: u32 = 2004;
+/// Request methods that OCSF has names for; another one stands in `unmapped`.
+const METHODS: [&str; 9] = ["OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "PATCH"];
 
 pub(super) fn document(event: &SecurityEvent, style: &Style) -> Map<String, Value> {
     let rule = &event.rule;
@@ -47,6 +50,13 @@ pub(super) fn document(event: &SecurityEvent, style: &Style) -> Map<String, Valu
     let mut unmapped = tapir(event);
     unmapped
         .retain(|name, _| matches!(name.as_str(), "visibility" | "blind_spots" | "rule_set" | "shape" | "generator"));
+    let method = event.session.http.as_ref().and_then(|http| http.method.as_deref());
+    if let Some(method) = method.filter(|method| !METHODS.contains(method)) {
+        unmapped.insert("http_method".to_owned(), method.into());
+    }
+    if let (None, None, Some((from, to, _))) = (event.source, event.destination, event.wire.ethernet) {
+        unmapped.insert("macs".to_owned(), json!([from, to].map(super::json::mac)));
+    }
     out.put("unmapped", unmapped);
     out.0
 }
@@ -125,21 +135,26 @@ fn evidence(event: &SecurityEvent) -> Value {
     connection.put("tcp_flags", event.wire.tcp.map(|(.., flags)| u32::from(flags)));
     out.put("connection_info", connection);
     if let Some(http) = &event.session.http {
-        out.put_path("http_request.http_method", http.method.as_deref());
+        let known = http.method.as_deref().filter(|method| METHODS.contains(method));
+        out.put_path("http_request.http_method", known);
         out.put_path("http_request.user_agent", http.user_agent.as_deref());
         out.put_path("http_request.referrer", http.referer.as_deref());
         out.put_path("http_request.version", http.version.as_deref());
-        out.put_path("http_request.url.hostname", http.host.as_deref());
-        if let Some(uri) = &http.uri {
+        // A URL without a path is none to OCSF.
+        if let Some(uri) = http.uri.as_deref().filter(|uri| !uri.is_empty() && !uri.starts_with('?')) {
+            if let Some((name, port)) = http.authority() {
+                out.put_path("http_request.url.hostname", name);
+                out.put_path("http_request.url.port", port);
+            }
             let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
             out.put_path("http_request.url.path", path);
             out.put_path("http_request.url.query_string", query);
         }
         out.put_path("http_response.code", http.status);
     }
-    if let Some(dns) = &event.session.dns {
-        out.put_path("query.hostname", dns.name.as_deref());
-        out.put_path("query.type", dns.kind.map(|kind| kind.to_string()));
+    if let Some((name, dns)) = event.session.dns.as_ref().and_then(|dns| Some((dns.name.as_deref()?, dns))) {
+        out.put_path("query.hostname", if name.is_empty() { "." } else { name });
+        out.put_path("query.type", dns.kind.map(record_type).map(|name| name.into_owned()));
     }
     if let Some(tls) = &event.session.tls {
         out.put_path("tls.sni", tls.sni.as_deref());
@@ -157,11 +172,14 @@ fn endpoint(end: Option<Endpoint>, workload: Option<&Workload>, mac: Option<[u8;
         out.put("ip", end.address.to_string());
         out.put("port", end.port);
     }
-    out.put("mac", mac.map(super::json::mac));
     if let Some(workload) = workload {
         out.put("hostname", workload.pod.as_str());
         out.put("uid", workload.uid.as_str());
         out.put("svc_name", workload.service.as_str());
+    }
+    // A hardware address alone is no endpoint to OCSF.
+    if !out.0.is_empty() {
+        out.put("mac", mac.map(super::json::mac));
     }
     out.into()
 }

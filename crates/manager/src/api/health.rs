@@ -67,7 +67,7 @@ pub(super) async fn metrics(state: State, request: Request) -> Answer<impl IntoR
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operation",
-    responses((status = 200, content_type = "application/json", body = String)))]
+    responses((status = 200, content_type = "application/json", body = serde_json::Value)))]
 pub(super) async fn openapi_json() -> Answer<impl IntoResponse> {
     let text = super::openapi().map_err(|error| Problem::busy(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text))

@@ -6,6 +6,7 @@
 mod actions;
 mod audit;
 mod caller;
+mod document;
 mod event_form;
 mod events;
 mod exceptions;
@@ -36,6 +37,7 @@ use crate::problem::Problem;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::{Router, middleware};
+use document::Who;
 use std::sync::Arc;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -107,10 +109,14 @@ fn agents(limits: &Limits) -> Routes {
 }
 
 fn all(open: Routes, people: Routes, agents: Routes) -> Routes {
-    Routes::with_openapi(Head::openapi())
-        .nest("/api/v1", open.merge(people).merge(agents))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::metrics))
+    let calls = document::of(Who::Anybody, open)
+        .merge(document::of(Who::People, people))
+        .merge(document::of(Who::Agents, agents));
+    let operation = Routes::new().routes(routes!(health::healthz)).routes(routes!(health::metrics));
+    let mut all =
+        Routes::with_openapi(Head::openapi()).nest("/api/v1", calls).merge(document::of(Who::Anybody, operation));
+    document::schemes(all.get_openapi_mut());
+    all
 }
 
 /// The OpenAPI 3.1 document of the API, as JSON with indentation.
