@@ -132,7 +132,8 @@ export async function ingest(manager, events) {
   const answer = await response.text();
   if (!response.ok) throw new Error(`ingest: ${response.status} ${answer}`);
   const { stored, rejected } = /** @type {{ stored: number, rejected: unknown[] }} */ (JSON.parse(answer));
-  if (stored !== events.length) throw new Error(`ingest: ${stored} of ${events.length} kept; ${JSON.stringify(rejected)}`);
+  if (stored !== events.length)
+    throw new Error(`ingest: ${stored} of ${events.length} kept; ${JSON.stringify(rejected)}`);
 }
 
 /**

@@ -52,7 +52,7 @@ export async function startManager(binary, options = {}) {
   };
   /** @param {string} name */
   const token = (name) => new RegExp(`^${name} token: (\\S+)$`, 'm').exec(printed)?.[1] ?? '';
-  for (const until = Date.now() + PATIENCE; ; ) {
+  for (const until = Date.now() + PATIENCE; ;) {
     const address = existsSync(ready) ? readFileSync(ready, 'utf8').trim() : '';
     if (address && token('admin') && token('agent')) {
       return { url: `http://${address}`, admin: token('admin'), agent: token('agent'), stop };

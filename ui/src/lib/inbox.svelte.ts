@@ -117,6 +117,26 @@ export class Inbox {
     return view === 'events' ? api.events(common) : api.groups({ ...common, by: group, sort });
   }
 
+  /** As if nothing had ever been asked. */
+  forget(): void {
+    this.#generation += 1;
+    this.#asked.clear();
+    this.#snapshots = [];
+    this.slots = [];
+    this.next = null;
+    this.total = { count: 0, exact: true };
+    this.counts = null;
+    this.state = 'idle';
+    this.error = null;
+    this.partial = false;
+    this.loadedAt = 0;
+    this.pending = new Map();
+    this.leaving = new Set();
+    this.selection = NONE;
+    this.focus = null;
+    this.undoable = null;
+  }
+
   /** From the top. What is shown stays until the answer is there. */
   reload(): Promise<void> {
     return (this.#loading = this.#load());

@@ -1,5 +1,5 @@
 // A real Chromium, and a real manager for each file of tests: the binary that TAPIR_BINARY names, with a store of its own.
-import { type Browser, type BrowserContext, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
 import { expect } from 'vitest';
 import { type Event, demonstration, ingest } from '../../dev/events.mjs';
 import { type Manager, startManager } from '../../dev/manager.mjs';
@@ -7,14 +7,17 @@ import { type Manager, startManager } from '../../dev/manager.mjs';
 export const BINARY = process.env.TAPIR_BINARY ?? '';
 if (!BINARY) throw new Error('TAPIR_BINARY is not set; tests/browser/run.sh BINARY sets it');
 
+/** Milliseconds until what should come is missed: a machine that does much else is slow. */
+export const PATIENCE = 30_000;
+
 /** Rows of the list. */
 export const ROWS = '[role=grid] [role=row][id^="row-"]';
 
 export interface Opened {
   page: Page;
   context: BrowserContext;
-  /** Closes it. Whatever the browser complained of is a failure, but for answers with these statuses. */
-  close: (...expected: number[]) => Promise<void>;
+  /** Closes it. Whatever the browser complained of is a failure, but for answers with these statuses, or such texts. */
+  close: (...expected: (number | RegExp)[]) => Promise<void>;
 }
 
 /** Grouped row of the API, as far as tests look at it. */
@@ -31,6 +34,8 @@ export interface GroupRow {
 
 export class Lab {
   #browser: Browser;
+  /** Signed in once; its windows find scripts in its cache. */
+  #usual: Promise<BrowserContext> | null = null;
 
   private constructor(
     readonly manager: Manager,
@@ -62,18 +67,40 @@ export class Lab {
     await this.manager.stop();
   }
 
-  /** A window of its own at this address. */
-  async open(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Opened> {
-    const { signedIn = true, ...rest } = options;
+  async #context(): Promise<BrowserContext> {
     const context = await this.#browser.newContext({
       viewport: { width: 1400, height: 880 },
       reducedMotion: 'reduce',
       baseURL: this.manager.url,
       timezoneId: 'Europe/Berlin',
-      ...rest,
     });
-    context.setDefaultTimeout(20_000);
+    context.setDefaultTimeout(PATIENCE);
+    // A complaint without its place is a riddle.
+    await context.addInitScript(() => {
+      const { warn } = console;
+      console.warn = (...told: unknown[]) => warn(...told, new Error().stack);
+    });
+    return context;
+  }
+
+  async #signIn(context: BrowserContext): Promise<BrowserContext> {
+    const answer = await context.request.post('/api/v1/session', { data: { token: this.manager.admin } });
+    expect(answer.status()).toBe(200);
+    return context;
+  }
+
+  /** A window at this address. `as`: somebody else than the rest of the tests, or nobody. */
+  async open(
+    path: string,
+    options: { as?: 'nobody' | 'another'; width?: number; height?: number } = {},
+  ): Promise<Opened> {
+    const own = options.as !== undefined;
+    const context = own
+      ? await this.#context()
+      : await (this.#usual ??= this.#context().then((one) => this.#signIn(one)));
+    if (options.as === 'another') await this.#signIn(context);
     const page = await context.newPage();
+    if (options.width) await page.setViewportSize({ width: options.width, height: options.height ?? 860 });
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
@@ -87,18 +114,18 @@ export class Lab {
       if (!request.url().startsWith(`${this.manager.url}/`) && !request.url().startsWith('blob:'))
         complaints.push(`a request to elsewhere: ${request.url()}`);
     });
-    if (signedIn) {
-      const answer = await context.request.post('/api/v1/session', { data: { token: this.manager.admin } });
-      expect(answer.status()).toBe(200);
-    }
     await page.goto(path);
     return {
       page,
       context,
       close: async (...expected) => {
         const told = (text: string) =>
-          !expected.some((status) => text.includes(`responded with a status of ${status}`));
-        await context.close();
+          !expected.some((one) =>
+            typeof one === 'number' ? text.includes(`responded with a status of ${one}`) : one.test(text),
+          );
+        // What somebody likes is kept in the browser: the next test finds none of it.
+        await page.evaluate(() => localStorage.clear());
+        await (own ? context : page).close();
         expect(complaints.filter(told)).toEqual([]);
       },
     };
@@ -138,7 +165,7 @@ export async function rows(page: Page, count?: number): Promise<void> {
 
 /** Waits until something is so. */
 export const until = <A>(look: () => A | Promise<A>, wanted: A): Promise<void> =>
-  expect.poll(look, { timeout: 20_000, interval: 40 }).toEqual(wanted);
+  expect.poll(look, { timeout: PATIENCE, interval: 40 }).toEqual(wanted);
 
 /** Waits until something holds. */
 export const holds = (look: () => boolean | Promise<boolean>): Promise<void> => until(look, true);

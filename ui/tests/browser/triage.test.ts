@@ -192,9 +192,11 @@ test('the histogram has a brush for the keyboard and a table', async () => {
   const table = page.getByRole('region', { name: 'Alerts over time, table' });
   await table.waitFor();
   // One high and one info alert, in one bucket or in two.
-  const cells = await table.locator('tbody tr').evaluateAll((lines) =>
-    lines.map((line) => [...line.querySelectorAll('td.num')].map((cell) => Number(cell.textContent))),
-  );
+  const cells = await table
+    .locator('tbody tr')
+    .evaluateAll((lines) =>
+      lines.map((line) => [...line.querySelectorAll('td.num')].map((cell) => Number(cell.textContent))),
+    );
   expect([0, 1, 2, 3, 4].map((column) => cells.reduce((sum, line) => sum + (line[column] ?? 0), 0))).toEqual([
     0, 1, 0, 0, 1,
   ]);
