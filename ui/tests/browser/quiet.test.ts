@@ -116,8 +116,7 @@ test('the preview counts what was handed in; the hidden group is found again; ta
   });
 
   // The page of tuning says why, by whom, what it has silenced, and what its author saw.
-  await page.keyboard.press('g');
-  await page.keyboard.press('t');
+  await page.getByRole('link', { name: 'Tuning', exact: true }).click();
   const line = page.locator('tr', { hasText: 'ticket SEC-812' });
   await line.waitFor();
   const text = (await line.textContent()) ?? '';
