@@ -25,9 +25,8 @@ import { fileURLToPath } from 'node:url';
  * @typedef {{ url: string, agent: string }} Manager
  */
 
-const [ATTACKS, MORE] = ['../../demo/attacks.pcap', 'more.rules'].map((path) =>
-  fileURLToPath(new URL(path, import.meta.url)),
-);
+const ATTACKS = fileURLToPath(new URL('../../demo/attacks.pcap', import.meta.url));
+const MORE = fileURLToPath(new URL('more.rules', import.meta.url));
 
 /**
  * One alert of every rule that the demonstration raises, with its bytes: of the starter set and of more.rules.

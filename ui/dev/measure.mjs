@@ -1,12 +1,19 @@
-// How fast the inbox feels: TAPIR_URL=… node dev/measure.mjs. Prints milliseconds, frames and bytes of one run.
+// How fast the inbox feels: TAPIR_URL=… TAPIR_TOKEN=… node dev/measure.mjs. Prints milliseconds, frames and bytes of one run.
 import { chromium } from 'playwright-core';
 
-const base = process.env.TAPIR_URL ?? 'http://127.0.0.1:8443';
+const base = process.env.TAPIR_URL ?? 'http://127.0.0.1:9443';
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--enable-precise-memory-info', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
 });
-const page = await (await browser.newContext({ viewport: { width: 1400, height: 880 } })).newPage();
+const context = await browser.newContext({ viewport: { width: 1400, height: 880 } });
+const signedIn = await context.request.post(`${base}/api/v1/session`, {
+  data: { token: process.env.TAPIR_TOKEN ?? '' },
+});
+if (!signedIn.ok()) throw new Error(`signing in: ${signedIn.status()}`);
+const page = await context.newPage();
+/** Bytes of the heap; Chromium only. */
+const used = () => page.evaluate(() => /** @type {any} */ (performance).memory.usedJSHeapSize / 1e6);
 await page.goto(`${base}/alerts?from=now-90d`);
 await page.locator('[role=row][id^="row-"]').first().waitFor();
 await page.reload();
@@ -29,7 +36,7 @@ const keys = await page.evaluate(async () => {
   return { p50: times[60], p95: times[114] };
 });
 const frames = await page.evaluate(async () => {
-  const grid = document.querySelector('[role=grid]');
+  const grid = /** @type {Element} */ (document.querySelector('[role=grid]'));
   const gaps = [];
   let last = performance.now();
   const end = last + 4000;
@@ -46,13 +53,13 @@ const frames = await page.evaluate(async () => {
     rows: document.querySelectorAll('[role=row]').length,
   };
 });
-const heap = await page.evaluate(() => performance.memory.usedJSHeapSize / 1e6);
+const heap = await used();
 console.log({ rowsAfterReloadMs: Math.round(ready), keyToPaintMs: keys, scroll: frames, heapMB: heap.toFixed(1) });
 if (process.argv.includes('--live')) {
-  await page.evaluate(() => document.querySelector('[role=grid]').scrollTo(0, 0));
+  await page.evaluate(() => document.querySelector('[role=grid]')?.scrollTo(0, 0));
   await page.waitForTimeout(60_000);
   console.log({
-    heapAfterMinuteLiveMB: (await page.evaluate(() => performance.memory.usedJSHeapSize / 1e6)).toFixed(1),
+    heapAfterMinuteLiveMB: (await used()).toFixed(1),
     waiting: await page.locator('.new').allTextContents(),
   });
 }

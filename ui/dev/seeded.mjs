@@ -1,7 +1,7 @@
 // A manager with something in it, for looking at and for `npm run dev`: node dev/seeded.mjs BINARY [--pages DIR] [--live N].
 // Prints where it is and the token; Ctrl-C ends it. `--live N`: so many alerts a second keep coming.
 import { parseArgs } from 'node:util';
-import { fill } from './cluster.mjs';
+import { beat, fill } from './cluster.mjs';
 import { demonstration, ingest, variant, workload } from './events.mjs';
 import { startManager } from './manager.mjs';
 
@@ -37,6 +37,7 @@ const SIDS = [21562, 3000002, 3000056, 3000021, 3000070, 9000002];
 const rate = Math.min(Number(values.live) || 0, 5000);
 for (let number = 0; ; number += 1) {
   await new Promise((done) => setTimeout(done, 1000));
+  if (number % 30 === 0) await beat(manager).catch(() => {});
   if (rate === 0) continue;
   const batch = Array.from({ length: rate }, (_, index) =>
     variant(of(SIDS[(number + index) % SIDS.length] ?? 21562), {

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fill } from '../../dev/cluster.mjs';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beat, fill } from '../../dev/cluster.mjs';
 import { type GroupRow, Lab, ROWS, alerts, rows, until } from './support';
 
 const PICTURES =
@@ -40,6 +40,8 @@ afterAll(async () => {
   await lab?.stop();
   await fresh?.stop();
 });
+
+beforeEach(() => beat(lab.manager));
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
