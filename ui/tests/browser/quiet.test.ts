@@ -120,7 +120,7 @@ test('the preview counts what was handed in; the hidden group is found again; ta
   const line = page.locator('tr', { hasText: 'ticket SEC-812' });
   await line.waitFor();
   const text = (await line.textContent()) ?? '';
-  for (const part of ['1:3000056', 'namespace q1', 'hide, keep counting', 'admin', 'in 29 days', '3'])
+  for (const part of ['1:3000056', 'namespace q1', 'hide, keep counting', 'admin', 'in 30 days', '3'])
     expect(text).toContain(part);
   expect((await line.locator('td.num').textContent())?.trim()).toMatch(/^3\b/);
   await line.getByRole('button', { name: 'Details' }).click();

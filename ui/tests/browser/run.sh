@@ -6,7 +6,7 @@
 # NAME: only files with this in their names. Needs ui/node_modules (`make ui`) and a Chromium: CHROMIUM, or
 # /usr/bin/chromium. As root the browser runs without its sandbox; elsewhere CHROMIUM_SANDBOX=0 does that.
 # TAPIR_PAGES=ui/dist tests these files and not the pages in the binary; TAPIR_SCREENSHOTS=DIR takes the pictures
-# (target/screenshots). Ends within BROWSER_SECONDS (900), and leaves no process and no file but the pictures.
+# (target/screenshots). Ends within BROWSER_SECONDS (1800), and leaves no process and no file but the pictures.
 set -euo pipefail
 ui=$(cd "$(dirname "$0")/../.." && pwd)
 [ $# -ge 1 ] || { sed -n 4p "$0" | cut -c3- >&2; exit 2; }
@@ -31,10 +31,10 @@ trap 'exit 130' INT TERM HUP
 
 cd "$ui"
 set -m
-timeout --kill-after=10 "${BROWSER_SECONDS:-900}" node_modules/.bin/vitest run --config vitest.browser.config.ts "$@" </dev/null &
+timeout --kill-after=10 "${BROWSER_SECONDS:-1800}" node_modules/.bin/vitest run --config vitest.browser.config.ts "$@" </dev/null &
 tests=$!
 set +m
 status=0
 wait "$tests" || status=$?
-[ "$status" != 124 ] || echo "browser tests: not done within ${BROWSER_SECONDS:-900} s" >&2
+[ "$status" != 124 ] || echo "browser tests: not done within ${BROWSER_SECONDS:-1800} s" >&2
 exit "$status"
