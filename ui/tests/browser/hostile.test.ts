@@ -225,12 +225,12 @@ test('on the pages of nodes, inspections, sinks, and the overview', async () => 
   await page.goto('/inspections');
   await page.locator('td', { hasText: 'selector' }).waitFor();
   await inert(page);
-  await page.locator('td a').first().click();
+  await page.locator('tr', { hasText: 'selector' }).locator('td a').first().click();
   await page.locator('h1', { hasText: 'dpi' }).waitFor();
   await page.locator('td', { hasText: 'selector' }).waitFor();
   await inert(page);
   await page.goto('/settings');
-  await page.locator('td', { hasText: 'error' }).waitFor();
+  await page.locator('td', { hasText: 'error' }).first().waitFor();
   await inert(page);
   await page.goto('/');
   await page.locator('.list a', { hasText: 'owner' }).first().waitFor();
@@ -250,7 +250,7 @@ test('in an address that somebody was sent', async () => {
     await page.locator('main h1').waitFor();
     await inert(page);
   }
-  await close();
+  await close(400);
 });
 
 test('bytes that are no JSON are refused by the manager, line by line', async () => {
