@@ -112,6 +112,7 @@ test('the browser itself refuses markup from text, inline scripts, and scripts f
     const script = document.createElement('script');
     // What the debugger evaluates itself may do this; what runs later may not.
     const evaluation = await new Promise<boolean>((done) =>
+      // eslint-disable-next-line no-eval -- to see it refused
       setTimeout(() => done(refuses(() => globalThis.eval('1')))),
     );
     return {
