@@ -31,7 +31,7 @@ trap 'exit 130' INT TERM HUP
 
 cd "$ui"
 set -m
-timeout --kill-after=10 "${BROWSER_SECONDS:-1800}" node_modules/.bin/vitest run --config vitest.browser.config.ts "$@" </dev/null &
+timeout --kill-after=10 "${BROWSER_SECONDS:-1800}" node_modules/.bin/vitest run --config vitest.browser.config.ts --configLoader runner "$@" </dev/null &
 tests=$!
 set +m
 status=0
