@@ -21,6 +21,7 @@ TAPIR_SCREENSHOTS=$(realpath -m "${TAPIR_SCREENSHOTS:-$ui/../target/screenshots}
 # Everything is kept below one folder; managers and browsers end with the process that started them. Should that one be
 # killed, they are known by a process group of their own.
 TAPIR_WORK=$(mktemp -d "${TMPDIR:-/tmp}/tapir-browser.XXXXXX"); export TAPIR_WORK TMPDIR=$TAPIR_WORK
+export XDG_CONFIG_HOME=$TAPIR_WORK XDG_CACHE_HOME=$TAPIR_WORK
 tests=
 cleanup() {
   [ -z "$tests" ] || { kill -TERM -- "-$tests" 2>/dev/null || true; sleep 0.2; kill -KILL -- "-$tests" 2>/dev/null || true; }
