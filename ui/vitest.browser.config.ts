@@ -8,8 +8,8 @@ export default defineConfig({
     environment: 'node',
     // Two cores are enough for one browser and one manager.
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 90_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     disableConsoleIntercept: true,
   },
 });
