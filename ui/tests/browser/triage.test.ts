@@ -280,6 +280,26 @@ test('dismissing takes two keys, shows at once, and can be undone', async () => 
   await close();
 });
 
+test('a dialog begins where one wants to go on', async () => {
+  await attack('dialogs', [21562]);
+  const { page, close } = await lab.open(alerts('ns:dialogs'));
+  await rows(page, 1);
+  await page.keyboard.press('Control+k');
+  await page.getByPlaceholder('Type what you want to do').and(page.locator(':focus')).waitFor();
+  await page.keyboard.type('go-nowhere');
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('j');
+  await holds(async () => (await focus(page)).startsWith('row-'));
+  await page.keyboard.press('e');
+  await page.locator('input[name=reason]:checked:focus').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('i');
+  await page.locator('#assignee:focus').waitFor();
+  await close();
+});
+
 test('acknowledging, escalating, assigning and a comment are kept, with who did it', async () => {
   await attack('states', [21562]);
   const { page, close } = await lab.open(alerts('ns:states', '&status=all'));
