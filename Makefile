@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 600
 CONFORMANCE_PROFILE ?= fast
 
 # The pages need Node; without it the binary is built all the same, and says so where the page would be.
-UI_SOURCES := $(shell find ui -type d \( -name node_modules -o -name dist -o -name shots -o -name generated \) -prune -o -type f -print)
+UI_SOURCES := $(shell find ui -type d \( -name node_modules -o -name dist -o -name generated -o -name tests -o -name dev \) -prune -o -type f -print)
 UI_DIST := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo ui/dist/index.html)
 ifeq ($(UI_DIST),)
 $(info no Node 20.19 or newer: the binary is built without the Alerts page)
@@ -34,7 +34,7 @@ demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appe
 	@demo/run.sh $(RELEASE)
 
 # Cheap things first; every step says how long it took.
-TEST_STEPS := check unit ui-test-if-there conformance-if-there e2e opensearch-test fuzz-smoke
+TEST_STEPS := check unit ui-test-if-there conformance-if-there e2e browser-test-if-there opensearch-test fuzz-smoke
 
 .PHONY: test
 test: tools-test ## Everything that must hold before a commit lands
@@ -71,6 +71,11 @@ conformance-if-there:
 .PHONY: ui-test-if-there
 ui-test-if-there:
 	@if [ -n "$(UI_DIST)" ]; then $(MAKE) --no-print-directory ui-test; \
+	else echo "skipped: no Node 20.19 or newer for the pages"; fi
+
+.PHONY: browser-test-if-there
+browser-test-if-there:
+	@if [ -n "$(UI_DIST)" ]; then $(MAKE) --no-print-directory browser-test; \
 	else echo "skipped: no Node 20.19 or newer for the pages"; fi
 
 .PHONY: e2e
@@ -163,6 +168,10 @@ $(TARGET_DIR)/formats/made: tests/formats/package.json tests/formats/package-loc
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
+.PHONY: browser-test
+browser-test: tools-browser ui $(RELEASE) ## The pages in a real browser, against the real binary
+	ui/tests/browser/run.sh $(RELEASE)
+
 # --- what is missing is installed -------------------------------------------------------------
 
 # No service is started: the demonstration runs its own nginx, nobody wants one on port 80.
@@ -178,13 +187,16 @@ define apt
 	fi
 endef
 
-.PHONY: tools-demo tools-test tools-check tools-bench tools-opensearch
+.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
-tools-test: tools-demo tools-check tools-opensearch
+tools-test: tools-demo tools-check tools-opensearch $(if $(UI_DIST),tools-browser)
 	$(call apt,g++)
 tools-bench: tools-demo
 	$(call apt,python3 tcpdump)
+# Not asked for where CHROMIUM names another browser.
+tools-browser:
+	$(if $(CHROMIUM),,$(call apt,chromium))
 tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
 tools-check:

@@ -13,7 +13,7 @@ const calls = ['insertAdjacentHTML', 'write', 'createContextualFragment'].map((n
 }));
 
 export default ts.config(
-  { ignores: ['dist', 'node_modules', 'src/generated', 'shots'] },
+  { ignores: ['dist', 'node_modules', 'src/generated'] },
   ...ts.configs.recommended,
   ...svelte.configs['flat/recommended'],
   {

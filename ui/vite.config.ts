@@ -1,8 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
-/** Where a running manager (or dev/server.mjs) answers, for the development server only. */
-const manager = process.env.TAPIR_URL ?? 'http://127.0.0.1:8443';
+/** Where a running manager answers, for the development server only; `npm run seeded` starts one. */
+const manager = process.env.TAPIR_URL ?? 'http://127.0.0.1:9443';
 
 export default defineConfig({
   plugins: [svelte()],

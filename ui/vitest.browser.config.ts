@@ -1,12 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-// Tests with a real Chromium against a running manager: TAPIR_URL=http://127.0.0.1:8443 npm run test:browser
+// A real Chromium against the real binary; tests/browser/run.sh starts this.
 export default defineConfig({
+  cacheDir: process.env.TAPIR_WORK ?? 'node_modules/.vite',
   test: {
     include: ['tests/browser/**/*.test.ts'],
     environment: 'node',
+    // Two cores are enough for one browser and one manager.
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    disableConsoleIntercept: true,
   },
 });

@@ -45,7 +45,7 @@ async function inbox() {
     return times;
   });
   const scroll = await page.evaluate(async () => {
-    const grid = document.querySelector('[role=grid]');
+    const grid = /** @type {Element} */ (document.querySelector('[role=grid]'));
     const gaps = [];
     let last = performance.now();
     const end = last + 4000;
@@ -58,7 +58,7 @@ async function inbox() {
     }
     return { fps: gaps.length / 4, worst: Math.max(...gaps) };
   });
-  const heap = await page.evaluate(() => performance.memory.usedJSHeapSize / 1e6);
+  const heap = await page.evaluate(() => /** @type {any} */ (performance).memory.usedJSHeapSize / 1e6);
   console.log(`rows after a reload: median ${at(reloads, 0.5)} ms`);
   console.log(`key to paint: p50 ${at(keys, 0.5)} ms, p95 ${at(keys, 0.95)} ms`);
   console.log(`scrolling: ${scroll.fps.toFixed(0)} frames/s, longest frame ${scroll.worst.toFixed(0)} ms`);

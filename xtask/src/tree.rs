@@ -16,7 +16,6 @@ const LEFT_OUT: &[&str] = &[
     "bench/out",
     "ui/node_modules",
     "ui/dist",
-    "ui/shots",
 ];
 
 /// Every file with its text; bytes that are not UTF-8 are replaced.

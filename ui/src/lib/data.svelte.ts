@@ -60,20 +60,28 @@ export const useTuning = () =>
     refetchInterval: 10_000,
     enabled: enabled(),
   }));
+// What a question is about is read when it is put together, never when it is sent: a repetition would ask for what is
+// shown by then, and keep the answer under the old name.
 export const useGroup = (id: () => string | null) =>
-  createQuery(() => ({
-    queryKey: ['group', id(), session.epoch],
-    queryFn: () => api.group(id() ?? ''),
-    enabled: enabled() && id() !== null,
-    staleTime: 5000,
-  }));
+  createQuery(() => {
+    const group = id();
+    return {
+      queryKey: ['group', group, session.epoch],
+      queryFn: () => api.group(group ?? ''),
+      enabled: enabled() && group !== null,
+      staleTime: 5000,
+    };
+  });
 export const useEvent = (id: () => string | null) =>
-  createQuery(() => ({
-    queryKey: ['event', id(), session.epoch],
-    queryFn: () => api.event(id() ?? ''),
-    enabled: enabled() && id() !== null,
-    staleTime: Infinity,
-  }));
+  createQuery(() => {
+    const event = id();
+    return {
+      queryKey: ['event', event, session.epoch],
+      queryFn: () => api.event(event ?? ''),
+      enabled: enabled() && event !== null,
+      staleTime: Infinity,
+    };
+  });
 
 /** A node that was silent for longer is not counted as there. */
 export const SILENT = 90_000;

@@ -53,6 +53,8 @@ export class Inbox {
   partial = $state(false);
   loadedAt = $state(0);
   pending = $state.raw<ReadonlyMap<string, Group>>(new Map());
+  /** Rows that the list's question finds no more; they go when nobody reads the list. */
+  leaving = $state.raw<ReadonlySet<string>>(new Set());
   selection = $state.raw<Selection>(NONE);
   focus = $state<string | null>(null);
 
@@ -66,6 +68,7 @@ export class Inbox {
   done = $derived(this.next === null || this.length >= MAX_ROWS);
 
   #generation = 0;
+  #loading: Promise<void> = Promise.resolve();
   #asked = new Set<number>();
   #snapshots: Snapshot[] = [];
 
@@ -79,6 +82,7 @@ export class Inbox {
     this.list = list;
     this.selection = NONE;
     this.pending = new Map();
+    this.leaving = new Set();
     const known = force
       ? undefined
       : this.#snapshots.find((one) => sameList(one.list, list) && Date.now() - one.at < SNAPSHOT_AGE);
@@ -113,8 +117,32 @@ export class Inbox {
     return view === 'events' ? api.events(common) : api.groups({ ...common, by: group, sort });
   }
 
+  /** As if nothing had ever been asked. */
+  forget(): void {
+    this.#generation += 1;
+    this.#asked.clear();
+    this.#snapshots = [];
+    this.slots = [];
+    this.next = null;
+    this.total = { count: 0, exact: true };
+    this.counts = null;
+    this.state = 'idle';
+    this.error = null;
+    this.partial = false;
+    this.loadedAt = 0;
+    this.pending = new Map();
+    this.leaving = new Set();
+    this.selection = NONE;
+    this.focus = null;
+    this.undoable = null;
+  }
+
   /** From the top. What is shown stays until the answer is there. */
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return (this.#loading = this.#load());
+  }
+
+  async #load(): Promise<void> {
     const generation = (this.#generation += 1);
     this.#asked.clear();
     this.state = this.slots.length > 0 && this.error === null ? 'ready' : 'loading';
@@ -127,6 +155,7 @@ export class Inbox {
       this.total = page.total ?? { count: page.items.length, exact: page.next === null };
       this.partial = page.partial ?? false;
       this.pending = new Map();
+      this.leaving = new Set();
       this.selection = this.selection.all ? this.selection : NONE;
       this.loadedAt = Date.now();
       this.state = 'ready';
@@ -245,15 +274,42 @@ export class Inbox {
     });
   }
 
-  /** Rows of the stream. `calm`: nobody reads or points at the list, which is at its top. */
-  arrive(rows: readonly Group[], calm: boolean): void {
+  /** Puts rows that belong to the list, and are not in it, where its order has them. */
+  #insert(rows: readonly Row[]): void {
+    const known = new Set<string>();
+    for (const row of this.loaded()) known.add(row.id);
+    const { sort, status, view } = this.list;
+    const before = view === 'events' ? BEFORE.last_seen : BEFORE[sort];
+    let added = 0;
+    for (const row of rows) {
+      if (known.has(row.id) || (isGroup(row) && !stays(row, status))) continue;
+      const after = this.slots.findIndex((slot) => slot.rows?.some((other) => before(row, other)));
+      const number = after < 0 ? this.slots.findLastIndex((slot) => slot.rows !== null) : after;
+      const slot = this.slots[number] ?? { cursor: null, rows: [], length: 0 };
+      const list = [...(slot.rows ?? [])];
+      const place = list.findIndex((other) => before(row, other));
+      list.splice(place < 0 ? list.length : place, 0, row);
+      const changed = { ...slot, rows: list, length: list.length };
+      this.slots = number < 0 ? [changed] : this.slots.map((one, at) => (at === number ? changed : one));
+      added += 1;
+    }
+    if (this.total.exact) this.total = { count: this.total.count + added, exact: true };
+  }
+
+  /**
+   * Rows of the stream, and ids of those that the list's question finds no more. `calm`: nobody reads or points at the
+   * list, which is at its top.
+   */
+  arrive(rows: readonly Group[], gone: readonly string[], calm: boolean): void {
     if (this.state !== 'ready' || this.list.view === 'events' || this.list.group !== 'sig_pair') return;
     const pending = new Map(this.pending);
+    const leaving = new Set(this.leaving);
     const inPlace = new Map<string, Row | null>();
     const shown = new Map<string, Row>();
     for (const row of this.loaded()) shown.set(row.id, row);
     for (const row of rows) {
       const known = shown.get(row.id);
+      leaving.delete(row.id);
       if (known && isGroup(known)) {
         if (row.version < known.version) continue;
         inPlace.set(row.id, row);
@@ -263,11 +319,51 @@ export class Inbox {
         pending.set(row.id, row);
       }
     }
+    for (const id of gone) {
+      pending.delete(id);
+      if (shown.has(id)) leaving.add(id);
+    }
     if (inPlace.size > 0) this.#change(inPlace);
-    if (pending.size === this.pending.size && inPlace.size === 0) return;
     while (pending.size > MAX_PENDING) pending.delete(pending.keys().next().value ?? '');
-    this.pending = pending;
-    if (calm && pending.size > 0) this.takePending();
+    if (pending.size > 0 || this.pending.size > 0) this.pending = pending;
+    if (leaving.size > 0 || this.leaving.size > 0) this.leaving = leaving;
+    if (calm) this.settle();
+  }
+
+  /** Nobody reads the list: what waited comes, what left goes. */
+  settle(): void {
+    if (this.leaving.size > 0) {
+      const before = this.length;
+      this.#change(new Map([...this.leaving].map((id) => [id, null])));
+      this.leaving = new Set();
+      const total = this.total.count - (before - this.length);
+      if (this.total.exact) this.total = { count: Math.max(0, total), exact: true };
+    }
+    if (this.pending.size > 0) this.takePending();
+  }
+
+  /** What changed while nobody was told: the first page, as if the stream had brought it. */
+  async catchUp(calm: () => boolean): Promise<void> {
+    await this.#loading;
+    const generation = this.#generation;
+    if (this.list.view === 'events') return;
+    try {
+      const page = await this.#ask(null);
+      if (generation !== this.#generation) return;
+      // What this page should hold and does not, is gone.
+      const found = new Set(page.items.map((row) => row.id));
+      const last = page.next === null ? undefined : page.items.at(-1);
+      const gone = [...this.loaded()].filter(
+        (row) => !found.has(row.id) && (last === undefined || BEFORE[this.list.sort](row, last)),
+      );
+      this.arrive(
+        page.items.filter(isGroup),
+        gone.map((row) => row.id),
+        calm(),
+      );
+    } catch {
+      // The list says what is wrong when it is asked again.
+    }
   }
 
   /** Puts what waited to its place at the top. */
@@ -339,7 +435,7 @@ export class Inbox {
       const text = told(action, answer.changed);
       const token = answer.undo;
       if (token) {
-        this.undoable = { token, slots: before.slots, generation: this.#generation };
+        this.undoable = { token, removed: targets.rows, generation: this.#generation };
         toasts.show(text, { action: { label: 'Undo', key: 'u', run: () => void this.undo() } });
       } else {
         toasts.show(text);
@@ -366,7 +462,7 @@ export class Inbox {
     }
   }
 
-  undoable = $state.raw<{ token: string; slots: readonly Slot[]; generation: number } | null>(null);
+  undoable = $state.raw<{ token: string; removed: readonly Row[]; generation: number } | null>(null);
 
   async undo(): Promise<void> {
     const what = this.undoable;
@@ -378,8 +474,10 @@ export class Inbox {
     try {
       const answer = await api.undo(what.token);
       if (what.generation === this.#generation) {
-        this.slots = what.slots;
-        this.#change(new Map(answer.groups.map((group) => [group.id, group])));
+        const now = new Map(answer.groups.map((group) => [group.id, group]));
+        this.#change(now);
+        // What came meanwhile stays; the rows go back to their places among it.
+        this.#insert(what.removed.map((row) => now.get(row.id) ?? row));
       } else {
         void this.reload();
       }
@@ -440,6 +538,15 @@ export class Inbox {
 }
 
 const lastSeen = (row: Row): string => (isGroup(row) ? row.last_seen : row.time);
+
+/** Whether one row comes before another, by order of the list. */
+const BEFORE: Record<AlertsState['sort'], (one: Row, other: Row) => boolean> = {
+  last_seen: (one, other) => lastSeen(one) > lastSeen(other),
+  severity: (one, other) =>
+    one.severity !== other.severity ? one.severity > other.severity : lastSeen(one) > lastSeen(other),
+  count: (one, other) => isGroup(one) && isGroup(other) && one.count > other.count,
+  first_seen: (one, other) => isGroup(one) && isGroup(other) && one.first_seen > other.first_seen,
+};
 
 /** The term that says what a row of a coarser grouping stands for. */
 export function drillTerm(row: Group, by: AlertsState['group']): string {

@@ -99,6 +99,7 @@ test('what the stream brings changes rows where they are; new ones wait', async 
   const inbox = await filled();
   inbox.arrive(
     [group(7, { count: 6, version: 2, last_seen: at(-10) }), group(9999, { count: 1, last_seen: at(-11) })],
+    [],
     false,
   );
   expect(inbox.indexOf('g7')).toBe(7);
@@ -112,9 +113,43 @@ test('what the stream brings changes rows where they are; new ones wait', async 
 
 test('a row older than the one shown changes nothing', async () => {
   const inbox = await filled();
-  inbox.arrive([group(7, { count: 6, version: 2 })], false);
-  inbox.arrive([group(7, { count: 5, version: 1 })], false);
+  inbox.arrive([group(7, { count: 6, version: 2 })], [], false);
+  inbox.arrive([group(7, { count: 5, version: 1 })], [], false);
   expect((inbox.at(7) as Group).count).toBe(6);
+});
+
+test('what the question finds no more goes when nobody reads the list', async () => {
+  const inbox = await filled();
+  inbox.arrive([], ['g3', 'unknown'], false);
+  expect([inbox.indexOf('g3'), inbox.leaving.has('g3'), inbox.leaving.size]).toEqual([3, true, 1]);
+  inbox.settle();
+  expect([inbox.indexOf('g3'), inbox.leaving.size, inbox.total.count]).toEqual([-1, 0, size - 1]);
+});
+
+test('a row that comes again before it went stays', async () => {
+  const inbox = await filled();
+  inbox.arrive([], ['g3'], false);
+  inbox.arrive([group(3, { version: 2 })], [], true);
+  expect([inbox.indexOf('g3'), inbox.leaving.size]).toEqual([3, 0]);
+});
+
+test('what changed before the stream began is caught up with', async () => {
+  const inbox = await filled();
+  // While nobody was told, row 0 went and a new one came.
+  const first = inbox.slots[0];
+  inbox.slots = [{ cursor: null, rows: [group(-2), ...(first?.rows ?? []).slice(1)], length: PAGE }];
+  await inbox.catchUp(() => true);
+  expect([inbox.at(0)?.id, inbox.at(1)?.id, inbox.length]).toEqual(['g0', 'g1', PAGE]);
+});
+
+test('undoing leaves alone what came meanwhile, and the count is right again', async () => {
+  const inbox = await filled();
+  inbox.focus = 'g1';
+  await inbox.act('dismiss', { reason: 'expected' });
+  inbox.arrive([group(9999, { count: 1, last_seen: at(-11) })], [], true);
+  await inbox.undo();
+  expect([0, 1, 2, 3].map((index) => inbox.at(index)?.id)).toEqual(['g9999', 'g0', 'g1', 'g2']);
+  expect(inbox.total.count).toBe(size + 1);
 });
 
 test('dismissing takes the row away at once, moves the focus on, and undo brings it back', async () => {

@@ -8,6 +8,7 @@ import {
   shift,
   spanOf,
   spokenAgo,
+  tick,
   written,
   zoomIn,
   zoomOut,
@@ -21,6 +22,14 @@ test('relative and absolute times become milliseconds', () => {
   expect(resolve('now-24h', now)).toBe(now - 24 * hour);
   expect(resolve('2026-11-24T11:00:00Z', now)).toBe(now - hour);
   expect(resolve('tomorrow', now)).toBeNull();
+});
+
+test('labels of a time axis are times, and days where one begins', () => {
+  const noon = Date.parse('2026-11-24T12:00:00Z');
+  expect(tick(noon, 6 * hour, 'utc')).toBe('12:00');
+  expect(tick(noon + 12 * hour, 6 * hour, 'utc')).toBe('11-25');
+  expect(tick(noon, 48 * hour, 'utc')).toBe('11-24');
+  expect(tick(noon + 1000, 1000, 'utc')).toBe('12:00:01');
 });
 
 test('a range that ends before it begins is still a range', () => {

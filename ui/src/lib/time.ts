@@ -101,6 +101,13 @@ export function absolute(text: string, zone: Zone, to: 'milli' | 'second' | 'min
   return `${day} ${shown.join(':')}${milli}${utc ? ' UTC' : ''}`;
 }
 
+/** A label of a time axis whose labels are `step` milliseconds apart: a time of day, or the day where one begins. */
+export function tick(at: number, step: number, zone: Zone): string {
+  const [day = '', clock = ''] = absolute(new Date(at).toISOString(), zone).split(' ');
+  if (step >= 86_400_000 || clock === '00:00:00') return day.slice(5);
+  return step < 60_000 ? clock : clock.slice(0, 5);
+}
+
 /** `14 s`, `2 m`, `3 h`, `9 d`: how long ago. `now` for less than a second and for clocks that disagree. */
 export function ago(text: string, now: number): string {
   const at = Date.parse(text);

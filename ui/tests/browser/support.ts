@@ -1,83 +1,177 @@
-// A real Chromium against a running manager. Nothing here knows whether that is the fixture server or the product.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
+// A real Chromium, and a real manager for each file of tests: the binary that TAPIR_BINARY names, with a store of its own.
+import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
+import { expect } from 'vitest';
+import { type Event, demonstration, ingest } from '../../dev/events.mjs';
+import { type Manager, startManager } from '../../dev/manager.mjs';
 
-export const URL_ = process.env.TAPIR_URL ?? '';
-const TOKEN = process.env.TAPIR_TOKEN ?? '';
+export const BINARY = process.env.TAPIR_BINARY ?? '';
+if (!BINARY) throw new Error('TAPIR_BINARY is not set; tests/browser/run.sh BINARY sets it');
 
-if (!URL_) console.log('browser tests are skipped: TAPIR_URL is not set (for example http://127.0.0.1:8443)');
+/** Milliseconds until what should come is missed: a machine that does much else is slow. */
+export const PATIENCE = 30_000;
 
-let browser: Browser | null = null;
-
-export async function start(): Promise<void> {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-  });
-}
-
-export async function stop(): Promise<void> {
-  await browser?.close();
-  browser = null;
-}
+/** Rows of the list. */
+export const ROWS = '[role=grid] [role=row][id^="row-"]';
 
 export interface Opened {
   page: Page;
-  /** What the console and the page complained of, content security policy included. */
-  complaints: string[];
-  close: () => Promise<void>;
+  context: BrowserContext;
+  /** Closes it. Whatever the browser complained of is a failure, but for answers with these statuses, or such texts. */
+  close: (...expected: (number | RegExp)[]) => Promise<void>;
 }
 
-export async function open(path: string, options: BrowserContextOptions = {}): Promise<Opened> {
-  if (!browser) throw new Error('start() first');
-  const context = await browser.newContext({
-    viewport: { width: 1400, height: 880 },
-    reducedMotion: 'reduce',
-    ...options,
-  });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  if (TOKEN) await context.request.post(`${URL_}/api/v1/session`, { data: { token: TOKEN } });
-  await page.goto(URL_ + path);
-  return { page, complaints, close: () => context.close() };
-}
-
-/** Waits until the list shows rows. */
-export async function rows(page: Page): Promise<void> {
-  await page.locator('[role=grid] [role=row][id^="row-"]').first().waitFor({ timeout: 15_000 });
-}
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-export interface Finding {
+/** Grouped row of the API, as far as tests look at it. */
+export interface GroupRow {
   id: string;
-  impact: string;
-  nodes: string[];
+  sid: number;
+  msg: string;
+  count: number;
+  suppressed: number;
+  status: string;
+  client: { display: string };
+  server: { display: string };
 }
 
-/** Findings of axe that are serious or critical. Evaluated by the debugger: the policy of the page stays as it is. */
-export async function axe(page: Page): Promise<Finding[]> {
-  await page.evaluate(axeSource);
-  return page.evaluate(async () => {
-    const run = (
-      globalThis as unknown as {
-        axe: {
-          run: (o: object) => Promise<{
-            violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
-          }>;
-        };
-      }
-    ).axe;
-    const result = await run.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
-    return result.violations.map((one) => ({
-      id: one.id,
-      impact: one.impact,
-      nodes: one.nodes.slice(0, 4).map((node) => `${node.html.slice(0, 160)} | ${node.failureSummary.slice(0, 240)}`),
-    }));
-  });
+export class Lab {
+  #browser: Browser;
+  /** Signed in once; its windows find scripts in its cache. */
+  #usual: Promise<BrowserContext> | null = null;
+
+  private constructor(
+    readonly manager: Manager,
+    /** The demonstration's alert by this rule. */
+    readonly of: (sid: number) => Event,
+    browser: Browser,
+  ) {
+    this.#browser = browser;
+  }
+
+  static async start(): Promise<Lab> {
+    const of = demonstration(BINARY);
+    const pages = process.env.TAPIR_PAGES;
+    const manager = await startManager(BINARY, pages ? { pages } : {});
+    try {
+      const browser = await chromium.launch({
+        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+        chromiumSandbox: process.getuid?.() !== 0 && process.env.CHROMIUM_SANDBOX !== '0',
+      });
+      return new Lab(manager, of, browser);
+    } catch (error) {
+      await manager.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#browser.close();
+    await this.manager.stop();
+  }
+
+  async #context(): Promise<BrowserContext> {
+    const context = await this.#browser.newContext({
+      viewport: { width: 1400, height: 880 },
+      reducedMotion: 'reduce',
+      baseURL: this.manager.url,
+      timezoneId: 'Europe/Berlin',
+    });
+    context.setDefaultTimeout(PATIENCE);
+    // A complaint without its place is a riddle.
+    await context.addInitScript(() => {
+      const { warn } = console;
+      console.warn = (...told: unknown[]) => warn(...told, new Error().stack);
+    });
+    return context;
+  }
+
+  async #signIn(context: BrowserContext): Promise<BrowserContext> {
+    const answer = await context.request.post('/api/v1/session', { data: { token: this.manager.admin } });
+    expect(answer.status()).toBe(200);
+    return context;
+  }
+
+  /** A window at this address. `as`: somebody else than the rest of the tests, or nobody. */
+  async open(
+    path: string,
+    options: { as?: 'nobody' | 'another'; width?: number; height?: number } = {},
+  ): Promise<Opened> {
+    const own = options.as !== undefined;
+    const context = own
+      ? await this.#context()
+      : await (this.#usual ??= this.#context().then((one) => this.#signIn(one)));
+    if (options.as === 'another') await this.#signIn(context);
+    const page = await context.newPage();
+    if (options.width) await page.setViewportSize({ width: options.width, height: options.height ?? 860 });
+    const complaints: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('dialog', (dialog) => {
+      complaints.push(`a dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(`${this.manager.url}/`) && !request.url().startsWith('blob:'))
+        complaints.push(`a request to elsewhere: ${request.url()}`);
+    });
+    await page.goto(path);
+    return {
+      page,
+      context,
+      close: async (...expected) => {
+        const told = (text: string) =>
+          !expected.some((one) =>
+            typeof one === 'number' ? text.includes(`responded with a status of ${one}`) : one.test(text),
+          );
+        // What somebody likes is kept in the browser: the next test finds none of it.
+        await page.evaluate(() => localStorage.clear());
+        await (own ? context : page).close();
+        expect(complaints.filter(told)).toEqual([]);
+      },
+    };
+  }
+
+  ingest(...events: Event[]): Promise<void> {
+    return ingest(this.manager, events);
+  }
+
+  /** Asks the API beside the page, as a program does. */
+  async ask<A>(path: string, body?: unknown): Promise<A> {
+    const response = await fetch(`${this.manager.url}/api/v1/${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${this.manager.admin}`, 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(30_000),
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as A;
+  }
+
+  /** Groups that the API finds, in every state if `status` is `all`. */
+  async groups(q: string, status = 'open'): Promise<GroupRow[]> {
+    const page = await this.ask<{ items: GroupRow[] }>(`groups?q=${encodeURIComponent(q)}&status=${status}`);
+    return page.items;
+  }
 }
+
+/** The address of the list with this query. */
+export const alerts = (q: string, more = ''): string => `/alerts?q=${encodeURIComponent(q)}${more}`;
+
+/** Waits until the list has so many rows. */
+export async function rows(page: Page, count?: number): Promise<void> {
+  await page.locator(ROWS).first().waitFor();
+  if (count !== undefined) await until(() => page.locator(ROWS).count(), count);
+}
+
+/** Waits until something is so. */
+export const until = <A>(look: () => A | Promise<A>, wanted: A): Promise<void> =>
+  expect.poll(look, { timeout: PATIENCE, interval: 40 }).toEqual(wanted);
+
+/** Waits until something holds. */
+export const holds = (look: () => boolean | Promise<boolean>): Promise<void> => until(look, true);
+
+/** Id of the element with the focus. */
+export const focus = (page: Page): Promise<string> => page.evaluate(() => document.activeElement?.id ?? '');
+
+/** A part of the address' search. */
+export const param = (page: Page, name: string): string | null => new URL(page.url()).searchParams.get(name);

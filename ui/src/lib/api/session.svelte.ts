@@ -1,7 +1,7 @@
 /**
  * Who is using the page.
  *
- * The address is never touched: when a session ends, the sign-in form lies over the page, and after signing in the
+ * The address is never touched: when a session ends, the sign-in form takes the page's place, and after signing in the
  * same address is drawn again.
  */
 import { ApiError, api, onUnauthorised, setCsrf } from './client';

@@ -8,7 +8,10 @@ import { api } from './client';
 import type { Counts, Group, Health } from './types';
 
 export interface Listener {
-  rows(rows: Group[]): void;
+  /** Groups that are new or changed, and ids of those that the question finds no more. */
+  rows(rows: Group[], gone: string[]): void;
+  /** The stream has begun, from now on: what was asked before may be older. */
+  begun(): void;
   counts(counts: Partial<Counts>): void;
   reset(): void;
   /** Called every {@link POLL} while the stream is cut off. */
@@ -57,14 +60,13 @@ export class Stream {
         }
       });
     source.addEventListener('open', () => {
-      const wasLost = this.state === 'lost';
       this.state = 'live';
       this.#attempts = 0;
       clearInterval(this.#poller);
       this.#poller = undefined;
-      if (wasLost && this.#after === null) listener.poll();
+      if (this.#after === null) listener.begun();
     });
-    on<{ rows: Group[] }>('group', (data) => listener.rows(data.rows ?? []));
+    on<{ rows?: Group[]; gone?: string[] }>('group', (data) => listener.rows(data.rows ?? [], data.gone ?? []));
     on<Partial<Counts>>('count', (data) => listener.counts(data));
     on<Health>('health', (data) => (this.health = data));
     source.addEventListener('reset', () => {

@@ -259,6 +259,8 @@ export interface WhyOption {
 
 export interface Why {
   options: WhyOption[];
+  /** What the rule's header and its `flow` ask for, in words. */
+  traffic?: string;
   rule_text: string;
   references: string[];
   mitre: Mitre[];
