@@ -35,6 +35,9 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    if app.config.is_https() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     if is_api && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -43,6 +46,8 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
 
 async fn inside(app: &App, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    // A provider is asked within it, which may be slow.
+    let reads = reads && !request.uri().path().starts_with("/api/v1/session/oidc");
     let limit = if reads { app.config.limits.read } else { app.config.limits.write };
     // A task of its own, so that a panic in it is an error here and not the end of the connection.
     let mut task = tokio::spawn(next.run(request));
