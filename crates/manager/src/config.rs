@@ -72,7 +72,9 @@ impl Config {
 
 /// What hears the warnings of a running manager, for people.
 #[derive(Clone, Default)]
-pub struct Notices(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Notices(Option<Arc<Hear>>);
+
+type Hear = dyn Fn(&str) + Send + Sync;
 
 impl Notices {
     /// Calls `hear` with each warning.
@@ -108,6 +110,8 @@ pub struct Limits {
     pub requests: usize,
     /// Live streams at once; more get 503.
     pub streams: usize,
+    /// How long it holds what the cluster said of a token and of permissions.
+    pub known: Duration,
     /// How long a live stream goes on of somebody whom others vouch for; browsers connect again, and are looked at anew.
     pub stream: Duration,
     /// Time for the head of a request.
@@ -147,6 +151,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             requests: 256,
             streams: 64,
+            known: Duration::from_secs(60),
             stream: Duration::from_secs(300),
             head: Duration::from_secs(10),
             read: Duration::from_secs(2),

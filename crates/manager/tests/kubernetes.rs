@@ -77,11 +77,16 @@ fn config(api: &Mock, served: &std::path::Path) -> KubernetesConfig {
 
 impl Setup {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut tapir_manager::Config)) -> Self {
         let rules = Rules::default();
         let known = Arc::clone(&rules);
         let api = Mock::new(move |asked| api_server(asked, &known)).await;
         let served = Served::with(|manager| {
             manager.kubernetes = Some(config(&api, manager.data_dir.parent().unwrap()));
+            change(manager);
         })
         .await;
         Self { served, api, rules }
@@ -404,6 +409,32 @@ async fn a_session_of_a_token_is_looked_at_again_and_ends_with_it() {
         reply.ok();
         assert!(format!("{};", reply.header("set-cookie")).contains(age), "{exp}: {reply:?}");
     }
+}
+
+#[tokio::test]
+async fn what_the_cluster_takes_back_is_gone_from_sessions_and_streams() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let short = Duration::from_millis(300);
+    let setup = Setup::with(|config| (config.limits.known, config.limits.stream) = (short, short)).await;
+    setup.served.ingest(&events()).await.ok();
+    setup.allow("ann", "list", "alerts", "shop");
+    let sign_in = json!({ "token": token("ann") }).to_string();
+    let json_type = [("content-type", "application/json")];
+    let reply = setup.served.call("POST", "/api/v1/session", &json_type, sign_in.as_bytes()).await;
+    let cookie = reply.header("set-cookie").split(';').next().unwrap().to_owned();
+    let groups = async || setup.served.call("GET", "/api/v1/groups", &[("cookie", &cookie)], b"").await;
+    assert_eq!(sids(&groups().await.ok()), [101, 102]);
+    let mut stream = tokio::net::TcpStream::connect(setup.served.at).await.unwrap();
+    let head = format!(
+        "GET /api/v1/alerts/stream?after=0 HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    let ended = tokio::time::timeout(support::PATIENCE, stream.read_to_string(&mut text)).await;
+    assert!(ended.expect("the stream ends by itself").is_ok() && text.contains("rule 101"), "{text}");
+    setup.rules.lock().unwrap().clear();
+    tokio::time::sleep(short).await;
+    groups().await.problem(403);
 }
 
 #[tokio::test]

@@ -388,7 +388,8 @@ async fn wrong_settings_and_a_provider_in_trouble_are_told() {
         Manager::bind(config, store.clone()).await.err()
     };
     assert!(bind(|_| {}).await.is_none());
-    let cases: [(fn(&mut Config), &str); 5] = [
+    type Change = fn(&mut Config);
+    let cases: [(Change, &str); 5] = [
         (|config| config.public_url = None, "--public-url"),
         (|config| config.public_url = Some("http://tapir.example".into()), "https://"),
         (|config| config.oidc.as_mut().unwrap().issuer = "http://id.example".into(), "https://"),

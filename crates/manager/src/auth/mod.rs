@@ -149,7 +149,7 @@ impl Auth {
         let secure = config.behind_tls || config.tls.is_some() || !config.listen.ip().is_loopback();
         let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(tokens)];
         if let Some(kubernetes) = &config.kubernetes {
-            authenticators.push(Arc::new(Kubernetes::new(kubernetes, Arc::clone(store))));
+            authenticators.push(Arc::new(Kubernetes::new(kubernetes, config.limits.known, Arc::clone(store))));
         }
         let oidc = config.oidc.as_ref().map(|oidc| Oidc::new(oidc, config.public_url.as_deref())).transpose()?;
         let auth = Self {

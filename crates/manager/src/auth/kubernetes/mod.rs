@@ -4,7 +4,7 @@
 //! to see them, `update` on `alerts` to decide, `create` on `suppressions`, and `create` on `events` for agents. Each is
 //! asked for the whole cluster first, and then for each namespace in which there are alerts.
 //!
-//! The token is reviewed again after a minute, and so are the permissions, in sessions, too; a session ends with its
+//! The token is reviewed again after a minute ([`crate::Limits::known`]), and so are the permissions, in sessions, too; a session ends with its
 //! token. When the API server fails nobody comes in and nobody is turned away: the answer is 503.
 //! *Limits*: 1,000 tokens and as many people in memory; 500 namespaces, the ones with the most alerts; what is refused is
 //! kept for ten seconds.
@@ -31,7 +31,6 @@ pub(crate) use review::Subject;
 /// API group of the resources that permissions are about.
 pub const GROUP: &str = "tapir.dev";
 
-const KNOWN: Duration = Duration::from_secs(60);
 const REFUSED: Duration = Duration::from_secs(10);
 const LISTED: Duration = Duration::from_secs(15);
 const MOST: usize = 1_000;
@@ -79,6 +78,8 @@ pub(crate) struct Kubernetes {
     tokens: Cache<Option<Arc<Subject>>>,
     granted: Cache<Arc<Granted>>,
     listed: Mutex<Listed>,
+    /// How long what was found holds.
+    known: Duration,
 }
 
 /// What somebody may do.
@@ -88,13 +89,14 @@ struct Granted {
 }
 
 impl Kubernetes {
-    pub(crate) fn new(config: &KubernetesConfig, store: Arc<dyn EventStore>) -> Self {
+    pub(crate) fn new(config: &KubernetesConfig, known: Duration, store: Arc<dyn EventStore>) -> Self {
         Self {
             reviews: Arc::new(Reviews::new(config)),
             store,
             tokens: Cache::new(MOST),
             granted: Cache::new(MOST),
             listed: Mutex::new(Listed { at: None, names: Arc::default() }),
+            known,
         }
     }
 
@@ -104,7 +106,7 @@ impl Kubernetes {
             if let Some(subject) = &mut subject {
                 subject.expires = expiry(token);
             }
-            let holds = if subject.is_some() { KNOWN } else { REFUSED };
+            let holds = if subject.is_some() { self.known } else { REFUSED };
             Ok((subject.map(Arc::new), holds))
         };
         self.tokens.get(hash(token), ask).await
@@ -112,7 +114,7 @@ impl Kubernetes {
 
     /// What he is now.
     async fn known(&self, subject: &Arc<Subject>) -> Result<Identity, String> {
-        let ask = async { Ok((Arc::new(self.grants(subject).await?), KNOWN)) };
+        let ask = async { Ok((Arc::new(self.grants(subject).await?), self.known)) };
         let granted = self.granted.get(key(subject), ask).await?;
         let user = outside("kubernetes", &subject.username);
         let mut identity = if granted.ingest && granted.realm.read.is_nowhere() {

@@ -69,10 +69,10 @@ impl Reviews {
 
     /// Whose token it is.
     pub(super) async fn token(&self, token: &str) -> Result<Option<Subject>, String> {
-        let mut spec = json!({ "token": token });
-        if !self.audiences.is_empty() {
-            spec["audiences"] = json!(self.audiences);
-        }
+        let spec = match self.audiences.as_slice() {
+            [] => json!({ "token": token }),
+            audiences => json!({ "token": token, "audiences": audiences }),
+        };
         let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec });
         let status: TokenStatus = self.ask("authentication.k8s.io/v1/tokenreviews", "tokenreviews", &review).await?;
         if !status.authenticated {
