@@ -4,16 +4,16 @@ use crate::api::{Fleet, Live, Orders, RuleList};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::sight::Vault;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tapir_packet::Timestamp;
-use tapir_store::EventStore;
 use tokio::sync::Semaphore;
 
 /// What all handlers share.
 pub(crate) struct App {
     pub config: Config,
-    pub store: Arc<dyn EventStore>,
+    pub store: Vault,
     pub auth: Auth,
     pub metrics: Metrics,
     pub live: Live,

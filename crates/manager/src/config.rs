@@ -1,7 +1,11 @@
 //! [`Config`]: what the manager is told, and the limits that hold without being told.
 
+use crate::auth::{KubernetesConfig, OidcConfig};
+use crate::tls::TlsFiles;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Configuration of a manager.
@@ -21,8 +25,16 @@ pub struct Config {
     pub public_url: Option<String>,
     /// A proxy in front of the manager speaks TLS with browsers, so that cookies can be `Secure`.
     pub behind_tls: bool,
+    /// TLS of the manager's own; without it a proxy in front may speak TLS.
+    pub tls: Option<TlsFiles>,
+    /// Where warnings go while it runs.
+    pub notices: Notices,
     /// Tokens of agents, beside the one in the data directory; from a mounted secret.
     pub agent_tokens: Vec<String>,
+    /// The cluster whose tokens and permissions count.
+    pub kubernetes: Option<KubernetesConfig>,
+    /// An OpenID provider for people; needs `public_url`.
+    pub oidc: Option<OidcConfig>,
     /// Rule files and directories, for the page of rules; empty: no such list.
     pub rules: Vec<PathBuf>,
     /// Bounds.
@@ -40,10 +52,46 @@ impl Config {
             pages: None,
             public_url: None,
             behind_tls: false,
+            tls: None,
+            notices: Notices::default(),
             agent_tokens: Vec::new(),
+            kubernetes: None,
+            oidc: None,
             rules: Vec::new(),
             limits: Limits::default(),
         }
+    }
+}
+
+impl Config {
+    /// Browsers reach it through TLS and by a name of its own: on loopback the name would be everybody's.
+    pub(crate) fn is_https(&self) -> bool {
+        self.behind_tls || (self.tls.is_some() && !self.listen.ip().is_loopback())
+    }
+}
+
+/// What hears the warnings of a running manager, for people.
+#[derive(Clone, Default)]
+pub struct Notices(Option<Arc<Hear>>);
+
+type Hear = dyn Fn(&str) + Send + Sync;
+
+impl Notices {
+    /// Calls `hear` with each warning.
+    pub fn to(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hear)))
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
+        if let Some(hear) = &self.0 {
+            hear(text);
+        }
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Notices(…)" } else { "Notices" })
     }
 }
 
@@ -52,10 +100,20 @@ impl Config {
 pub struct Limits {
     /// Connections at once; more wait in the kernel's queue.
     pub connections: usize,
+    /// TLS handshakes at once; more are closed.
+    pub handshakes: usize,
+    /// TLS handshakes of one address at once; more are closed.
+    pub handshakes_of_one: usize,
+    /// Time for a TLS handshake.
+    pub handshake: Duration,
     /// Requests at once; more get 503.
     pub requests: usize,
     /// Live streams at once; more get 503.
     pub streams: usize,
+    /// How long it holds what the cluster said of a token and of permissions.
+    pub known: Duration,
+    /// How long a live stream goes on of somebody whom others vouch for; browsers connect again, and are looked at anew.
+    pub stream: Duration,
     /// Time for the head of a request.
     pub head: Duration,
     /// Time for a request that reads.
@@ -88,8 +146,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_024,
+            handshakes: 256,
+            handshakes_of_one: 64,
+            handshake: Duration::from_secs(5),
             requests: 256,
             streams: 64,
+            known: Duration::from_secs(60),
+            stream: Duration::from_secs(300),
             head: Duration::from_secs(10),
             read: Duration::from_secs(2),
             write: Duration::from_secs(30),

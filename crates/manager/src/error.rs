@@ -25,6 +25,17 @@ pub enum ManagerError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file of TLS.
+    #[error("cannot use {} for TLS: {why}; a PEM file is wanted", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Settings of an OpenID provider.
+    #[error("the settings of the OpenID provider cannot be used: {0}")]
+    Oidc(String),
     /// A hash file that is none.
     #[error("{} is not a token's hash (64 hexadecimal digits expected); delete it to get a new token", path.display())]
     BadHash {

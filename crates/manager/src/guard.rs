@@ -39,6 +39,9 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    if app.config.is_https() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     if is_api && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -47,8 +50,11 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
 
 async fn inside(app: &App, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let limit = match (request.uri().path() == api::HEARTBEAT, reads) {
+    let path = request.uri().path();
+    let limit = match (path == api::HEARTBEAT, reads) {
         (true, _) => app.config.limits.write + api::MAX_WAIT,
+        // A provider is asked within it, which may be slow.
+        (false, true) if path.starts_with("/api/v1/session/oidc") => app.config.limits.write,
         (false, true) => app.config.limits.read,
         (false, false) => app.config.limits.write,
     };

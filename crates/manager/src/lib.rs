@@ -26,9 +26,12 @@ mod metrics;
 mod pages;
 mod problem;
 mod serve;
+mod sight;
+mod tls;
 
 pub use api::openapi;
-pub use auth::{Authenticator, Can, How, Identity};
-pub use config::{Config, Limits};
+pub use auth::{Authenticator, Can, GROUP, Grant, How, Identity, KubernetesConfig, OidcConfig, Reach, Realm, Role};
+pub use config::{Config, Limits, Notices};
 pub use error::ManagerError;
 pub use manager::{Manager, run};
+pub use tls::TlsFiles;

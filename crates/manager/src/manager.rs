@@ -5,6 +5,8 @@ use crate::auth::{Auth, NewTokens};
 use crate::config::Config;
 use crate::error::ManagerError;
 use crate::metrics::Metrics;
+use crate::sight::Vault;
+use crate::tls::{Doors, Tls};
 use crate::{api, guard, pages, serve};
 use axum::Router;
 use std::future::Future;
@@ -21,23 +23,36 @@ pub struct Manager {
     router: Router,
     app: Arc<App>,
     end: watch::Sender<bool>,
+    tls: Option<Arc<Tls>>,
     new_tokens: NewTokens,
 }
 
 impl Manager {
     /// Reads the data directory and the rules, and binds the address.
     pub async fn bind(config: Config, store: Arc<dyn EventStore>) -> Result<Self, ManagerError> {
+        let metrics = Metrics::new();
+        let mut tls = None;
+        if let Some(files) = &config.tls {
+            let doors = Doors::new(config.limits.handshakes, config.limits.handshakes_of_one);
+            let (opened, certificate) = Tls::open(files, doors)?;
+            metrics.certificate(certificate.not_after);
+            if certificate.is_over(crate::app::now()) {
+                let path = files.certificate.display();
+                config.notices.warn(&format!("the certificate in {path} is over: nobody will trust it; renew it"));
+            }
+            tls = Some(Arc::new(opened));
+        }
         let pages = pages::Pages::open(config.pages.as_deref())?;
         let at = config.listen;
         let listen = |source| ManagerError::Listen { address: at, source };
         let listener = TcpListener::bind(at).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         // Last: tokens are shown once, and not by a start that fails.
-        let (auth, new_tokens) = Auth::new(&config)?;
+        let (auth, new_tokens) = Auth::new(&config, &store)?;
         let (end, ending) = watch::channel(false);
         let app = Arc::new(App {
             auth,
-            metrics: Metrics::new(),
+            metrics,
             live: api::Live::new(),
             fleet: api::Fleet::new(config.limits.nodes),
             orders: api::Orders::new(),
@@ -45,14 +60,14 @@ impl Manager {
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             streams: Arc::new(Semaphore::new(config.limits.streams)),
             ending,
-            store,
+            store: Vault::new(store),
             config,
         });
         let router = api::router(&app)
             .merge(pages::router(pages))
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
             .with_state(Arc::clone(&app));
-        Ok(Self { listener, address, router, app, end, new_tokens })
+        Ok(Self { listener, address, router, app, end, tls, new_tokens })
     }
 
     /// Where it listens.
@@ -73,14 +88,18 @@ impl Manager {
 
     /// Serves until `shutdown` is done, then lets open requests finish for a while.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { listener, router, app, end, .. } = self;
-        let serving = serve::serve(listener, router, &app.config.limits, app.ending.clone());
+        let Self { listener, router, app, end, tls, .. } = self;
+        let watching = tls.as_ref().map(|tls| tokio::spawn(Arc::clone(tls).watch(Arc::clone(&app))));
+        let serving = serve::serve(listener, router, Arc::clone(&app), tls);
         let ending = async {
             shutdown.await;
             // Whoever listens for it is serving still.
             let _ = end.send(true);
         };
         tokio::join!(serving, ending);
+        if let Some(watching) = watching {
+            watching.abort();
+        }
     }
 }
 

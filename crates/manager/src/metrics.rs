@@ -31,6 +31,9 @@ pub(crate) struct Metrics {
     pushed_back: Counter,
     sign_ins: Family<Outcome, Counter>,
     streams: Gauge,
+    handshakes: Family<Outcome, Counter>,
+    certificate: Gauge,
+    reloads: Family<Outcome, Counter>,
     store: Family<Outcome, Gauge>,
 }
 
@@ -52,9 +55,28 @@ impl Metrics {
         registry.register("sign_ins", "Sign-ins by outcome", sign_ins.clone());
         let streams = Gauge::default();
         registry.register("streams", "Live streams now", streams.clone());
+        let handshakes = Family::<Outcome, Counter>::default();
+        registry.register("tls_handshakes", "TLS handshakes by outcome", handshakes.clone());
+        let certificate = Gauge::default();
+        let help = "Unix time up to which the certificate in force holds; 0 without TLS";
+        registry.register("tls_certificate_not_after_seconds", help, certificate.clone());
+        let reloads = Family::<Outcome, Counter>::default();
+        registry.register("tls_reloads", "New files of TLS by what became of them", reloads.clone());
         let store = Family::<Outcome, Gauge>::default();
         registry.register("store", "What the store says of itself", store.clone());
-        Self { registry, requests, seconds, ingested, pushed_back, sign_ins, streams, store }
+        Self {
+            registry,
+            requests,
+            seconds,
+            ingested,
+            pushed_back,
+            sign_ins,
+            streams,
+            handshakes,
+            certificate,
+            reloads,
+            store,
+        }
     }
 
     pub(crate) fn answered(&self, status: u16, took: Duration) {
@@ -85,6 +107,19 @@ impl Metrics {
 
     pub(crate) fn stream(&self, change: i64) {
         self.streams.inc_by(change);
+    }
+
+    pub(crate) fn handshake(&self, outcome: &'static str) {
+        self.handshakes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Until when the certificate in force holds.
+    pub(crate) fn certificate(&self, not_after: i64) {
+        self.certificate.set(not_after);
+    }
+
+    pub(crate) fn reloaded(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The text; without the store's numbers if it does not answer.

@@ -139,6 +139,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
             }
+            StoreError::NotAllowed(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail),
             StoreError::UndoGone => Self::new(StatusCode::GONE, "undo-gone", "It can't be undone any more", detail),
             StoreError::DiskFull { .. } => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The disk is full", detail)

@@ -1,10 +1,14 @@
 //! Accepting connections: HTTP/1 with limits on the number of connections, the head of a request and the time it may
 //! take, and an end that lets open requests finish.
 //!
+//! With TLS a connection has a place among the handshakes and a time to end it in, in a task of its own: one that stalls
+//! keeps nobody out.
+//!
 //! *Why not `axum::serve`*: it sets neither a time for the head nor its size, so that a few hundred sockets that
 //! send a byte now and then would hold it up.
 
-use crate::config::Limits;
+use crate::app::App;
+use crate::tls::{Certificate, Tls};
 use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
@@ -14,8 +18,10 @@ use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
 
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
@@ -26,12 +32,14 @@ const MAX_HEAD: usize = 64 << 10;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub SocketAddr);
 
-/// Serves until `ending` is true, then for at most `limits.drain`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: &Limits, mut ending: watch::Receiver<bool>) {
+/// Serves until `app.ending` is true, then for at most `limits.drain`.
+pub(crate) async fn serve(listener: TcpListener, router: Router, app: Arc<App>, tls: Option<Arc<Tls>>) {
+    let limits = &app.config.limits;
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    let mut ending = app.ending.clone();
     loop {
         let slot = tokio::select! {
             _ = ending.wait_for(|end| *end) => break,
@@ -52,11 +60,28 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: &Limits
         };
         // Small answers should not wait for more to send; without it they are slower, not wrong.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(WithPeer { router: router.clone(), peer });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let service = WithPeer { router: router.clone(), peer, agent: None };
+        let (http, watcher) = (http.clone(), graceful.watcher());
+        let Some(tls) = tls.clone() else {
+            let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            tokio::spawn(async move {
+                // An error is a client that went away or spoke no HTTP; hyper has answered it if it could.
+                let _ = watcher.watch(connection).await;
+                drop(slot);
+            });
+            continue;
+        };
+        let (app, mut ending) = (Arc::clone(&app), app.ending.clone());
         tokio::spawn(async move {
-            // An error is a client that went away or spoke no HTTP; hyper has answered it if it could.
-            let _ = connection.await;
+            let stream = tokio::select! {
+                _ = ending.wait_for(|end| *end) => return,
+                stream = handshake(&app, &tls, stream, peer) => stream,
+            };
+            let Some(stream) = stream else { return };
+            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let agent = shown.and_then(|first| Certificate::read(first));
+            let service = TowerToHyperService::new(WithPeer { agent, ..service });
+            let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
             drop(slot);
         });
     }
@@ -64,11 +89,48 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: &Limits
     let _ = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
 }
 
-/// Puts [`Peer`] into requests.
+/// `None`: there is nobody to talk to.
+async fn handshake(app: &App, tls: &Tls, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
+    let Some(_door) = tls.doors.enter(peer.ip()) else {
+        app.metrics.handshake("refused");
+        return None;
+    };
+    let shaking = async {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        if first[0].is_ascii_uppercase() {
+            return not_tls(stream).await.map(|()| None);
+        }
+        tls.acceptor().accept(stream).await.map(Some)
+    };
+    let (outcome, stream) = match tokio::time::timeout(app.config.limits.handshake, shaking).await {
+        Ok(Ok(Some(stream))) => ("ok", Some(stream)),
+        Ok(Ok(None)) => ("plain", None),
+        Ok(Err(_)) => ("failed", None),
+        Err(_) => ("time_out", None),
+    };
+    app.metrics.handshake(outcome);
+    stream
+}
+
+/// Tells somebody who speaks HTTP in the clear what is wanted here.
+async fn not_tls(mut stream: TcpStream) -> std::io::Result<()> {
+    // What was sent is taken first: unread bytes would make the system break the connection before the answer arrives.
+    let mut request = [0; 8 << 10];
+    let _ = stream.read(&mut request).await?;
+    stream.write_all(NOT_TLS.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+const NOT_TLS: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 38\r\n\
+    connection: close\r\n\r\nThis port speaks TLS: take https://.\r\n";
+
+/// Puts [`Peer`] into requests, and the certificate that was shown in the handshake.
 #[derive(Clone)]
 struct WithPeer {
     router: Router,
     peer: SocketAddr,
+    agent: Option<Certificate>,
 }
 
 impl tower_service::Service<Request<Incoming>> for WithPeer {
@@ -82,6 +144,9 @@ impl tower_service::Service<Request<Incoming>> for WithPeer {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
+        if let Some(agent) = &self.agent {
+            request.extensions_mut().insert(agent.clone());
+        }
         self.router.call(request)
     }
 }

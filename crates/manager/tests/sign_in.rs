@@ -20,7 +20,8 @@ async fn nothing_of_the_api_is_open() {
     let mut calls = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            let open = ["/api/v1/session", "/api/v1/openapi.json", "/healthz", "/metrics"].contains(&path.as_str());
+            let open = ["/api/v1/openapi.json", "/healthz", "/metrics"].contains(&path.as_str())
+                || path.starts_with("/api/v1/session");
             if open {
                 continue;
             }

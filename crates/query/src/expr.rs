@@ -150,6 +150,11 @@ impl Query {
         Self { root: Some(root), dialect }
     }
 
+    /// Of a tree that a program made. The invariants of this module are its maker's to keep; the limits are those of texts.
+    pub fn of(root: Expr) -> Self {
+        Self { root: Some(root), dialect: Dialect::Tapir }
+    }
+
     /// The query that every event answers; printed it is the empty text.
     pub fn all() -> Self {
         Self { root: None, dialect: Dialect::Tapir }

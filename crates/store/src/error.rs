@@ -66,6 +66,9 @@ pub enum StoreError {
         /// Its id.
         id: String,
     },
+    /// Who asks may not. Stores refuse nobody; what stands between them and people does.
+    #[error("{0}")]
+    NotAllowed(String),
     /// The token of an undo has expired, was used, or never was.
     #[error("this action can't be undone any more: tokens hold for 10 minutes and once")]
     UndoGone,

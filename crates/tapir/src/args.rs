@@ -174,6 +174,33 @@ pub struct ManagerArgs {
     /// A proxy in front speaks TLS with browsers and agents.
     #[arg(long)]
     pub behind_tls: bool,
+    /// Certificate of the manager with those up to its authority, PEM; taken anew when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "TAPIR_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "TAPIR_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Authorities of agents, PEM: a client certificate of theirs lets an agent in for the node that it names.
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "TAPIR_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Take tokens of the cluster in which it runs, with the permissions that the cluster gives (docs/manager.md).
+    #[arg(long, env = "TAPIR_KUBERNETES")]
+    pub kubernetes: bool,
+    /// Take them of the cluster with this API server.
+    #[arg(long, value_name = "URL", env = "TAPIR_KUBERNETES_API")]
+    pub kubernetes_api: Option<String>,
+    /// The manager's own token for that API server.
+    #[arg(long, value_name = "FILE", requires = "kubernetes_api", env = "TAPIR_KUBERNETES_TOKEN")]
+    pub kubernetes_token: Option<PathBuf>,
+    /// Authorities of that API server, PEM.
+    #[arg(long, value_name = "FILE", requires = "kubernetes_api", env = "TAPIR_KUBERNETES_CA")]
+    pub kubernetes_ca: Option<PathBuf>,
+    /// Tokens of the cluster must be for this audience. Repeatable. Default: that of the API server.
+    #[arg(long, value_name = "NAME", env = "TAPIR_AUDIENCE")]
+    pub audience: Vec<String>,
+    /// Settings of an OpenID provider, TOML with a table [oidc] (docs/manager.md).
+    #[arg(long, value_name = "FILE", requires = "public_url", env = "TAPIR_SIGN_IN")]
+    pub sign_in: Option<PathBuf>,
     /// Files that each hold the token of an agent, besides the one in the data directory.
     #[arg(long, value_name = "FILE")]
     pub agent_token_file: Vec<PathBuf>,

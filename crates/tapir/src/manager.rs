@@ -3,10 +3,11 @@
 use crate::args::{ManagerArgs, StoreArgs};
 use crate::identity::wall_clock;
 use crate::message::Messages;
+use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tapir_manager::{Config, Manager};
+use tapir_manager::{Config, KubernetesConfig, Manager, Notices, OidcConfig, TlsFiles};
 use tapir_store::{Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -67,19 +68,27 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
     config.behind_tls = args.behind_tls;
     config.pages.clone_from(&args.pages);
     config.rules.clone_from(&args.rules);
+    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        config.tls = Some(TlsFiles { agents: args.tls_client_ca.clone(), ..TlsFiles::new(certificate, key) });
+    }
+    config.kubernetes = kubernetes(args)?;
+    config.oidc = args.sign_in.as_deref().map(oidc).transpose()?;
+    let hears = *messages;
+    config.notices = Notices::to(move |text| hears.warning(text));
     for path in &args.agent_token_file {
         config.agent_tokens.push(token(path)?);
     }
-    if !args.listen.ip().is_loopback() && !args.behind_tls {
+    if !args.listen.ip().is_loopback() && !args.behind_tls && config.tls.is_none() {
         messages.warning(&format!(
-            "{} is not loopback and there is no TLS: tokens travel in the clear; put a proxy with TLS in front and say \
-             --behind-tls",
+            "{} is not loopback and there is no TLS: tokens travel in the clear; give --tls-cert and --tls-key, or \
+             put a proxy with TLS in front and say --behind-tls",
             args.listen
         ));
     }
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let manager = Manager::bind(config, Arc::clone(&store)).await.map_err(|error| error.to_string())?;
     let address = manager.address();
-    messages.info(&format!("Alerts page: http://{address}/"));
+    messages.info(&format!("Alerts page: {scheme}://{address}/"));
     for (name, token) in manager.new_tokens() {
         // To standard output, once: only their hashes are kept.
         println!("{name} token: {token}");
@@ -117,6 +126,36 @@ async fn retain(store: Arc<dyn EventStore>, policy: RetentionPolicy, messages: &
             messages.warning(&format!("old events were not removed: {error}"));
         }
     }
+}
+
+/// The cluster whose people and agents come in.
+fn kubernetes(args: &ManagerArgs) -> Result<Option<KubernetesConfig>, String> {
+    let mut found = match &args.kubernetes_api {
+        Some(server) => KubernetesConfig {
+            server: server.clone(),
+            token: args.kubernetes_token.clone(),
+            authorities: args.kubernetes_ca.clone(),
+            audiences: Vec::new(),
+        },
+        None if args.kubernetes => KubernetesConfig::in_cluster().ok_or(
+            "--kubernetes works in a pod (KUBERNETES_SERVICE_HOST is not set); give --kubernetes-api elsewhere",
+        )?,
+        None => return Ok(None),
+    };
+    found.audiences.clone_from(&args.audience);
+    Ok(Some(found))
+}
+
+/// Settings of an OpenID provider stand in a file of their own.
+fn oidc(path: &Path) -> Result<OidcConfig, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct SignIn {
+        oidc: OidcConfig,
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let sign_in: SignIn = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(sign_in.oidc)
 }
 
 /// Tokens, passwords and keys stand in files.

@@ -5,6 +5,7 @@ use super::group_form::{Group, recent};
 use crate::app::{State, now};
 use crate::auth::Caller;
 use crate::problem::{Answer, Body, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::{HeaderMap, header};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tapir_event::rfc3339;
 use tapir_packet::Timestamp;
-use tapir_store::{Action, ActionRequest, Covers, GroupId, MAX_ACTION_GROUPS, Reason, Target, UndoToken};
+use tapir_store::{Action, ActionRequest, Covers, EventStore, GroupId, MAX_ACTION_GROUPS, Reason, Target, UndoToken};
 use utoipa::ToSchema;
 
 /// Longest remark, reason in words, and name of an assignee, in bytes.
@@ -101,6 +102,7 @@ pub(super) struct Acted {
         (status = 412, description = "somebody else was first", body = Problem)))]
 pub(super) async fn act(
     state: State,
+    sight: Sight,
     caller: Caller,
     headers: HeaderMap,
     Body(body): Body<ActRequest>,
@@ -121,7 +123,7 @@ pub(super) async fn act(
         who: decision.who,
         now: decision.now,
     };
-    let done = state.store.act(request).await?;
+    let done = sight.act(request).await?;
     if done.groups > 0 {
         state.live.changed();
     }
@@ -129,7 +131,7 @@ pub(super) async fn act(
     Ok(Json(Acted {
         changed: done.groups,
         events: done.events,
-        groups: recent(state.store.as_ref(), done.rows, decision.now).await,
+        groups: recent(&sight, done.rows, decision.now).await,
         undo_until: done.undo.as_ref().map(|_| rfc3339(until)),
         undo: done.undo.map(|token| token.0),
     }))
@@ -232,14 +234,19 @@ pub(super) struct Undone {
 /// Takes an action back, within ten minutes and once.
 #[utoipa::path(post, path = "/undo/{token}", tag = "groups", params(("token" = String, Path)),
     responses((status = 200, body = Undone), (status = 410, description = "too late, or done already", body = Problem)))]
-pub(super) async fn undo(state: State, caller: Caller, Path(token): Path<String>) -> Answer<Json<Undone>> {
+pub(super) async fn undo(
+    state: State,
+    sight: Sight,
+    caller: Caller,
+    Path(token): Path<String>,
+) -> Answer<Json<Undone>> {
     let mut decision = caller.act()?;
     decision.now = now();
-    let done = state.store.undo(UndoToken(token), decision).await?;
+    let done = sight.undo(UndoToken(token), decision).await?;
     state.live.changed();
     Ok(Json(Undone {
         changed: done.restored,
-        groups: recent(state.store.as_ref(), done.rows, now()).await,
+        groups: recent(&sight, done.rows, now()).await,
         skipped: done.skipped.iter().map(ToString::to_string).collect(),
     }))
 }

@@ -1,11 +1,11 @@
 //! The audit log: who decided what, and when.
 
 use super::groups::Entry;
-use crate::app::State;
 use crate::problem::{Answer, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use serde::{Deserialize, Serialize};
-use tapir_store::{AuditWhat, Cursor, PageRequest};
+use tapir_store::{AuditWhat, Cursor, EventStore, PageRequest};
 use utoipa::{IntoParams, ToSchema};
 
 /// Which entries.
@@ -35,14 +35,14 @@ pub(super) struct AuditPage {
 /// The audit log, newest first.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditParams),
     responses((status = 200, body = AuditPage), (status = 400, body = Problem)))]
-pub(super) async fn list(state: State, Params(params): Params<AuditParams>) -> Answer<Json<AuditPage>> {
+pub(super) async fn list(sight: Sight, Params(params): Params<AuditParams>) -> Answer<Json<AuditPage>> {
     let limit = params.limit.unwrap_or(100);
     if !(1..=500).contains(&limit) {
         return Err(Problem::bad_request("`limit` must be between 1 and 500"));
     }
     let what = AuditWhat { group: params.group.map(|id| id.parse()).transpose()?, who: params.by };
     let page = PageRequest { limit, cursor: params.cursor.map(Cursor), total: false };
-    let found = state.store.audit(what, page).await?;
+    let found = sight.audit(what, page).await?;
     let next = found.next.map(|cursor| cursor.0);
     Ok(Json(AuditPage { items: found.items.into_iter().map(Entry::new).collect(), next }))
 }

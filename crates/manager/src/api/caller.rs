@@ -50,6 +50,16 @@ impl Caller {
         self.may(self.identity.can.tune, "change suppressions and exceptions")
     }
 
+    /// He is bound to no node, or to this one.
+    pub(super) fn speaks_for(&self, node: &str) -> Answer<()> {
+        match &self.identity.node {
+            Some(own) if own != node => {
+                Err(forbidden(&format!("this is the agent of node {own}; it may not speak for another one")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// As the store writes it down.
     pub(super) fn decision(&self) -> Decision {
         Decision { who: self.identity.user.clone(), now: crate::app::now() }

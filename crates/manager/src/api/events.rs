@@ -6,20 +6,22 @@ use super::groups::EventsParams;
 use crate::app::State;
 use crate::auth::Caller;
 use crate::problem::{Answer, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tapir_event::{EventId, Format, SecurityEvent, Style};
+use tapir_store::EventStore;
 use utoipa::IntoParams;
 
 /// Events, newest first.
 #[utoipa::path(get, path = "/events", tag = "events", params(EventsParams),
     responses((status = 200, body = EventPage), (status = 400, body = Problem)))]
-pub(super) async fn list(state: State, Params(params): Params<EventsParams>) -> Answer<Json<EventPage>> {
+pub(super) async fn list(sight: Sight, Params(params): Params<EventsParams>) -> Answer<Json<EventPage>> {
     let (filter, page) = params.page(Unsaid::Open)?;
-    let found = state.store.events(filter.clone(), page).await?;
+    let found = sight.events(filter.clone(), page).await?;
     Ok(Json(EventPage::new(found, &filter)))
 }
 
@@ -38,6 +40,7 @@ pub(super) struct FormatParams {
         (status = 404, body = Problem)))]
 pub(super) async fn one(
     state: State,
+    sight: Sight,
     caller: Caller,
     Path(id): Path<String>,
     Params(params): Params<FormatParams>,
@@ -48,10 +51,10 @@ pub(super) async fn one(
         return Err(Problem::bad_request(format!("`format` is one of {}", known.join(", "))));
     };
     let id = event_id(&id)?;
-    let stored = state.store.event(id.clone()).await?;
+    let stored = sight.event(id.clone()).await?;
     let event = parsed(&stored.document)?;
     if caller.identity.can.act {
-        state.store.mark_opened(id, caller.decision()).await?;
+        sight.mark_opened(id, caller.decision()).await?;
     }
     let style =
         Style { cluster: state.config.cluster.clone(), page: state.config.public_url.clone(), ..Style::default() };

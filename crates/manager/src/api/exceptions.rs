@@ -4,6 +4,7 @@ use super::filter::{moment, query};
 use crate::app::{State, now};
 use crate::auth::{Caller, random_hex};
 use crate::problem::{Answer, Body, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tapir_event::rfc3339;
 use tapir_packet::Timestamp;
 use tapir_query::Dialect;
-use tapir_store::{Exception, NewException};
+use tapir_store::{EventStore, Exception, NewException};
 use utoipa::ToSchema;
 
 /// An exception.
@@ -58,9 +59,9 @@ pub(super) struct Exceptions {
 
 /// All exceptions.
 #[utoipa::path(get, path = "/exceptions", tag = "tuning", responses((status = 200, body = Exceptions)))]
-pub(super) async fn list(state: State) -> Answer<Json<Exceptions>> {
+pub(super) async fn list(sight: Sight) -> Answer<Json<Exceptions>> {
     let now = now();
-    let all = state.store.exceptions().await?;
+    let all = sight.exceptions().await?;
     Ok(Json(Exceptions { items: all.into_iter().map(|one| ExceptionRow::new(one, now)).collect() }))
 }
 
@@ -83,7 +84,12 @@ pub(super) struct NewRow {
 /// Adds an exception, or replaces the one of its name.
 #[utoipa::path(post, path = "/exceptions", tag = "tuning", request_body = NewRow,
     responses((status = 201, body = ExceptionRow), (status = 400, body = Problem)))]
-pub(super) async fn add(state: State, caller: Caller, Body(body): Body<NewRow>) -> Answer<impl IntoResponse> {
+pub(super) async fn add(
+    state: State,
+    sight: Sight,
+    caller: Caller,
+    Body(body): Body<NewRow>,
+) -> Answer<impl IntoResponse> {
     let by = caller.tune()?;
     if query(Some(&body.selector))?.is_all() {
         return Err(Problem::bad_request("an empty `selector` would hide everything"));
@@ -112,7 +118,7 @@ pub(super) async fn add(state: State, caller: Caller, Body(body): Body<NewRow>) 
         end,
     };
     let now = by.now;
-    let made = state.store.put_exception(new, by).await?;
+    let made = sight.put_exception(new, by).await?;
     state.live.changed();
     Ok((StatusCode::CREATED, Json(ExceptionRow::new(made, now))))
 }
@@ -125,9 +131,9 @@ fn is_name(text: &str) -> bool {
 /// Removes an exception: its events show again.
 #[utoipa::path(delete, path = "/exceptions/{id}", tag = "tuning", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
-pub(super) async fn remove(state: State, caller: Caller, Path(id): Path<String>) -> Answer<StatusCode> {
+pub(super) async fn remove(state: State, sight: Sight, caller: Caller, Path(id): Path<String>) -> Answer<StatusCode> {
     let by = caller.tune()?;
-    state.store.remove_exception(id, by).await?;
+    sight.remove_exception(id, by).await?;
     state.live.changed();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,14 +1,15 @@
 //! What the search box needs: the catalogue of fields, their values, and a check of what was typed.
 
 use super::stats::{ValueCount, field};
-use crate::app::{State, now};
+use crate::app::now;
 use crate::problem::{Answer, Body, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use serde::{Deserialize, Serialize};
 use tapir_packet::Timestamp;
 use tapir_query::{Dialect, Field, parse};
-use tapir_store::{Filter, TopRequest};
+use tapir_store::{EventStore, Filter, TopRequest};
 use utoipa::{IntoParams, ToSchema};
 
 /// A field of the query language.
@@ -74,7 +75,7 @@ const WEEK: i64 = 7 * 86_400_000_000_000;
 #[utoipa::path(get, path = "/fields/{name}/values", tag = "search", params(("name" = String, Path), PrefixParams),
     responses((status = 200, body = FieldValues), (status = 400, body = Problem)))]
 pub(super) async fn values(
-    state: State,
+    sight: Sight,
     Path(name): Path<String>,
     Params(params): Params<PrefixParams>,
 ) -> Answer<Json<FieldValues>> {
@@ -82,7 +83,7 @@ pub(super) async fn values(
     let now = now();
     let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(WEEK))), ..Filter::all(now) };
     let prefix: String = params.prefix.chars().take(128).collect();
-    let found = state.store.top(TopRequest { filter, field, prefix: prefix.clone(), limit: VALUES }).await?;
+    let found = sight.top(TopRequest { filter, field, prefix: prefix.clone(), limit: VALUES }).await?;
     let mut values = ValueCount::list(found.values);
     for word in field.info().values.words() {
         let begins = word.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(&prefix));

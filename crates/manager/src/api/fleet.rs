@@ -7,7 +7,9 @@
 use super::orders::MAX_WAIT;
 use super::stats::field;
 use crate::app::{State, now};
+use crate::auth::Caller;
 use crate::problem::{Answer, Body, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use std::time::Duration;
 use tapir_event::quiet::Standing;
 use tapir_event::rfc3339;
 use tapir_packet::Timestamp;
-use tapir_store::{Filter, TopRequest};
+use tapir_store::{EventStore, Filter, TopRequest};
 use utoipa::{IntoParams, ToSchema};
 
 /// Longest heartbeat, bytes.
@@ -228,6 +230,7 @@ const PAUSE: u64 = 10;
     responses((status = 200, body = Beaten), (status = 400, body = Problem)))]
 pub(super) async fn heartbeat(
     state: State,
+    caller: Caller,
     Params(params): Params<Waits>,
     Body(mut beat): Body<Heartbeat>,
 ) -> Answer<Json<Beaten>> {
@@ -238,6 +241,7 @@ pub(super) async fn heartbeat(
     if wait > MAX_WAIT {
         return Err(Problem::bad_request(format!("`wait` is at most {} seconds", MAX_WAIT.as_secs())));
     }
+    caller.speaks_for(&beat.node)?;
     let before = size(&beat);
     beat.interfaces.truncate(MAX_INTERFACES);
     beat.suppressions_active.truncate(MAX_SUPPRESSIONS);
@@ -299,8 +303,9 @@ pub(super) struct Nodes {
 }
 
 /// Nodes by their last heartbeats.
-#[utoipa::path(get, path = "/nodes", tag = "agents", responses((status = 200, body = Nodes)))]
-pub(super) async fn nodes(state: State) -> Json<Nodes> {
+#[utoipa::path(get, path = "/nodes", tag = "agents", responses((status = 200, body = Nodes), (status = 403, body = Problem)))]
+pub(super) async fn nodes(state: State, sight: Sight) -> Answer<Json<Nodes>> {
+    everywhere(&sight)?;
     let now = now();
     let row = |(name, node): (&String, &Node)| NodeRow {
         name: name.clone(),
@@ -316,7 +321,15 @@ pub(super) async fn nodes(state: State) -> Json<Nodes> {
         endpoints: node.beat.endpoints,
         interfaces: node.beat.interfaces.clone(),
     };
-    Json(Nodes { items: state.fleet.lock().iter().map(row).collect() })
+    Ok(Json(Nodes { items: state.fleet.lock().iter().map(row).collect() }))
+}
+
+/// Nodes and sinks carry what is of all namespaces.
+fn everywhere(sight: &Sight) -> Answer<()> {
+    if sight.reads_all() {
+        return Ok(());
+    }
+    Err(crate::auth::forbidden("nodes and sinks are seen by who may see the alerts of all namespaces"))
 }
 
 /// An inspection over all nodes.
@@ -355,17 +368,17 @@ const DAY: i64 = 86_400_000_000_000;
 
 /// Inspections by heartbeats and by the events of the last 24 hours.
 #[utoipa::path(get, path = "/inspections", tag = "agents", responses((status = 200, body = Inspections)))]
-pub(super) async fn inspections(state: State) -> Answer<Json<Inspections>> {
+pub(super) async fn inspections(state: State, sight: Sight) -> Answer<Json<Inspections>> {
     let now = now();
     let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(DAY))), ..Filter::all(now) };
     let request = TopRequest { filter, field: field("inspection")?, prefix: String::new(), limit: MAX_INSPECTIONS };
     let mut rows: BTreeMap<(String, String), InspectionRow> = BTreeMap::new();
-    for found in state.store.top(request).await?.values {
+    for found in sight.top(request).await?.values {
         let (namespace, name) = found.value.split_once('/').unwrap_or(("", &found.value));
         entry(&mut rows, namespace, name).alerts += found.count;
     }
     for node in state.fleet.lock().values() {
-        for local in &node.beat.inspections {
+        for local in node.beat.inspections.iter().filter(|local| sight.reads(&local.namespace)) {
             let row = entry(&mut rows, &local.namespace, &local.name);
             row.selector.clone_from(&local.selector);
             row.nodes += 1;
@@ -406,8 +419,9 @@ pub(super) struct Sinks {
 }
 
 /// Sinks of all agents by their heartbeats.
-#[utoipa::path(get, path = "/sinks", tag = "agents", responses((status = 200, body = Sinks)))]
-pub(super) async fn sinks(state: State) -> Json<Sinks> {
+#[utoipa::path(get, path = "/sinks", tag = "agents", responses((status = 200, body = Sinks), (status = 403, body = Problem)))]
+pub(super) async fn sinks(state: State, sight: Sight) -> Answer<Json<Sinks>> {
+    everywhere(&sight)?;
     let mut rows: BTreeMap<String, Sink> = BTreeMap::new();
     for node in state.fleet.lock().values() {
         for sink in &node.beat.sinks {
@@ -419,7 +433,7 @@ pub(super) async fn sinks(state: State) -> Json<Sinks> {
             }
         }
     }
-    Json(Sinks { items: rows.into_values().collect() })
+    Ok(Json(Sinks { items: rows.into_values().collect() }))
 }
 
 impl Sink {

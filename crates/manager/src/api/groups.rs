@@ -3,8 +3,9 @@
 use super::event_form::EventPage;
 use super::filter::{Unsaid, list_params, wrap};
 use super::group_form::{Group, Technique, with_sparks};
-use crate::app::{State, now};
+use crate::app::now;
 use crate::problem::{Answer, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::header;
@@ -82,7 +83,7 @@ pub(super) struct GroupPage {
 /// Groups, as the inbox shows them.
 #[utoipa::path(get, path = "/groups", tag = "groups", params(GroupsParams),
     responses((status = 200, body = GroupPage), (status = 400, body = Problem), (status = 503, body = Problem)))]
-pub(super) async fn list(state: State, Params(params): Params<GroupsParams>) -> Answer<Json<GroupPage>> {
+pub(super) async fn list(sight: Sight, Params(params): Params<GroupsParams>) -> Answer<Json<GroupPage>> {
     match params.by.as_deref() {
         None | Some("sig_pair") => {}
         Some(other) => {
@@ -102,9 +103,9 @@ pub(super) async fn list(state: State, Params(params): Params<GroupsParams>) -> 
     let (cursor, limit) = (params.cursor.as_deref(), params.limit);
     let asked = super::filter::Asked { cursor, limit, ..params.asked() };
     let (filter, page) = asked.page(Unsaid::Open, true)?;
-    let found = state.store.groups(filter.clone(), sort, page).await?;
+    let found = sight.groups(filter.clone(), sort, page).await?;
     let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
-    let items = with_sparks(state.store.as_ref(), found.items, from, to).await?;
+    let items = with_sparks(&sight, found.items, from, to).await?;
     Ok(Json(GroupPage {
         items,
         next: wrap(found.next, &filter),
@@ -244,10 +245,10 @@ const MAX_ADDRESSES: usize = 5;
 /// One group.
 #[utoipa::path(get, path = "/groups/{id}", tag = "groups", params(("id" = String, Path)),
     responses((status = 200, body = GroupDetail), (status = 404, body = Problem)))]
-pub(super) async fn one(state: State, Path(id): Path<String>) -> Answer<impl IntoResponse> {
+pub(super) async fn one(sight: Sight, Path(id): Path<String>) -> Answer<impl IntoResponse> {
     let id: GroupId = id.parse()?;
     let now = now();
-    let store = state.store.as_ref();
+    let store: &dyn EventStore = &sight;
     let detail = store.group(id).await?;
     let whole = Filter { suppressed: true, excepted: true, ..Filter::all(now) };
     let page = PageRequest { limit: NEWEST, ..PageRequest::default() };
@@ -372,7 +373,7 @@ fn shape(row: ShapeRow, newest: &[EventRow]) -> Shape {
 #[utoipa::path(get, path = "/groups/{id}/events", tag = "groups", params(("id" = String, Path), EventsParams),
     responses((status = 200, body = EventPage), (status = 404, body = Problem)))]
 pub(super) async fn group_events(
-    state: State,
+    sight: Sight,
     Path(id): Path<String>,
     Params(params): Params<EventsParams>,
 ) -> Answer<Json<EventPage>> {
@@ -381,7 +382,7 @@ pub(super) async fn group_events(
     if params.from.is_none() && params.cursor.is_none() {
         filter.from = None;
     }
-    let found = state.store.group_events(id, filter.clone(), page).await?;
+    let found = sight.group_events(id, filter.clone(), page).await?;
     Ok(Json(EventPage::new(found, &filter)))
 }
 
@@ -413,7 +414,7 @@ pub(super) async fn count(store: &dyn EventStore, filter: &Filter) -> Result<Cou
 /// How many groups there are of each state.
 #[utoipa::path(get, path = "/counts", tag = "groups", params(CountsParams),
     responses((status = 200, body = Counts), (status = 400, body = Problem)))]
-pub(super) async fn counts(state: State, Params(params): Params<CountsParams>) -> Answer<Json<Counts>> {
+pub(super) async fn counts(sight: Sight, Params(params): Params<CountsParams>) -> Answer<Json<Counts>> {
     let filter = params.asked().filter(Unsaid::All)?;
-    Ok(Json(count(state.store.as_ref(), &filter).await?))
+    Ok(Json(count(&sight, &filter).await?))
 }

@@ -6,12 +6,14 @@
 
 use super::packed::Coding;
 use crate::app::{State, now};
+use crate::auth::Caller;
 use crate::problem::{Answer, Problem, bytes};
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::time::Duration;
+use tapir_event::EventId;
 use tapir_store::{IngestBatch, MAX_EVENT, StoreError};
 use utoipa::ToSchema;
 
@@ -45,13 +47,14 @@ pub(super) struct Ingested {
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = Ingested), (status = 413, body = Problem), (status = 415, body = Problem),
         (status = 429, description = "back-pressure: keep the events and come again", body = Problem)))]
-pub(super) async fn ingest(state: State, request: Request) -> Answer<Json<Ingested>> {
+pub(super) async fn ingest(state: State, caller: Caller, request: Request) -> Answer<Json<Ingested>> {
     let coding = described(request.headers())?;
     let body = bytes(request, &()).await?;
     let limits = state.config.limits.clone();
+    let node = caller.identity.node;
     let unpacked = tokio::task::spawn_blocking(move || {
         let plain = coding.unpack(&body, &limits)?;
-        split(&plain, limits.ingest_events)
+        split(&plain, limits.ingest_events, node.as_deref())
     });
     let batch = unpacked.await.map_err(|_| Problem::bad_request("the body could not be unpacked"))??;
     let Lines { documents, numbers, mut rejected, mut rejected_count } = batch;
@@ -108,19 +111,27 @@ struct Lines {
     rejected_count: usize,
 }
 
-fn split(plain: &[u8], most: usize) -> Answer<Lines> {
+/// The lines that can be kept. `node`: the sender is the agent of this node and has events of no other.
+fn split(plain: &[u8], most: usize, node: Option<&str>) -> Answer<Lines> {
     let mut lines = Lines { documents: Vec::new(), numbers: Vec::new(), rejected: Vec::new(), rejected_count: 0 };
+    let refuse = |lines: &mut Lines, line: usize, why: String| {
+        lines.rejected_count += 1;
+        if lines.rejected.len() < MAX_NAMED {
+            lines.rejected.push(RejectedLine { line, why });
+        }
+    };
     for (at, line) in plain.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
         }
         if line.len() > MAX_EVENT {
-            lines.rejected_count += 1;
-            if lines.rejected.len() < MAX_NAMED {
-                let why = format!("{} bytes, more than {MAX_EVENT}", line.len());
-                lines.rejected.push(RejectedLine { line: at + 1, why });
-            }
+            refuse(&mut lines, at + 1, format!("{} bytes, more than {MAX_EVENT}", line.len()));
+            continue;
+        }
+        // What is no event at all is for the store to refuse.
+        if let Some((node, of)) = node.zip(origin(line)).filter(|(node, of)| node != of) {
+            refuse(&mut lines, at + 1, format!("it is of node {of}, and the agent of {node} sent it"));
             continue;
         }
         if lines.documents.len() >= most {
@@ -132,18 +143,27 @@ fn split(plain: &[u8], most: usize) -> Answer<Lines> {
     Ok(lines)
 }
 
+/// The node that an event names as its own.
+fn origin(line: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        id: EventId,
+    }
+    serde_json::from_slice::<Head>(line).ok().map(|head| head.id.node.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn lines_keep_their_numbers() {
-        let lines = split(b"\n{\"a\":1}\r\n\n {\"b\":2} ", 10).unwrap();
+        let lines = split(b"\n{\"a\":1}\r\n\n {\"b\":2} ", 10, None).unwrap();
         assert_eq!(lines.documents, [b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
         assert_eq!(lines.numbers, [2, 4]);
-        assert_eq!(split(b"1\n2\n3", 2).err().unwrap().status, 413);
+        assert_eq!(split(b"1\n2\n3", 2, None).err().unwrap().status, 413);
         let long = vec![b'x'; MAX_EVENT + 1];
-        let lines = split(&long, 10).unwrap();
+        let lines = split(&long, 10, None).unwrap();
         assert_eq!((lines.documents.len(), lines.rejected_count), (0, 1));
     }
 }

@@ -63,7 +63,12 @@ pub(crate) const HEARTBEAT: &str = "/api/v1/heartbeat";
 type Routes = OpenApiRouter<Arc<App>>;
 
 fn open() -> Routes {
-    Routes::new().routes(routes!(session::open, session::close)).routes(routes!(health::openapi_json))
+    Routes::new()
+        .routes(routes!(session::open, session::close))
+        .routes(routes!(session::providers))
+        .routes(routes!(session::oidc))
+        .routes(routes!(session::oidc_callback))
+        .routes(routes!(health::openapi_json))
 }
 
 fn people() -> Routes {

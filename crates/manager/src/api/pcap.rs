@@ -1,22 +1,23 @@
 //! The packet behind an event, as a capture file.
 
 use super::events::{event_id, parsed};
-use crate::app::State;
 use crate::problem::{Answer, Problem};
+use crate::sight::Sight;
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::IntoResponse;
 use tapir_event::SecurityEvent;
 use tapir_packet::{Frame, FrameMeta, LinkType};
 use tapir_pcap::{Precision, Writer};
+use tapir_store::EventStore;
 
 /// The packet that is kept with an event; 404 if none is.
 #[utoipa::path(get, path = "/events/{id}/pcap", tag = "events", params(("id" = String, Path)),
     responses((status = 200, content_type = "application/vnd.tcpdump.pcap", body = Vec<u8>),
         (status = 404, body = Problem)))]
-pub(super) async fn pcap(state: State, Path(id): Path<String>) -> Answer<impl IntoResponse> {
+pub(super) async fn pcap(sight: Sight, Path(id): Path<String>) -> Answer<impl IntoResponse> {
     let id = event_id(&id)?;
-    let event = parsed(&state.store.event(id.clone()).await?.document)?;
+    let event = parsed(&sight.event(id.clone()).await?.document)?;
     let file = capture(&event).ok_or_else(|| {
         let mut problem = Problem::not_found("packet of this event", &id.to_string());
         problem.detail = "no packet is kept with this event: it was raised on reassembled data, or evidence is off \

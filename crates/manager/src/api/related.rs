@@ -2,15 +2,16 @@
 
 use super::event_form::EventRow;
 use super::events::event_id;
-use crate::app::{State, now};
+use crate::app::now;
 use crate::problem::{Answer, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use serde::Serialize;
 use tapir_event::SecurityEvent;
 use tapir_packet::Timestamp;
 use tapir_query::{Dialect, parse};
-use tapir_store::{Filter, PageRequest};
+use tapir_store::{EventStore, Filter, PageRequest};
 use utoipa::ToSchema;
 
 /// An hour before and after.
@@ -31,12 +32,12 @@ pub(super) struct Related {
 /// Events within an hour of another one.
 #[utoipa::path(get, path = "/events/{id}/related", tag = "events", params(("id" = String, Path)),
     responses((status = 200, body = Related), (status = 404, body = Problem)))]
-pub(super) async fn related(state: State, Path(id): Path<String>) -> Answer<Json<Related>> {
+pub(super) async fn related(sight: Sight, Path(id): Path<String>) -> Answer<Json<Related>> {
     let id = event_id(&id)?;
-    let event = super::events::parsed(&state.store.event(id.clone()).await?.document)?;
+    let event = super::events::parsed(&sight.event(id.clone()).await?.document)?;
     let [flow, client, server] = questions(&event);
     let find = |question: Option<String>| {
-        let (state, id, time) = (&state, &id, event.time);
+        let (sight, id, time) = (&sight, &id, event.time);
         async move {
             let Some(query) = question.and_then(|text| parse(&text, Dialect::Tapir).ok()) else {
                 return Ok::<_, Problem>(Vec::new());
@@ -49,7 +50,7 @@ pub(super) async fn related(state: State, Path(id): Path<String>) -> Answer<Json
                 ..Filter::all(now())
             };
             let page = PageRequest { limit: ROWS + 1, ..PageRequest::default() };
-            let found = state.store.events(filter, page).await?;
+            let found = sight.events(filter, page).await?;
             Ok(found.items.into_iter().filter(|row| row.id != *id).take(ROWS).map(EventRow::new).collect())
         }
     };

@@ -6,8 +6,9 @@
 use super::groups::{DayCount, days};
 use super::suppression_form::SuppressionRow;
 use super::why::{compiled, words};
-use crate::app::{App, State, now};
+use crate::app::{State, now};
 use crate::problem::{Answer, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use tapir_options::{BitNames, CompileContext, compile, declare, fold};
 use tapir_packet::Timestamp;
 use tapir_query::Field;
 use tapir_rules::{Config, Loaded, Severity, format_rule, load_files};
-use tapir_store::{Filter, GroupSort, PageRequest, Status, TopRequest};
+use tapir_store::{EventStore, Filter, GroupSort, PageRequest, Status, TopRequest};
 use utoipa::{IntoParams, ToSchema};
 
 const TOP: usize = 1_000;
@@ -151,14 +152,13 @@ struct Hits {
 }
 
 impl Hits {
-    async fn of(app: &App) -> Answer<Self> {
+    async fn of(sight: &Sight) -> Answer<Self> {
         let now = now();
         let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(MONTH))), ..Filter::all(now) };
         let request = TopRequest { filter, field: Field::Sid, prefix: String::new(), limit: TOP };
         let open = Filter { status: vec![Status::Open], ..Filter::all(now) };
         let page = PageRequest { limit: TOP, ..PageRequest::default() };
-        let (top, groups) =
-            tokio::try_join!(app.store.top(request), app.store.groups(open, GroupSort::LastSeen, page))?;
+        let (top, groups) = tokio::try_join!(sight.top(request), sight.groups(open, GroupSort::LastSeen, page))?;
         let sids = top.values.into_iter().filter_map(|found| Some((found.value.parse().ok()?, found.count)));
         let mut open = BTreeMap::new();
         for group in groups.items {
@@ -187,12 +187,12 @@ impl Hits {
 /// The rules that the manager was told of.
 #[utoipa::path(get, path = "/rules", tag = "rules", params(RulesParams),
     responses((status = 200, body = RulesPage), (status = 400, body = Problem)))]
-pub(super) async fn list(state: State, Params(params): Params<RulesParams>) -> Answer<Json<RulesPage>> {
+pub(super) async fn list(state: State, sight: Sight, Params(params): Params<RulesParams>) -> Answer<Json<RulesPage>> {
     let limit = params.limit.unwrap_or(100);
     if !(1..=500).contains(&limit) {
         return Err(Problem::bad_request("`limit` must be between 1 and 500"));
     }
-    let hits = Hits::of(&state).await?;
+    let hits = Hits::of(&sight).await?;
     let wanted: Vec<String> = params.q.split_whitespace().take(16).map(str::to_lowercase).collect();
     let found: Vec<_> = state.rules.rules.iter().filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
     let total = found.len();
@@ -246,12 +246,12 @@ pub(super) struct RuleDetail {
 /// One rule.
 #[utoipa::path(get, path = "/rules/{rule}", tag = "rules", params(("rule" = String, Path, description = "`gid-sid`")),
     responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
-pub(super) async fn one(state: State, Path(rule): Path<String>) -> Answer<Json<RuleDetail>> {
+pub(super) async fn one(state: State, sight: Sight, Path(rule): Path<String>) -> Answer<Json<RuleDetail>> {
     let id = identity(&rule)?;
     let known = state.rules.rules.get(&id).ok_or_else(|| Problem::not_found("rule", &rule))?;
     let query = super::filter::query(Some(&format!("gid={} sid={}", id.0, id.1)))?;
-    let days = days(state.store.as_ref(), query, now()).await?;
-    let hits = Hits::of(&state).await?;
+    let days = days(&sight, query, now()).await?;
+    let hits = Hits::of(&sight).await?;
     Ok(Json(RuleDetail {
         row: hits.row(id, known),
         text: known.text.clone(),
@@ -261,6 +261,6 @@ pub(super) async fn one(state: State, Path(rule): Path<String>) -> Answer<Json<R
         references: known.references.clone(),
         metadata: known.metadata.clone(),
         days,
-        tuning: super::tuning::of_rule(&state, id.0, id.1).await?,
+        tuning: super::tuning::of_rule(&state, &sight, id.0, id.1).await?,
     }))
 }

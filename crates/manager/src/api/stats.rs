@@ -1,13 +1,13 @@
 //! Numbers over many events: the histogram, facets, top lists.
 
 use super::filter::{Unsaid, list_params};
-use crate::app::State;
 use crate::problem::{Answer, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use serde::Serialize;
 use tapir_event::{Level, rfc3339};
 use tapir_query::{Dialect, Field, Key};
-use tapir_store::{self as store, TopRequest};
+use tapir_store::{self as store, EventStore, TopRequest};
 use utoipa::ToSchema;
 
 list_params! {
@@ -71,14 +71,14 @@ pub(super) struct Histogram {
 /// Events over time by level.
 #[utoipa::path(get, path = "/stats/histogram", tag = "numbers", params(HistogramParams),
     responses((status = 200, body = Histogram), (status = 400, body = Problem)))]
-pub(super) async fn histogram(state: State, Params(params): Params<HistogramParams>) -> Answer<Json<Histogram>> {
+pub(super) async fn histogram(sight: Sight, Params(params): Params<HistogramParams>) -> Answer<Json<Histogram>> {
     let count = params.buckets.unwrap_or(60);
     if !(1..=500).contains(&count) {
         return Err(Problem::bad_request("`buckets` must be between 1 and 500"));
     }
     let mut filter = params.asked().filter(Unsaid::All)?;
     filter.to = filter.to.or(Some(filter.now));
-    let found = state.store.histogram(filter.clone(), count).await?;
+    let found = sight.histogram(filter.clone(), count).await?;
     let (from, to) = match (found.buckets.first(), found.buckets.last()) {
         (Some(first), Some(last)) => (first.from, last.to),
         _ => (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now)),
@@ -147,14 +147,14 @@ pub(super) struct Facets {
 /// The most frequent values of some fields.
 #[utoipa::path(get, path = "/stats/facets", tag = "numbers", params(FacetsParams),
     responses((status = 200, body = Facets), (status = 400, body = Problem)))]
-pub(super) async fn facets(state: State, Params(params): Params<FacetsParams>) -> Answer<Json<Facets>> {
+pub(super) async fn facets(sight: Sight, Params(params): Params<FacetsParams>) -> Answer<Json<Facets>> {
     let fields = params.fields.split(',').map(str::trim).filter(|name| !name.is_empty());
     let fields = fields.map(field).collect::<Answer<Vec<_>>>()?;
     if !(1..=20).contains(&fields.len()) {
         return Err(Problem::bad_request("`fields` takes 1 to 20 names of fields, with commas between them"));
     }
     let filter = params.asked().filter(Unsaid::Open)?;
-    let (found, partial) = state.store.facets(filter, fields).await?;
+    let (found, partial) = sight.facets(filter, fields).await?;
     let facet = |facet: store::Facet| Facet {
         field: facet.field.to_owned(),
         values: ValueCount::list(facet.values),
@@ -175,14 +175,14 @@ pub(super) struct TopList {
 /// The most frequent values of a field.
 #[utoipa::path(get, path = "/stats/top", tag = "numbers", params(TopParams),
     responses((status = 200, body = TopList), (status = 400, body = Problem)))]
-pub(super) async fn top(state: State, Params(params): Params<TopParams>) -> Answer<Json<TopList>> {
+pub(super) async fn top(sight: Sight, Params(params): Params<TopParams>) -> Answer<Json<TopList>> {
     let limit = params.limit.unwrap_or(10);
     if !(1..=1_000).contains(&limit) {
         return Err(Problem::bad_request("`limit` must be between 1 and 1000"));
     }
     let field = field(&params.field)?;
     let filter = params.asked().filter(Unsaid::All)?;
-    let found = state.store.top(TopRequest { filter, field, prefix: String::new(), limit }).await?;
+    let found = sight.top(TopRequest { filter, field, prefix: String::new(), limit }).await?;
     Ok(Json(TopList { items: ValueCount::list(found.values), partial: found.partial.is_some() }))
 }
 

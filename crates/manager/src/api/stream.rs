@@ -8,7 +8,9 @@
 use super::filter::{Asked, Unsaid, list_params};
 use super::group_form::{Group, recent};
 use crate::app::{App, State, now};
+use crate::auth::{Caller, How};
 use crate::problem::{Answer, Params, Problem};
+use crate::sight::Sight;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Serialize;
@@ -17,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tapir_store::Filter;
+use tapir_store::{EventStore, Filter};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -73,6 +75,8 @@ struct HealthNow {
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = Problem)))]
 pub(super) async fn stream(
     state: State,
+    caller: Caller,
+    sight: Sight,
     headers: HeaderMap,
     Params(params): Params<StreamParams>,
 ) -> Answer<Sse<impl futures_core::Stream<Item = Result<Event, Infallible>>>> {
@@ -80,7 +84,7 @@ pub(super) async fn stream(
     params.asked().filter(Unsaid::Open)?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(params.after.as_deref());
     let seen = seen.map(|id| id.parse::<u64>()).transpose();
-    let current = state.store.health().await?.change;
+    let current = sight.health().await?.change;
     let permit = Arc::clone(&state.streams).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::busy("too many live streams; close a window, or poll groups"))?;
     let (at, reset) = match seen {
@@ -89,11 +93,13 @@ pub(super) async fn stream(
         // Not one of this store: another file, or one from a backup.
         _ => (current, true),
     };
+    // Only the manager's own tokens say by themselves what they may do.
+    let ends = (caller.identity.how != How::Token).then(|| Instant::now() + state.config.limits.stream);
     let (events, receiver) = mpsc::channel(WAITING);
     let app = Arc::clone(&state);
     app.metrics.stream(1);
     tokio::spawn(async move {
-        let mut feed = Feed { app: Arc::clone(&app), params, events, at };
+        let mut feed = Feed { app: Arc::clone(&app), sight, ends, params, events, at };
         // `None`: the reader has gone.
         let _ = feed.run(reset).await;
         app.metrics.stream(-1);
@@ -114,6 +120,8 @@ impl futures_core::Stream for Receiver {
 
 struct Feed {
     app: Arc<App>,
+    sight: Sight,
+    ends: Option<Instant>,
     params: StreamParams,
     events: mpsc::Sender<Event>,
     /// Count of changes up to which the reader knows all.
@@ -131,6 +139,9 @@ impl Feed {
         let mut last_count: Option<Instant> = None;
         let mut count_due = true;
         loop {
+            if self.ends.is_some_and(|ends| Instant::now() >= ends) {
+                return None;
+            }
             count_due |= self.groups().await?;
             if count_due && last_count.is_none_or(|last| last.elapsed() >= COUNT) {
                 self.counts().await?;
@@ -169,12 +180,12 @@ impl Feed {
                 filter.from = None;
             }
             // A store that is busy now is asked again at the next turn; the reader has lost nothing.
-            let Ok(found) = self.app.store.changes(filter, self.at, ROWS).await else { return Some(any) };
+            let Ok(found) = self.sight.changes(filter, self.at, ROWS).await else { return Some(any) };
             self.at = found.at;
             if !found.groups.is_empty() || !found.gone.is_empty() {
                 any = true;
                 let gone = found.gone.iter().map(ToString::to_string).collect();
-                let rows = recent(self.app.store.as_ref(), found.groups, now()).await;
+                let rows = recent(&self.sight, found.groups, now()).await;
                 self.send("group", &Rows { rows, gone }).await?;
             }
             if !found.more {
@@ -187,14 +198,14 @@ impl Feed {
         // The range of the inbox; states are what is counted.
         let asked = Asked { status: Some("all"), ..self.params.asked() };
         let filter = asked.filter(Unsaid::All).ok()?;
-        match super::groups::count(self.app.store.as_ref(), &filter).await {
+        match super::groups::count(&self.sight, &filter).await {
             Ok(counts) => self.send("count", &counts).await,
             Err(_) => Some(()),
         }
     }
 
     async fn health(&mut self) -> Option<()> {
-        let Ok(store) = self.app.store.health().await else { return Some(()) };
+        let Ok(store) = self.sight.health().await else { return Some(()) };
         let (nodes_active, nodes) = self.app.fleet.alive();
         let failing = store.last_write_error.is_some();
         self.send("health", &HealthNow { events: store.events, queued: store.queued, failing, nodes_active, nodes })

@@ -1,17 +1,19 @@
 //! What people have dismissed so often that they may want it quiet: plain counts of their decisions, never a judgement of ours,
 //! and nothing is done by itself.
 //!
+//! Whoever sees some namespaces only has suggestions from the decisions that he sees.
 //! *Limits*: the newest [`ENTRIES`] entries of the audit log, [`DAYS`] days, [`ROWS`] suggestions.
 
 use super::group_form::{Group, recent};
-use crate::app::{State, now};
+use crate::app::now;
 use crate::problem::Answer;
+use crate::sight::Sight;
 use axum::Json;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tapir_event::quiet::Named;
 use tapir_packet::Timestamp;
-use tapir_store::{AuditEntry, AuditWhat, GroupId, MAX_PAGE, PageRequest, StoreError, Suppression};
+use tapir_store::{AuditEntry, AuditWhat, EventStore, GroupId, MAX_PAGE, PageRequest, StoreError, Suppression};
 use utoipa::ToSchema;
 
 const ENTRIES: usize = 10_000;
@@ -57,13 +59,13 @@ struct Tally {
 /// Groups that were dismissed at least three times in 30 days as a false positive, expected or no risk, and that nothing
 /// quiets yet.
 #[utoipa::path(get, path = "/tuning/suggestions", tag = "tuning", responses((status = 200, body = Suggestions)))]
-pub(super) async fn suggestions(state: State) -> Answer<Json<Suggestions>> {
+pub(super) async fn suggestions(sight: Sight) -> Answer<Json<Suggestions>> {
     let since = Timestamp(now().0.saturating_sub(i64::from(DAYS) * DAY));
     let mut tallies: BTreeMap<GroupId, Tally> = BTreeMap::new();
     let (mut looked, mut cursor, mut partial) = (0, None, false);
     'pages: loop {
         let page = PageRequest { limit: MAX_PAGE, cursor, ..PageRequest::default() };
-        let found = state.store.audit(AuditWhat::default(), page).await?;
+        let found = sight.audit(AuditWhat::default(), page).await?;
         for entry in &found.items {
             if entry.at < since {
                 break 'pages;
@@ -83,13 +85,13 @@ pub(super) async fn suggestions(state: State) -> Answer<Json<Suggestions>> {
         .filter(|(times, ..)| *times >= OFTEN)
         .collect();
     often.sort_by_key(|(times, id, _)| (std::cmp::Reverse(*times), *id));
-    let standing = state.store.suppressions().await?;
+    let standing = sight.suppressions().await?;
     let (mut groups, mut tallies) = (Vec::new(), Vec::new());
     for (times, id, tally) in often {
         if groups.len() == ROWS {
             break;
         }
-        let group = match state.store.group(id).await {
+        let group = match sight.group(id).await {
             Ok(detail) => detail.group,
             // Retention has taken it.
             Err(StoreError::NotFound { .. }) => continue,
@@ -100,7 +102,7 @@ pub(super) async fn suggestions(state: State) -> Answer<Json<Suggestions>> {
             tallies.push((times, tally));
         }
     }
-    let rows = recent(&*state.store, groups, now()).await;
+    let rows = recent(&sight, groups, now()).await;
     let suggestion = |(group, (times, tally)): (Group, (u64, Tally))| Suggestion {
         group,
         times,

@@ -5,6 +5,7 @@ use super::suppression_form::{Active, LimitForm, ModeWord, Numbers, ScopeForm, S
 use crate::app::{App, State, now};
 use crate::auth::Caller;
 use crate::problem::{Answer, Body, Params, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,7 +15,7 @@ use std::time::Instant;
 use tapir_event::rfc3339;
 use tapir_packet::Timestamp;
 use tapir_store::{
-    Filter, Group, GroupId, GroupSort, MAX_PAGE, NewSuppression, PageRequest, Scope, Side, Suppression,
+    EventStore, Filter, Group, GroupId, GroupSort, MAX_PAGE, NewSuppression, PageRequest, Scope, Side, Suppression,
     SuppressionChange,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -36,12 +37,12 @@ fn row(app: &App, suppression: Suppression) -> SuppressionRow {
 }
 
 /// Rows with the messages of their rules: of the rules that the manager has, else of groups.
-async fn rows(app: &App, all: Vec<Suppression>) -> Answer<Vec<SuppressionRow>> {
+async fn rows(app: &App, sight: &Sight, all: Vec<Suppression>) -> Answer<Vec<SuppressionRow>> {
     let mut rows: Vec<_> = all.into_iter().map(|one| row(app, one)).collect();
     if rows.iter().any(|row| row.msg.is_none() && row.rule().is_some()) {
         let page = PageRequest { limit: MAX_PAGE, ..PageRequest::default() };
         let whole = Filter { suppressed: true, excepted: true, ..Filter::all(now()) };
-        let groups = app.store.groups(whole, GroupSort::LastSeen, page).await?.items;
+        let groups = sight.groups(whole, GroupSort::LastSeen, page).await?.items;
         for row in rows.iter_mut().filter(|row| row.msg.is_none()) {
             let same = groups.iter().find(|group| row.rule() == Some((group.gid, group.sid)));
             row.msg = same.map(|group| group.msg.clone());
@@ -51,16 +52,16 @@ async fn rows(app: &App, all: Vec<Suppression>) -> Answer<Vec<SuppressionRow>> {
 }
 
 /// Suppressions of a rule.
-pub(super) async fn of_rule(app: &App, gid: u32, sid: u32) -> Answer<Vec<SuppressionRow>> {
-    let all = app.store.suppressions().await?;
+pub(super) async fn of_rule(app: &App, sight: &Sight, gid: u32, sid: u32) -> Answer<Vec<SuppressionRow>> {
+    let all = sight.suppressions().await?;
     Ok(all.into_iter().map(|one| row(app, one)).filter(|row| row.rule() == Some((gid, sid))).collect())
 }
 
 /// All suppressions.
 #[utoipa::path(get, path = "/tuning", tag = "tuning", responses((status = 200, body = Suppressions)))]
-pub(super) async fn list(state: State) -> Answer<Json<Suppressions>> {
-    let all = state.store.suppressions().await?;
-    Ok(Json(Suppressions { items: rows(&state, all).await? }))
+pub(super) async fn list(state: State, sight: Sight) -> Answer<Json<Suppressions>> {
+    let all = sight.suppressions().await?;
+    Ok(Json(Suppressions { items: rows(&state, &sight, all).await? }))
 }
 
 /// A suppression to be.
@@ -89,7 +90,12 @@ pub(super) struct NewRow {
 /// Adds a suppression.
 #[utoipa::path(post, path = "/tuning", tag = "tuning", request_body = NewRow,
     responses((status = 201, body = SuppressionRow), (status = 400, body = Problem)))]
-pub(super) async fn add(state: State, caller: Caller, Body(body): Body<NewRow>) -> Answer<impl IntoResponse> {
+pub(super) async fn add(
+    state: State,
+    sight: Sight,
+    caller: Caller,
+    Body(body): Body<NewRow>,
+) -> Answer<impl IntoResponse> {
     let by = caller.tune()?;
     let new = NewSuppression {
         scope: body.scope.scope(body.gid, body.sid)?,
@@ -98,7 +104,7 @@ pub(super) async fn add(state: State, caller: Caller, Body(body): Body<NewRow>) 
         expires: body.expires.map(|text| expiry(&text, by.now)).transpose()?,
         shown: body.numbers.map(Into::into),
     };
-    let made = state.store.suppress(new, by).await?;
+    let made = sight.suppress(new, by).await?;
     told(&state).await;
     let row = row(&state, made);
     let headers =
@@ -128,8 +134,8 @@ fn expiry(text: &str, now: Timestamp) -> Answer<Timestamp> {
 /// One suppression.
 #[utoipa::path(get, path = "/tuning/{id}", tag = "tuning", params(("id" = String, Path)),
     responses((status = 200, body = SuppressionRow), (status = 404, body = Problem)))]
-pub(super) async fn one(state: State, Path(id): Path<String>) -> Answer<impl IntoResponse> {
-    let all = state.store.suppressions().await?;
+pub(super) async fn one(state: State, sight: Sight, Path(id): Path<String>) -> Answer<impl IntoResponse> {
+    let all = sight.suppressions().await?;
     let found = all.into_iter().find(|one| one.id == id).ok_or_else(|| Problem::not_found("suppression", &id))?;
     let row = row(&state, found);
     Ok(([(header::ETAG, format!("\"{}\"", row.version))], Json(row)))
@@ -164,6 +170,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
         (status = 412, description = "somebody else was first", body = Problem)))]
 pub(super) async fn change(
     state: State,
+    sight: Sight,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -177,7 +184,7 @@ pub(super) async fn change(
         expires: body.expires.map(|text| text.map(|text| expiry(&text, by.now)).transpose()).transpose()?,
         if_version: if_match(&headers)?.or(body.version),
     };
-    let changed = state.store.change_suppression(id, change, by).await?;
+    let changed = sight.change_suppression(id, change, by).await?;
     told(&state).await;
     let row = row(&state, changed);
     Ok(([(header::ETAG, format!("\"{}\"", row.version))], Json(row)))
@@ -197,12 +204,13 @@ pub(super) struct RemoveParams {
     responses((status = 204), (status = 404, body = Problem)))]
 pub(super) async fn remove(
     state: State,
+    sight: Sight,
     caller: Caller,
     Path(id): Path<String>,
     Params(params): Params<RemoveParams>,
 ) -> Answer<StatusCode> {
     let by = caller.tune()?;
-    state.store.remove_suppression(id, params.reveal, by).await?;
+    sight.remove_suppression(id, params.reveal, by).await?;
     told(&state).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -265,17 +273,17 @@ pub(super) struct PreviewAnswer {
 /// What suppressions of a group's rule would have hidden, from the narrowest scope to the widest.
 #[utoipa::path(post, path = "/tuning/preview", tag = "tuning", request_body = PreviewRequest,
     responses((status = 200, body = PreviewAnswer), (status = 404, body = Problem)))]
-pub(super) async fn preview(state: State, Body(body): Body<PreviewRequest>) -> Answer<Json<PreviewAnswer>> {
+pub(super) async fn preview(sight: Sight, Body(body): Body<PreviewRequest>) -> Answer<Json<PreviewAnswer>> {
     let started = Instant::now();
     let days = body.days.unwrap_or(30);
     if !(1..=366).contains(&days) {
         return Err(Problem::bad_request("`days` must be between 1 and 366"));
     }
     let id: GroupId = body.group.parse()?;
-    let group = state.store.group(id).await?.group;
+    let group = sight.group(id).await?.group;
     let (heads, scopes): (Vec<_>, Vec<_>) =
-        scopes(&group).into_iter().map(|(id, title, scope)| ((id, title), scope)).unzip();
-    let found = state.store.preview(scopes, days, now()).await?;
+        scopes(&group).into_iter().filter(|(.., scope)| sight.previews(scope)).map(split).unzip();
+    let found = sight.preview(scopes, days, now()).await?;
     let rows = heads.into_iter().zip(found).map(|((id, title), found)| PreviewRow {
         id,
         title,
@@ -290,6 +298,10 @@ pub(super) async fn preview(state: State, Body(body): Body<PreviewRequest>) -> A
     });
     let scopes = rows.collect();
     Ok(Json(PreviewAnswer { scopes, took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) }))
+}
+
+fn split<A, B, C>((a, b, c): (A, B, C)) -> ((A, B), C) {
+    ((a, b), c)
 }
 
 fn preview_day(day: &tapir_store::DayCount) -> PreviewDay {

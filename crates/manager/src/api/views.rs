@@ -1,11 +1,11 @@
 //! Saved views: names for addresses of the page.
 
-use crate::app::State;
 use crate::auth::Caller;
 use crate::problem::{Answer, Body, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use serde::{Deserialize, Serialize};
-use tapir_store::{NewView, View};
+use tapir_store::{EventStore, NewView, View};
 use utoipa::ToSchema;
 
 /// Most views of a person.
@@ -35,8 +35,8 @@ impl From<View> for ViewRow {
 
 /// One's own views and shared ones.
 #[utoipa::path(get, path = "/views", tag = "views", responses((status = 200, body = Vec<ViewRow>)))]
-pub(super) async fn list(state: State, caller: Caller) -> Answer<Json<Vec<ViewRow>>> {
-    let views = state.store.views(caller.identity.user).await?;
+pub(super) async fn list(sight: Sight, caller: Caller) -> Answer<Json<Vec<ViewRow>>> {
+    let views = sight.views(caller.identity.user).await?;
     Ok(Json(views.into_iter().map(Into::into).collect()))
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn list(state: State, caller: Caller) -> Answer<Json<Vec<ViewRo
 #[utoipa::path(put, path = "/views", tag = "views", request_body = Vec<ViewRow>,
     responses((status = 200, body = Vec<ViewRow>), (status = 400, body = Problem)))]
 pub(super) async fn replace(
-    state: State,
+    sight: Sight,
     caller: Caller,
     Body(rows): Body<Vec<ViewRow>>,
 ) -> Answer<Json<Vec<ViewRow>>> {
@@ -60,12 +60,12 @@ pub(super) async fn replace(
         }
     }
     let kept = |view: &View| rows.iter().any(|row| row.name == view.name);
-    for old in state.store.views(user.clone()).await?.into_iter().filter(|view| view.owner == user && !kept(view)) {
-        state.store.remove_view(old.id, caller.decision()).await?;
+    for old in sight.views(user.clone()).await?.into_iter().filter(|view| view.owner == user && !kept(view)) {
+        sight.remove_view(old.id, caller.decision()).await?;
     }
     for row in rows.iter().cloned() {
         let new = NewView { name: row.name, shared: row.shared, url: row.url };
-        state.store.put_view(new, caller.decision()).await?;
+        sight.put_view(new, caller.decision()).await?;
     }
-    list(state, caller).await
+    list(sight, caller).await
 }

@@ -5,14 +5,15 @@
 //! held, else there were no event.
 
 use super::events::{event_id, parsed};
-use crate::app::State;
 use crate::problem::{Answer, Problem};
+use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use serde::Serialize;
 use tapir_event::{Evidence, SecurityEvent};
 use tapir_options::{BitNames, CompileContext, CompiledRule, compile, declare, fold};
 use tapir_rules::{Config, load_str};
+use tapir_store::EventStore;
 use utoipa::ToSchema;
 
 /// An option of the rule.
@@ -67,8 +68,8 @@ pub(super) struct WhyFired {
 /// Why an event was raised.
 #[utoipa::path(get, path = "/events/{id}/why", tag = "events", params(("id" = String, Path)),
     responses((status = 200, body = WhyFired), (status = 404, body = Problem)))]
-pub(super) async fn why(state: State, Path(id): Path<String>) -> Answer<Json<WhyFired>> {
-    let stored = state.store.event(event_id(&id)?).await?;
+pub(super) async fn why(sight: Sight, Path(id): Path<String>) -> Answer<Json<WhyFired>> {
+    let stored = sight.event(event_id(&id)?).await?;
     Ok(Json(explain(&parsed(&stored.document)?)))
 }
 

@@ -1,12 +1,18 @@
-//! Who asks, and what he may do.
+//! Who asks, what he may do, and where.
 //!
 //! *How it fits*: [`Auth::identify`] runs before every call of the API but `POST session`. It takes a bearer token or a
 //! session cookie; bearer tokens go to each [`Authenticator`] in turn. A cookie alone changes nothing: calls
-//! that change something need the session's CSRF word in a header, which no other site can set.
+//! that change something need the session's CSRF word in a header, which no other site can set. Without either the
+//! certificate of the connection says whose it is.
 //! *Limits*: tokens of 16 KiB; failed tries per address and minute ([`crate::Limits::failed_sign_ins`]); sessions
 //! are kept in memory and end with the process.
 
 mod attempts;
+mod cache;
+mod client;
+mod kubernetes;
+mod oidc;
+mod reach;
 mod session;
 mod tokens;
 
@@ -15,9 +21,11 @@ use crate::error::ManagerError;
 use crate::metrics::Metrics;
 use crate::problem::{Answer, Problem};
 use crate::serve::Peer;
+use crate::tls::Certificate;
 use attempts::Attempts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use kubernetes::{Kubernetes, Subject};
 use serde::{Deserialize, Serialize};
 use session::Sessions;
 use std::future::Future;
@@ -25,8 +33,14 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tapir_store::EventStore;
 use utoipa::ToSchema;
 
+pub(crate) use attempts::network;
+pub use kubernetes::{GROUP, KubernetesConfig};
+pub(crate) use oidc::{Failed, Oidc, Returned};
+pub use oidc::{Grant, OidcConfig, Role};
+pub use reach::{Reach, Realm};
 pub(crate) use tokens::{LocalTokens, NewTokens, random_hex};
 
 /// How somebody proved who he is.
@@ -37,6 +51,8 @@ pub enum How {
     Token,
     /// A token that the cluster reviewed.
     Kubernetes,
+    /// A certificate of an agent, in the handshake.
+    Certificate,
     /// An OpenID provider.
     Oidc,
 }
@@ -66,6 +82,25 @@ pub struct Identity {
     pub how: How,
     /// What he may do.
     pub can: Can,
+    /// And where.
+    pub realm: Realm,
+    /// The one node of which he may say something, if he is an agent that proved to be there.
+    pub node: Option<String>,
+    /// As the cluster knows him.
+    pub(crate) subject: Option<Arc<Subject>>,
+}
+
+impl Identity {
+    /// Somebody with these permissions.
+    pub fn new(user: impl Into<String>, how: How, realm: Realm) -> Self {
+        Self { user: user.into(), how, can: realm.can(), realm, node: None, subject: None }
+    }
+
+    /// An agent: it sends and sees nothing. `node`: the one that it proved to be on.
+    pub fn agent(user: impl Into<String>, how: How, node: Option<String>) -> Self {
+        let can = Can { ingest: true, ..Can::default() };
+        Self { user: user.into(), how, can, realm: Realm::nothing(), node, subject: None }
+    }
 }
 
 /// What became of a question to an [`Authenticator`].
@@ -76,6 +111,12 @@ pub trait Authenticator: Send + Sync {
     /// `None`: not a token of this kind. An error is one of the authenticator (its server does not answer, say), in
     /// words for people; it never lets anybody in.
     fn identify<'a>(&'a self, bearer: &'a str) -> Verdict<'a>;
+
+    /// The same person as he is now, in a session that began with a token of this kind. `None`: not one of its people.
+    fn again<'a>(&'a self, identity: &'a Identity) -> Verdict<'a> {
+        let _ = identity;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// Longest bearer token: projected tokens of Kubernetes have 1–2 KiB.
@@ -86,6 +127,7 @@ pub(crate) const CSRF: &str = "x-tapir-csrf";
 /// All that knows people.
 pub(crate) struct Auth {
     authenticators: Vec<Arc<dyn Authenticator>>,
+    pub oidc: Option<Oidc>,
     sessions: Sessions,
     attempts: Attempts,
     cookie: &'static str,
@@ -101,12 +143,18 @@ pub(crate) struct Caller {
 
 impl Auth {
     /// With the manager's own tokens; the new ones among them come back in clear.
-    pub(crate) fn new(config: &Config) -> Result<(Self, NewTokens), ManagerError> {
+    pub(crate) fn new(config: &Config, store: &Arc<dyn EventStore>) -> Result<(Self, NewTokens), ManagerError> {
         let (tokens, new) = LocalTokens::open(&config.data_dir, &config.agent_tokens)?;
         // Browsers keep `Secure` cookies from plain HTTP, but for some on loopback; `__Host-` demands `Secure`.
-        let secure = config.behind_tls || !config.listen.ip().is_loopback();
+        let secure = config.behind_tls || config.tls.is_some() || !config.listen.ip().is_loopback();
+        let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(tokens)];
+        if let Some(kubernetes) = &config.kubernetes {
+            authenticators.push(Arc::new(Kubernetes::new(kubernetes, config.limits.known, Arc::clone(store))));
+        }
+        let oidc = config.oidc.as_ref().map(|oidc| Oidc::new(oidc, config.public_url.as_deref())).transpose()?;
         let auth = Self {
-            authenticators: vec![Arc::new(tokens)],
+            authenticators,
+            oidc,
             sessions: Sessions::new(config.limits.sessions, config.limits.session),
             attempts: Attempts::new(config.limits.failed_sign_ins),
             cookie: if secure { "__Host-tapir" } else { "tapir" },
@@ -120,6 +168,10 @@ impl Auth {
         if let Some(bearer) = bearer(&parts.headers) {
             return Ok(Caller { identity: self.bearer(bearer, peer(parts), metrics).await?, csrf: None });
         }
+        let cookie = self.cookie(&parts.headers).is_some();
+        if let Some(certificate) = parts.extensions.get::<Certificate>().filter(|_| !cookie) {
+            return Ok(Caller { identity: agent(certificate)?, csrf: None });
+        }
         let Some(session) = self.cookie(&parts.headers).and_then(|cookie| self.sessions.get(cookie, Instant::now()))
         else {
             return Err(unauthorized("sign in, or send a token: Authorization: Bearer TOKEN"));
@@ -130,11 +182,26 @@ impl Auth {
                 return Err(forbidden("send the session's CSRF word in X-Tapir-Csrf; GET /api/v1/me has it"));
             }
         }
-        Ok(Caller { identity: session.identity, csrf: Some(session.csrf) })
+        Ok(Caller { identity: self.again(session.identity).await?, csrf: Some(session.csrf) })
     }
 
-    /// Whose token it is. Failed tries of an address are counted.
-    pub(crate) async fn bearer(&self, token: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
+    /// Somebody of a session as he is now.
+    async fn again(&self, identity: Identity) -> Answer<Identity> {
+        if identity.how != How::Kubernetes {
+            return Ok(identity);
+        }
+        for authenticator in &self.authenticators {
+            match authenticator.again(&identity).await {
+                Ok(Some(identity)) => return Ok(identity),
+                Ok(None) => {}
+                Err(why) => return Err(Problem::busy(format!("the permissions could not be checked: {why}"))),
+            }
+        }
+        Err(unauthorized("this session can't be checked any more; sign in again"))
+    }
+
+    /// The address may try.
+    pub(crate) fn may_try(&self, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<()> {
         if let Some(wait) = peer.and_then(|peer| self.attempts.blocked(peer, Instant::now())) {
             metrics.signed_in("limited");
             return Err(Problem::new(
@@ -145,6 +212,20 @@ impl Auth {
             )
             .after(wait.max(Duration::from_secs(1))));
         }
+        Ok(())
+    }
+
+    /// It has tried in vain.
+    pub(crate) fn tried(&self, peer: Option<IpAddr>, metrics: &Metrics) {
+        if let Some(peer) = peer {
+            self.attempts.failed(peer, Instant::now());
+        }
+        metrics.signed_in("refused");
+    }
+
+    /// Whose token it is. Failed tries of an address are counted.
+    pub(crate) async fn bearer(&self, token: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
+        self.may_try(peer, metrics)?;
         if token.len() <= MAX_TOKEN {
             for authenticator in &self.authenticators {
                 match authenticator.identify(token).await {
@@ -154,10 +235,7 @@ impl Auth {
                 }
             }
         }
-        if let Some(peer) = peer {
-            self.attempts.failed(peer, Instant::now());
-        }
-        metrics.signed_in("refused");
+        self.tried(peer, metrics);
         Err(unauthorized("this token is not known; a lost one is replaced by deleting its hash in the data directory"))
     }
 
@@ -165,16 +243,35 @@ impl Auth {
     pub(crate) fn open(&self, identity: Identity) -> Answer<(String, String)> {
         let fault = |_| Problem::busy("the system gives no random numbers");
         let (id, csrf) = (random_hex().map_err(fault)?, random_hex().map_err(fault)?);
-        self.sessions.open(&id, identity, csrf.clone(), Instant::now());
-        Ok((self.cookie_value(&id, self.sessions.lifetime()), csrf))
+        let mut lifetime = self.sessions.lifetime();
+        // A session does not outlive the token that it began with; of tokens without an end it lasts an hour.
+        if let Some(subject) = &identity.subject {
+            let left = subject.expires.map(|end| end.saturating_sub(crate::app::now().secs()));
+            let left =
+                left.map_or(Duration::from_secs(3_600), |left| Duration::from_secs(u64::try_from(left).unwrap_or(0)));
+            lifetime = lifetime.min(left);
+        }
+        self.sessions.open(&id, identity, csrf.clone(), Instant::now(), lifetime);
+        Ok((self.cookie_value(&id, lifetime), csrf))
     }
 
-    /// Ends the session of a request, if it has one; the header value that removes the cookie.
-    pub(crate) fn close(&self, headers: &HeaderMap) -> String {
-        if let Some(cookie) = self.cookie(headers) {
-            self.sessions.close(cookie);
-        }
-        self.cookie_value("", Duration::ZERO)
+    /// Ends the session of a request, if it has one: the header value that removes the cookie, and how it had begun.
+    pub(crate) fn close(&self, headers: &HeaderMap) -> (String, Option<How>) {
+        let how = self.cookie(headers).and_then(|cookie| self.sessions.close(cookie));
+        (self.cookie_value("", Duration::ZERO), how)
+    }
+
+    /// The header value for the cookie of a sign-in under way at a provider; empty: removes it. It comes along when the
+    /// provider sends the browser back, which `Strict` would not allow.
+    pub(crate) fn pending_value(&self, value: &str) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let age = if value.is_empty() { 0 } else { 600 };
+        format!("{}-sign-in={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", self.cookie)
+    }
+
+    /// The cookie of a sign-in under way.
+    pub(crate) fn pending<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        cookie(headers, &format!("{}-sign-in", self.cookie))
     }
 
     fn cookie_value(&self, value: &str, age: Duration) -> String {
@@ -183,12 +280,34 @@ impl Auth {
     }
 
     fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        cookies.flat_map(|value| value.split(';')).find_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name == self.cookie).then_some(value)
-        })
+        cookie(headers, self.cookie)
     }
+}
+
+fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|value| value.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == wanted).then_some(value)
+    })
+}
+
+/// The name of somebody from outside in the audit log: never one of ours, and of bounded length.
+fn outside(kind: &str, name: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(253).collect();
+    let ours = ["admin", "agent", "tapir"].iter().any(|ours| name.eq_ignore_ascii_case(ours));
+    if ours { format!("{kind}:{name}") } else { name }
+}
+
+/// The handshake has checked the chain; a connection may outlive the certificate.
+fn agent(certificate: &Certificate) -> Answer<Identity> {
+    if certificate.is_over(crate::app::now()) {
+        return Err(unauthorized("the certificate of this connection is over; connect with a new one"));
+    }
+    let Some(node) = &certificate.name else {
+        return Err(unauthorized("the certificate names nobody: it needs a DNS name or a common name"));
+    };
+    Ok(Identity::agent(node, How::Certificate, Some(node.clone())))
 }
 
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -2,8 +2,8 @@
 //!
 //! *Limits*: [`crate::Limits::sessions`]; when they are full the one that ends first goes.
 
-use super::Identity;
 use super::tokens::hash;
+use super::{How, Identity};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,22 +30,23 @@ impl Sessions {
         self.lifetime
     }
 
-    pub(super) fn open(&self, id: &str, identity: Identity, csrf: String, now: Instant) {
+    pub(super) fn open(&self, id: &str, identity: Identity, csrf: String, now: Instant, lifetime: Duration) {
         let mut open = self.lock();
         open.retain(|_, session| session.ends > now);
         while open.len() >= self.most {
             let Some(first) = open.iter().min_by_key(|(_, session)| session.ends).map(|(id, _)| *id) else { break };
             open.remove(&first);
         }
-        open.insert(hash(id), Session { identity, csrf, ends: now + self.lifetime });
+        open.insert(hash(id), Session { identity, csrf, ends: now + lifetime });
     }
 
     pub(super) fn get(&self, id: &str, now: Instant) -> Option<Session> {
         self.lock().get(&hash(id)).filter(|session| session.ends > now).cloned()
     }
 
-    pub(super) fn close(&self, id: &str) {
-        self.lock().remove(&hash(id));
+    /// How it had begun, if there was one.
+    pub(super) fn close(&self, id: &str) -> Option<How> {
+        self.lock().remove(&hash(id)).map(|session| session.identity.how)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Session>> {
@@ -56,15 +57,15 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Can, How};
+    use crate::auth::Realm;
 
     #[test]
     fn sessions_end_and_the_oldest_makes_room() {
-        let who = || Identity { user: "a".into(), how: How::Token, can: Can::default() };
+        let who = || Identity::new("a", How::Token, Realm::nothing());
         let sessions = Sessions::new(2, Duration::from_secs(10));
         let start = Instant::now();
         for (id, at) in [("a", 0), ("b", 1), ("c", 2)] {
-            sessions.open(id, who(), String::new(), start + Duration::from_secs(at));
+            sessions.open(id, who(), String::new(), start + Duration::from_secs(at), sessions.lifetime());
         }
         let alive = |at| ["a", "b", "c"].map(|id| sessions.get(id, start + Duration::from_secs(at)).is_some());
         assert_eq!(alive(2), [false, true, true]);

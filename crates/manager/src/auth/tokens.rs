@@ -4,7 +4,7 @@
 //! `agent-token.sha256`, mode 0600): a random token of this length needs no slow hash. Without the file a new token is
 //! made at the start and told once; so a token is rotated by deleting its file and starting again.
 
-use super::{Authenticator, Can, How, Identity, Verdict};
+use super::{Authenticator, How, Identity, Realm, Verdict};
 use crate::error::ManagerError;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 /// Tokens that were made just now, by name and in clear.
 pub(crate) type NewTokens = Vec<(&'static str, String)>;
 
@@ -65,12 +65,11 @@ impl Authenticator for LocalTokens {
 }
 
 fn admin() -> Identity {
-    let can = Can { read: true, act: true, tune: true, admin: true, ingest: false };
-    Identity { user: "admin".to_owned(), how: How::Token, can }
+    Identity::new("admin", How::Token, Realm::everything())
 }
 
 fn agent() -> Identity {
-    Identity { user: "agent".to_owned(), how: How::Token, can: Can { ingest: true, ..Can::default() } }
+    Identity::agent("agent", How::Token, None)
 }
 
 /// 256 random bits, 64 hexadecimal digits.

@@ -22,6 +22,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub mod authority;
+pub mod mock;
 pub mod refusing;
 
 /// No test waits longer for anything.
@@ -171,7 +173,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let Some(end) = end else { return Self { status: 0, headers: Vec::new(), body: bytes.to_vec() } };
         let head = std::str::from_utf8(&bytes[..end]).unwrap();

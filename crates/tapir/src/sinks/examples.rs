@@ -55,7 +55,7 @@ fn made(name: &str) -> BTreeSet<String> {
     let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("docs/{name}: {error}\n{text}"));
     file.delivery.spool_config().unwrap_or_else(|error| panic!("docs/{name}: {error}"));
     let sinks = file.delivery.sinks().unwrap_or_else(|error| panic!("docs/{name}: {error}"));
-    let names = sinks.into_iter().map(|(name, _)| name).collect();
+    let names = sinks.into_iter().map(|sink| sink.name).collect();
     std::fs::remove_dir_all(&folder).expect("folder");
     names
 }

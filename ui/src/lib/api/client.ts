@@ -122,7 +122,8 @@ export interface ListParams extends Range {
 export const api = {
   me: () => get<T.Me>('me'),
   signIn: (token: string) => json<{ csrf: string }>('POST', 'session', { token }),
-  signOut: () => json<void>('DELETE', 'session'),
+  signOut: () => json<{ logout?: string } | undefined>('DELETE', 'session'),
+  providers: () => get<{ items: T.Provider[] }>('session/providers'),
 
   groups: (p: ListParams & { by?: T.GroupBy; sort?: T.SortBy }) => get<T.GroupPage>('groups', { ...p }),
   group: (group: string) => get<T.GroupDetail>(`groups/${id(group)}`),

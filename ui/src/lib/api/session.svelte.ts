@@ -46,13 +46,16 @@ class Session {
   }
 
   async signOut(): Promise<void> {
+    let provider: string | undefined;
     try {
-      await api.signOut();
+      provider = (await api.signOut())?.logout;
     } finally {
       setCsrf(undefined);
       this.me = null;
       this.state = 'signed-out';
     }
+    // The provider has a session of its own; it sends the browser back.
+    if (provider) location.assign(provider);
   }
 }
 

@@ -30,12 +30,18 @@ export interface Problem {
 
 export interface Me {
   user: string;
-  how: 'token' | 'kubernetes' | 'oidc';
+  how: 'token' | 'kubernetes' | 'certificate' | 'oidc';
   can: { read: boolean; act: boolean; tune: boolean; admin: boolean };
   csrf?: string;
   version: string;
   cluster: string;
   standalone: boolean;
+}
+
+/** A way to sign in that begins elsewhere. */
+export interface Provider {
+  name: string;
+  url: string;
 }
 
 export interface Party {
