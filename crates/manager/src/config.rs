@@ -25,6 +25,8 @@ pub struct Config {
     pub agent_tokens: Vec<String>,
     /// Rule files and directories, for the page of rules; empty: no such list.
     pub rules: Vec<PathBuf>,
+    /// How they are read: variables, dialect.
+    pub rule_config: tapir_rules::Config,
     /// Bounds.
     pub limits: Limits,
 }
@@ -42,6 +44,7 @@ impl Config {
             behind_tls: false,
             agent_tokens: Vec::new(),
             rules: Vec::new(),
+            rule_config: tapir_rules::Config::default(),
             limits: Limits::default(),
         }
     }

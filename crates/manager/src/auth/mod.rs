@@ -7,6 +7,7 @@
 //! are kept in memory and end with the process.
 
 mod attempts;
+mod link;
 mod session;
 mod tokens;
 
@@ -18,6 +19,7 @@ use crate::serve::Peer;
 use attempts::Attempts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use link::Links;
 use serde::{Deserialize, Serialize};
 use session::Sessions;
 use std::future::Future;
@@ -88,6 +90,7 @@ pub(crate) struct Auth {
     authenticators: Vec<Arc<dyn Authenticator>>,
     sessions: Sessions,
     attempts: Attempts,
+    links: Links,
     cookie: &'static str,
     secure: bool,
 }
@@ -109,6 +112,7 @@ impl Auth {
             authenticators: vec![Arc::new(tokens)],
             sessions: Sessions::new(config.limits.sessions, config.limits.session),
             attempts: Attempts::new(config.limits.failed_sign_ins),
+            links: Links::default(),
             cookie: if secure { "__Host-tapir" } else { "tapir" },
             secure,
         };
@@ -159,6 +163,19 @@ impl Auth {
         }
         metrics.signed_in("refused");
         Err(unauthorized("this token is not known; a lost one is replaced by deleting its hash in the data directory"))
+    }
+
+    /// A word that signs the administrator in once.
+    pub(crate) fn link_word(&self) -> Result<String, ManagerError> {
+        self.links.make()
+    }
+
+    /// Who signs in: with a word of a link, or with a token.
+    pub(crate) async fn sign_in(&self, word: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
+        if self.links.take(word) {
+            return Ok(tokens::admin());
+        }
+        self.bearer(word, peer, metrics).await
     }
 
     /// Opens a session: the cookie's header value and the CSRF word.

@@ -64,7 +64,8 @@ impl Authenticator for LocalTokens {
     }
 }
 
-fn admin() -> Identity {
+/// Whoever has the data directory.
+pub(super) fn admin() -> Identity {
     let can = Can { read: true, act: true, tune: true, admin: true, ingest: false };
     Identity { user: "admin".to_owned(), how: How::Token, can }
 }
