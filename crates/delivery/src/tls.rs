@@ -31,8 +31,8 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// Reads the files.
-    pub(crate) fn load(&self) -> Result<Arc<ClientConfig>, Error> {
+    /// Reads the files; the configuration of a client.
+    pub fn load(&self) -> Result<Arc<ClientConfig>, Error> {
         let path = match &self.authorities {
             Some(path) => path.as_path(),
             None => BUNDLES.iter().map(Path::new).find(|path| path.exists()).ok_or_else(no_bundle)?,
