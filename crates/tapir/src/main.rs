@@ -1,5 +1,6 @@
 //! `tapir`: the command line. Parses arguments and calls in; the work is in the libraries.
 
+mod alerts;
 mod args;
 mod delivery;
 mod explain;
@@ -11,6 +12,7 @@ mod output;
 mod pcap_out;
 mod rules;
 mod scan;
+mod serve;
 mod settings;
 mod sinks;
 mod stats;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(args, &messages),
         Command::Watch(args) => watch::run(args, &messages),
         Command::Manager(args) => manager::run(args, &messages),
+        Command::Alerts(args) => Ok(alerts::run(args, &messages)),
         Command::Rules(command) => rules::run(command, &messages),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "tapir", &mut std::io::stdout());

@@ -53,6 +53,10 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         // To standard output, once: only their hashes are kept.
         println!("{name} token: {token}");
     }
+    if manager.new_tokens().iter().any(|(name, _)| *name == "admin") {
+        let link = manager.sign_in_link("/alerts").map_err(|error| error.to_string())?;
+        println!("sign in, once: {link}");
+    }
     if let Some(path) = &args.ready_file {
         std::fs::write(path, format!("{address}\n"))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
