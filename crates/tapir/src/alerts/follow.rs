@@ -3,6 +3,7 @@
 //! A stream that breaks is opened again behind the last event that was seen, so that nothing is missed; the pause
 //! before it doubles up to half a minute. When the manager says `reset` (another store, or one from a backup) the list is read anew.
 //! *Limits*: counts of [`MAX_KNOWN`] groups are remembered, to tell new alerts from decisions about old ones; then all are forgotten.
+//! A decision about a group of which nothing was printed yet is printed like an alert of it.
 
 use super::Session;
 use super::failure::Failure;
