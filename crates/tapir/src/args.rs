@@ -48,7 +48,7 @@ pub enum Command {
     Manager(ManagerArgs),
     /// List, show, follow and decide about a manager's alerts.
     #[command(visible_alias = "alert")]
-    Alerts(alerts::AlertsArgs),
+    Alerts(Box<alerts::AlertsArgs>),
     /// Check, list, explain and convert rules.
     #[command(subcommand)]
     Rules(RulesCommand),

@@ -81,7 +81,7 @@ impl View<'_> {
             text_marks.push_str(mark);
         }
         let missing = ROW.saturating_sub(self.bytes.len().saturating_sub(start).min(ROW));
-        let pad = " ".repeat(3 * missing + usize::from(missing >= ROW / 2 && missing < ROW));
+        let pad = " ".repeat(3 * missing + usize::from((ROW / 2..ROW).contains(&missing)));
         lines.push(format!("  {:08x} {hex}{pad}  |{text}|", self.offset + start));
         if !colors && text_marks.contains('^') {
             lines.push(format!("           {hex_marks}{pad}   {text_marks}").trim_end().to_owned());
