@@ -14,7 +14,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/tapir-cli.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 cd "$work" || exit 1
-unset NO_COLOR TAPIR_CONFIG
+unset NO_COLOR TAPIR_CONFIG TAPIR_SERVER TAPIR_TOKEN TAPIR_TOKEN_FILE DISPLAY WAYLAND_DISPLAY
 passed=0 failed=0 skipped=0 code=0
 
 # --- how a check is made ------------------------------------------------------------------------
@@ -329,6 +329,7 @@ if [ "$(id -u)" = 0 ] && command -v unshare >/dev/null && command -v ip >/dev/nu
   managed
   check "manager: an alert of a watch is a group of its API" 'exits 0' 'says "sink page: 1 delivered"' \
     'grep -q "\"sid\":3000107" groups' 'grep -q "\"count\":1[,}]" groups'
+  check "manager: a link to sign in stands beside the tokens" 'grep -qE "^sign in, once: http://127.0.0.1:[0-9]+/alerts#sign-in=[0-9a-f]{64}$" tokens'
   check "manager: the page is served, the API asks for a token" '[ "$(cat page-code)" = 200 ]' 'grep -qi tapir page' \
     '[ "$(cat denied-code)" = 401 ]' '! says "manager ended"'
   check "manager: a suppression holds on the node, in its sinks, and is proved" \
@@ -338,8 +339,57 @@ if [ "$(id -u)" = 0 ] && command -v unshare >/dev/null && command -v ip >/dev/nu
 else
   skip "manager: a suppression holds on the node, in its sinks, and is proved" "needs root, unshare, ip and curl"
   skip "manager: an alert of a watch is a group of its API" "needs root, unshare, ip and curl"
+  skip "manager: a link to sign in stands beside the tokens" "needs root, unshare, ip and curl"
   skip "manager: the page is served, the API asks for a token" "needs root, unshare, ip and curl"
 fi
+
+# --- the page of a capture, and its alerts on the command line -----------------------------------
+
+# A capture on a page of its own; `tapir alerts` asks that manager.
+mkdir -p scratch
+TMPDIR=$work/scratch "$tapir" scan --serve --no-summary all.pcap >served.out 2>served.err & serving=$!
+for _ in {1..200}; do grep -q '^admin token' served.err && break; sleep 0.05; done
+sed -n 's/^admin token.*: //p' served.err >token
+link=$(sed -n 's/^Alerts page, until Ctrl-C: //p' served.err)
+export TAPIR_SERVER=${link%%/alerts*} TAPIR_TOKEN_FILE=$work/token
+range=(--from "$(sed 's/.*from=\([^&]*\)&.*/\1/' <<<"$link")" --to "$(sed 's/.*&to=\([^#]*\)#.*/\1/' <<<"$link")")
+listed() { [ "$(tail -n +2 out | wc -l)" = "$1" ]; }
+code=0
+check "scan --serve prints a link that signs in and covers the capture" 'grep -qE "^http://127.0.0.1:[0-9]+/alerts\?from=20[^ ]*&to=20[^ ]*#sign-in=[0-9a-f]{64}$" <<<"$link"' \
+  '[ -n "$(ls scratch)" ]' '[ "$(grep -c "\[\*\*\] \[1:" served.out)" = 10 ]'
+run alerts "${range[@]}"
+check "alerts: a table with headings" 'exits 0' 'silent' 'plain' 'listed 10' 'prints "^ID  *SEVERITY  *COUNT  *LAST SEEN  *AGE  *RULE  .*MESSAGE$"' 'prints "1:3000002 "'
+run alerts; check "alerts: the last 24 hours are empty, and it says where to look" 'exits 0' 'says "no alerts.*--from"'
+run alerts list "${range[@]}" --query sid:3000002 -o name; group=$(cat out)
+check "alerts: names for other commands" 'exits 0' 'prints "^group/[0-9a-f]{16}$"'
+run alerts show "$group"
+check "alerts: why a rule fired, and its bytes" 'exits 0' 'plain' 'prints "^Why the rule fired"' 'prints "^  \* "' 'prints "^ +\^\^"' 'prints "jndi"'
+run alerts --query 'severty:high'; check "alerts: the place of a query error" 'exits 2' 'says "^  severty:high$"' 'says "^  \^\^\^\^\^\^\^ write .severity."'
+run alerts ack "${range[@]}" --query sid:3000002 </dev/null
+check "alerts: nobody to answer a question is wrong usage" 'exits 2' 'says "1 group"' 'says "--yes"'
+run alerts ack "${range[@]}" --query sid:3000002 --yes; undo=$(sed -n 's/^undo: tapir alerts undo \([^ ]*\).*/\1/p' out)
+check "alerts: a decision says how to take it back" 'exits 0' 'prints "^$group acknowledged$"' '[ -n "$undo" ]'
+run alerts undo "$undo"; check "alerts: and is taken back" 'exits 0' 'prints "^$group open$"'
+run alerts quiet "$group" --days 366; check "alerts: a preview before anything is quiet" 'exits 0' 'prints "^N  *SCOPE  *WOULD HIDE"' 'prints "^1  *pair "'
+run alerts list "${range[@]}" -o json
+if command -v python3 >/dev/null; then
+  check "alerts: JSON" 'exits 0' '[ "$(python3 -c "import json; print(len(json.load(open(\"out\"))[\"items\"]))")" = 10 ]'
+else
+  skip "alerts: JSON" "needs python3"
+fi
+run alerts list "${range[@]}" -o yaml
+if python3 -c 'import yaml' 2>/dev/null; then
+  check "alerts: YAML" 'exits 0' '[ "$(python3 -c "import yaml; print(len(yaml.safe_load(open(\"out\"))[\"items\"]))")" = 10 ]'
+else
+  check "alerts: YAML" 'exits 0' 'prints "^items:"' '[ "$(grep -c "^- " out)" = 10 ]'
+fi
+TAPIR_TOKEN=wrong run alerts; check "alerts: a wrong token" 'exits 1' 'says "does not know who asks"'
+TAPIR_TOKEN_FILE='' run alerts; check "alerts: no token" 'exits 2' 'says "--token-file"'
+run alerts --token x; check "alerts: no token on the command line" 'exits 2' 'says "unexpected argument"'
+run alerts --server http://127.0.0.1:1; check "alerts: no manager" 'exits 1' 'says "cannot reach the manager at http://127.0.0.1:1"'
+kill -INT $serving; wait $serving; code=$?
+check "scan --serve leaves nothing behind" 'exits 0' '[ -z "$(ls scratch)" ]'
+unset TAPIR_SERVER TAPIR_TOKEN_FILE
 
 printf '%s passed, %s failed' "$passed" "$failed"
 [ "$skipped" = 0 ] || printf ', %s skipped' "$skipped"

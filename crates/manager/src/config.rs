@@ -37,6 +37,8 @@ pub struct Config {
     pub oidc: Option<OidcConfig>,
     /// Rule files and directories, for the page of rules; empty: no such list.
     pub rules: Vec<PathBuf>,
+    /// How they are read: variables, dialect.
+    pub rule_config: tapir_rules::Config,
     /// Bounds.
     pub limits: Limits,
 }
@@ -58,6 +60,7 @@ impl Config {
             kubernetes: None,
             oidc: None,
             rules: Vec::new(),
+            rule_config: tapir_rules::Config::default(),
             limits: Limits::default(),
         }
     }

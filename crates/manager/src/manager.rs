@@ -56,7 +56,7 @@ impl Manager {
             live: api::Live::new(),
             fleet: api::Fleet::new(config.limits.nodes),
             orders: api::Orders::new(),
-            rules: api::RuleList::load(&config.rules),
+            rules: api::RuleList::load(&config.rules, &config.rule_config),
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             streams: Arc::new(Semaphore::new(config.limits.streams)),
             ending,
@@ -78,6 +78,17 @@ impl Manager {
     /// Tokens that were made just now, by name (`admin`, `agent`): to be shown once, they are kept nowhere.
     pub fn new_tokens(&self) -> &[(&'static str, String)] {
         &self.new_tokens
+    }
+
+    /// A link to a page (`/alerts?q=…`) that signs the administrator in, once. The word in its fragment is as good as
+    /// the administrator's token until it is used: show it to nobody else.
+    pub fn sign_in_link(&self, page: &str) -> Result<String, ManagerError> {
+        let word = self.app.auth.link_word()?;
+        let base = match &self.app.config.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.address),
+        };
+        Ok(format!("{base}{page}#sign-in={word}"))
     }
 
     /// Tells live streams that something was written to the store by another way than this manager's API.

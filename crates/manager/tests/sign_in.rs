@@ -77,6 +77,27 @@ async fn a_session_reads_with_its_cookie_and_changes_with_its_csrf_word() {
 }
 
 #[tokio::test]
+async fn a_sign_in_link_opens_one_session() {
+    let scratch = Scratch::new();
+    let mut config = Config::new(scratch.path().join("data"));
+    config.listen = ([127, 0, 0, 1], 0).into();
+    config.public_url = Some("https://tapir.example/".into());
+    let manager = Manager::bind(config, sqlite(scratch.path())).await.unwrap();
+    let link = manager.sign_in_link("/alerts?from=now-7d").unwrap();
+    let word = link.strip_prefix("https://tapir.example/alerts?from=now-7d#sign-in=").unwrap().to_owned();
+    let served = Served::serving(manager, scratch);
+    // It is no token of the API.
+    let bearer = format!("Bearer {word}");
+    served.call("GET", "/api/v1/me", &[("authorization", &bearer)], b"").await.problem(401);
+    let reply = sign_in(&served, &word).await;
+    reply.ok();
+    let cookie = reply.header("set-cookie").split(';').next().unwrap();
+    let me = served.call("GET", "/api/v1/me", &[("cookie", cookie)], b"").await.ok();
+    assert_eq!((&me["user"], &me["can"]["admin"]), (&json!("admin"), &json!(true)));
+    sign_in(&served, &word).await.problem(401);
+}
+
+#[tokio::test]
 async fn behind_tls_the_cookie_is_secure_and_bound_to_the_host() {
     let served = Served::with(|config| config.behind_tls = true).await;
     let reply = sign_in(&served, &served.admin).await;

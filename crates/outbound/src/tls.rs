@@ -31,7 +31,7 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// Reads the files.
+    /// Reads the files; the configuration of a client.
     pub fn load(&self) -> Result<Arc<ClientConfig>, ConfigError> {
         let path = match &self.authorities {
             Some(path) => path.as_path(),

@@ -4,6 +4,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+// By its path, because xtask takes this file in from elsewhere.
+#[path = "args/alerts.rs"]
+pub mod alerts;
+
 /// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,6 +46,9 @@ pub enum Command {
     Watch(WatchArgs),
     /// Serve the API and the Alerts page over an embedded store.
     Manager(ManagerArgs),
+    /// List, show, follow and decide about a manager's alerts.
+    #[command(visible_alias = "alert")]
+    Alerts(Box<alerts::AlertsArgs>),
     /// Check, list, explain and convert rules.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -275,6 +282,15 @@ pub struct ScanArgs {
     /// Verify checksums; packets with a wrong one are counted and not inspected.
     #[arg(long)]
     pub verify_checksums: bool,
+    /// Then show the alerts on the Alerts page, with their bytes, until interrupted. They are kept nowhere.
+    #[arg(long)]
+    pub serve: bool,
+    /// Where to show them; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", requires = "serve")]
+    pub listen: SocketAddr,
+    /// Serve the page from this directory, not from the binary.
+    #[arg(long, value_name = "DIR", requires = "serve")]
+    pub pages: Option<PathBuf>,
 }
 
 /// `tapir watch`

@@ -1,6 +1,7 @@
 //! `tapir`: the command line. Parses arguments and calls in; the work is in the libraries.
 
 mod agent;
+mod alerts;
 mod args;
 mod delivery;
 mod explain;
@@ -12,6 +13,7 @@ mod output;
 mod pcap_out;
 mod rules;
 mod scan;
+mod serve;
 mod settings;
 mod sinks;
 mod stats;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(args, &messages),
         Command::Watch(args) => watch::run(args, &messages),
         Command::Manager(args) => manager::run(args, &messages),
+        Command::Alerts(args) => Ok(alerts::run(args, &messages)),
         Command::Rules(command) => rules::run(command, &messages),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "tapir", &mut std::io::stdout());

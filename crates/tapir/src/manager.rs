@@ -93,6 +93,12 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         // To standard output, once: only their hashes are kept.
         println!("{name} token: {token}");
     }
+    // Over plain HTTP from elsewhere a browser would keep no session: then the word would be used up for nothing.
+    let reachable = args.public_url.is_some() || (args.listen.ip().is_loopback() && !args.behind_tls);
+    if reachable && manager.new_tokens().iter().any(|(name, _)| *name == "admin") {
+        let link = manager.sign_in_link("/alerts").map_err(|error| error.to_string())?;
+        println!("sign in, once: {link}");
+    }
     if let Some(path) = &args.ready_file {
         std::fs::write(path, format!("{address}\n"))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;

@@ -2,6 +2,7 @@
 
 use crate::args::{FormatArg, OutputArgs};
 use crate::identity::Identity;
+use crate::serve::Serving;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use tapir_engine::EventSink;
@@ -19,6 +20,9 @@ pub struct AlertWriter<W: Write> {
     pub alerts: u64,
     /// The first failure to write; nothing is written after it.
     pub failure: Option<io::Error>,
+    /// Keeps alerts for the page, too.
+    pub serving: Option<Serving>,
+    evidence: bool,
     flush_each: bool,
 }
 
@@ -55,6 +59,8 @@ impl<W: Write> AlertWriter<W> {
             counts: BTreeMap::new(),
             alerts: 0,
             failure: None,
+            serving: None,
+            evidence: args.evidence,
             flush_each,
         }
     }
@@ -121,6 +127,13 @@ impl<W: Write> AlertWriter<W> {
 impl<W: Write> EventSink for AlertWriter<W> {
     fn event(&mut self, mut event: SecurityEvent) {
         self.identity.stamp(&mut event);
+        if let Some(serving) = &mut self.serving {
+            serving.keep(&event);
+            // The page shows bytes that were not asked for here.
+            if !self.evidence {
+                event.evidence = None;
+            }
+        }
         self.alerts += 1;
         let rule = &event.rule;
         self.counts

@@ -4,6 +4,7 @@ use crate::args::ScanArgs;
 use crate::identity::Identity;
 use crate::message::Messages;
 use crate::output::AlertWriter;
+use crate::serve::Serving;
 use crate::{load, pcap_out, settings, stats};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
@@ -25,11 +26,13 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
     if args.verify_checksums {
         settings.engine.checksums = ChecksumMode::Verify;
     }
+    settings.engine.evidence |= args.serve;
     let inputs = inputs(&args.inputs)?;
     let rules = load::rules(&settings, args.rule_args.strict, None, messages)?;
     let stdout = std::io::stdout();
     let live = stdout.is_terminal();
     let mut writer = AlertWriter::new(stdout.lock(), &args.output, Identity::offline(), live);
+    writer.serving = args.serve.then(Serving::start).transpose()?;
     let mut total = Totals::default();
     let mut alerted = pcap_out::Alerted::default();
     let started = std::time::Instant::now();
@@ -43,10 +46,13 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
     }
     writer.finish();
     if let Some(error) = writer.failure.take() {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            return Err(format!("cannot write alerts: {error}; {} alerts were found", writer.alerts));
+        }
+        // The page is still there to be read.
+        if !args.serve {
             return Ok(0);
         }
-        return Err(format!("cannot write alerts: {error}; {} alerts were found", writer.alerts));
     }
     if let Some(path) = &args.output.pcap_out {
         let written =
@@ -60,6 +66,9 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
     }
     if args.output.stats {
         stats::print(&total.counters, &rules, messages);
+    }
+    if let Some(serving) = writer.serving.take() {
+        serving.serve(args, &settings.sources, messages)?;
     }
     if total.failed > 0 {
         return Ok(1);

@@ -45,11 +45,11 @@ pub(crate) struct RuleList {
 
 impl RuleList {
     /// Reads files and directories; no paths: no rules.
-    pub(crate) fn load(paths: &[PathBuf]) -> Self {
+    pub(crate) fn load(paths: &[PathBuf], config: &Config) -> Self {
         if paths.is_empty() {
             return Self { rules: BTreeMap::new() };
         }
-        let Loaded { rules, classifications, references, sources, .. } = load_files(paths, &Config::default());
+        let Loaded { rules, classifications, references, sources, .. } = load_files(paths, config);
         let mut bits = BitNames::default();
         rules.iter().for_each(|rule| declare(rule, &mut bits));
         let mut cx = CompileContext::new(&mut bits);

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
-    /// The token.
+    /// The token, or the word of a sign-in link.
     token: String,
 }
 
@@ -110,7 +110,7 @@ impl<S: Sync> FromRequestParts<S> for PeerIp {
 #[utoipa::path(post, path = "/session", tag = "session", request_body = SignIn,
     responses((status = 200, body = Session), (status = 401, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn open(state: State, PeerIp(peer): PeerIp, Body(body): Body<SignIn>) -> Answer<impl IntoResponse> {
-    let identity = state.auth.bearer(body.token.trim(), peer, &state.metrics).await?;
+    let identity = state.auth.sign_in(body.token.trim(), peer, &state.metrics).await?;
     if !identity.can.read {
         return Err(crate::auth::forbidden("this is an agent's token; sign in with the administrator's"));
     }

@@ -11,6 +11,7 @@ mod attempts;
 mod cache;
 mod client;
 mod kubernetes;
+mod link;
 mod oidc;
 mod reach;
 mod session;
@@ -26,6 +27,7 @@ use attempts::Attempts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use kubernetes::{Kubernetes, Subject};
+use link::Links;
 use serde::{Deserialize, Serialize};
 use session::Sessions;
 use std::future::Future;
@@ -130,6 +132,7 @@ pub(crate) struct Auth {
     pub oidc: Option<Oidc>,
     sessions: Sessions,
     attempts: Attempts,
+    links: Links,
     cookie: &'static str,
     secure: bool,
 }
@@ -157,6 +160,7 @@ impl Auth {
             oidc,
             sessions: Sessions::new(config.limits.sessions, config.limits.session),
             attempts: Attempts::new(config.limits.failed_sign_ins),
+            links: Links::default(),
             cookie: if secure { "__Host-tapir" } else { "tapir" },
             secure,
         };
@@ -237,6 +241,19 @@ impl Auth {
         }
         self.tried(peer, metrics);
         Err(unauthorized("this token is not known; a lost one is replaced by deleting its hash in the data directory"))
+    }
+
+    /// A word that signs the administrator in once.
+    pub(crate) fn link_word(&self) -> Result<String, ManagerError> {
+        self.links.make()
+    }
+
+    /// Who signs in: with a word of a link, or with a token.
+    pub(crate) async fn sign_in(&self, word: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
+        if self.links.take(word) {
+            return Ok(tokens::admin());
+        }
+        self.bearer(word, peer, metrics).await
     }
 
     /// Opens a session: the cookie's header value and the CSRF word.

@@ -64,7 +64,8 @@ impl Authenticator for LocalTokens {
     }
 }
 
-fn admin() -> Identity {
+/// Whoever has the data directory.
+pub(super) fn admin() -> Identity {
     Identity::new("admin", How::Token, Realm::everything())
 }
 

@@ -86,7 +86,10 @@ impl Served {
         // Debug builds on busy machines are slow; what limits do is tested where it matters.
         config.limits = Limits { read: PATIENCE, drain: Duration::from_millis(500), ..Limits::default() };
         change(&mut config);
-        let manager = Manager::bind(config, store).await.unwrap();
+        Self::serving(Manager::bind(config, store).await.unwrap(), scratch)
+    }
+
+    pub fn serving(manager: Manager, scratch: Scratch) -> Self {
         let at = manager.address();
         let token = |wanted: &str| {
             let found = manager.new_tokens().iter().find(|(name, _)| *name == wanted);

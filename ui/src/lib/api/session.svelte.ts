@@ -2,9 +2,10 @@
  * Who is using the page.
  *
  * The address is never touched: when a session ends, the sign-in form takes the page's place, and after signing in the
- * same address is drawn again.
+ * same address is drawn again. Only the word of a sign-in link is taken out of it.
  */
 import { ApiError, api, onUnauthorised, setCsrf } from './client';
+import { takeWord } from './link';
 import type { Me } from './types';
 
 type State = 'starting' | 'signed-in' | 'signed-out' | 'unreachable';
@@ -12,6 +13,8 @@ type State = 'starting' | 'signed-in' | 'signed-out' | 'unreachable';
 class Session {
   state = $state<State>('starting');
   me = $state.raw<Me | null>(null);
+  /** A sign-in link was followed that had been used before, or is from before a restart. */
+  stale = $state(false);
   /** Grows with every sign-in, so that what was asked before is asked again. */
   epoch = $state(0);
 
@@ -23,7 +26,22 @@ class Session {
     onUnauthorised(() => {
       if (this.state === 'signed-in') this.state = 'signed-out';
     });
-    await this.look();
+    // A link that is pasted into the open page only changes the fragment.
+    addEventListener('hashchange', () => void this.follow());
+    if (!(await this.follow())) await this.look();
+  }
+
+  /** Signs in with the link that was followed; whether that is done. */
+  async follow(): Promise<boolean> {
+    const word = takeWord();
+    if (!word) return false;
+    try {
+      await this.signIn(word);
+      return true;
+    } catch (error) {
+      this.stale = error instanceof ApiError && error.status === 401;
+      return false;
+    }
   }
 
   async look(): Promise<void> {
@@ -42,6 +60,7 @@ class Session {
   async signIn(token: string): Promise<void> {
     const answer = await api.signIn(token.trim());
     setCsrf(answer.csrf);
+    this.stale = false;
     await this.look();
   }
 
