@@ -72,7 +72,10 @@ impl Pages {
         if path == "api" || path.starts_with("api/") {
             return Problem::not_found("call", path).into_response();
         }
-        let is_route = !path.rsplit('/').next().unwrap_or_default().contains('.');
+        // Names of nodes and rules in routes have dots, too.
+        let first = path.split('/').next().unwrap_or_default();
+        let is_file = first == "assets" || first.contains(['.', '%']);
+        let is_route = !is_file;
         let name = if self.files.contains_key(path) || !is_route { path } else { "index.html" };
         let Some(file) = self.files.get(name) else {
             return match is_route {

@@ -108,6 +108,9 @@ async fn the_page_comes_with_strict_headers_from_a_directory() {
     for path in ["/assets/none.js", "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt"] {
         served.call("GET", path, &[], b"").await.problem(404);
     }
+    for route in ["/alerts", "/nodes/worker-1.example.com", "/alerts/e/worker-1.example.com-1-2"] {
+        assert_eq!(served.call("GET", route, &[], b"").await.status, 200, "{route}");
+    }
     served.call("POST", "/alerts", &[], b"").await.problem(405);
     served.call("GET", "/api/v1/nothing", &[], b"").await.problem(404);
     let _ = std::fs::remove_file(page.path().join("../secret.txt"));

@@ -45,7 +45,7 @@ pub enum Command {
     /// Inspect live interfaces and print alerts, until interrupted.
     Watch(WatchArgs),
     /// Serve the API and the Alerts page over an embedded store.
-    Manager(ManagerArgs),
+    Manager(Box<ManagerArgs>),
     /// List, show, follow and decide about a manager's alerts.
     #[command(visible_alias = "alert")]
     Alerts(Box<alerts::AlertsArgs>),

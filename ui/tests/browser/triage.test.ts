@@ -438,8 +438,7 @@ test('back and forward give the list and its place again; few rows are in the do
   await close();
 });
 
-// The manager takes the end of a name with a dot in it for that of a file, and answers 404: `fails` goes when it does not.
-test.fails('an alert of a node whose name has dots is a page of its own', async () => {
+test('an alert of a node whose name has dots is a page of its own', async () => {
   await attack('dots', [21562], { node: 'worker-3.example.com' });
   const { items } = await lab.ask<{ items: { id: string }[] }>('events?q=ns:dots');
   const response = await fetch(`${lab.manager.url}/alerts/e/${items[0]?.id}`, { signal: AbortSignal.timeout(30_000) });

@@ -16,9 +16,9 @@ const PROBLEM_JSON: &str = "application/problem+json";
 pub(super) enum Who {
     /// Anybody.
     Anybody,
-    /// People: the administrator's token, or the cookie of a sign-in.
+    /// People: the administrator's token, a token of the cluster, or the cookie of a sign-in.
     People,
-    /// Agents, by their token.
+    /// Agents, by their token, a token of the cluster, or a client certificate.
     Agents,
 }
 
@@ -26,8 +26,8 @@ impl Who {
     fn requirements(self) -> Vec<SecurityRequirement> {
         let names: &[&str] = match self {
             Self::Anybody => &[],
-            Self::People => &["admin", "session"],
-            Self::Agents => &["agent"],
+            Self::People => &["admin", "kubernetes", "session"],
+            Self::Agents => &["agent", "kubernetes", "certificate"],
         };
         names.iter().map(|name| SecurityRequirement::new(*name, [] as [&str; 0])).collect()
     }
@@ -54,10 +54,16 @@ pub(super) fn schemes(document: &mut OpenApi) {
         "Of `POST /api/v1/session`; behind TLS its name is `__Host-tapir`. Calls that change something need `X-Tapir-Csrf`, too."
             .to_owned(),
     );
+    let certificate = "A client certificate of the authorities of `--tls-client-ca`: for the node that it names.";
     let components = document.components.get_or_insert_with(Components::new);
     for (name, scheme) in [
         ("admin", token("The administrator's token.")),
         ("agent", token("An agent's token: ingest and heartbeat, nothing else.")),
+        ("kubernetes", token("A token of the cluster, where the manager runs with `--kubernetes`.")),
+        (
+            "certificate",
+            SecurityScheme::MutualTls { description: Some(certificate.to_owned()), deprecated: None, extensions: None },
+        ),
         ("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
     ] {
         components.security_schemes.insert(name.to_owned(), RefOr::T(scheme));
@@ -127,6 +133,9 @@ mod tests {
             let open = [
                 "post /api/v1/session",
                 "delete /api/v1/session",
+                "get /api/v1/session/providers",
+                "get /api/v1/session/oidc",
+                "get /api/v1/session/oidc/callback",
                 "get /api/v1/openapi.json",
                 "get /healthz",
                 "get /metrics",
@@ -148,7 +157,13 @@ mod tests {
             let found = operations().into_iter().find(|(name, _)| name == call);
             found.map(|(_, operation)| operation["security"].clone()).unwrap_or_default()
         };
-        assert_eq!(of("post /api/v1/ingest"), serde_json::json!([{ "agent": [] }]));
-        assert_eq!(of("get /api/v1/groups"), serde_json::json!([{ "admin": [] }, { "session": [] }]));
+        assert_eq!(
+            of("post /api/v1/ingest"),
+            serde_json::json!([{ "agent": [] }, { "kubernetes": [] }, { "certificate": [] }])
+        );
+        assert_eq!(
+            of("get /api/v1/groups"),
+            serde_json::json!([{ "admin": [] }, { "kubernetes": [] }, { "session": [] }])
+        );
     }
 }
