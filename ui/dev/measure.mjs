@@ -16,8 +16,10 @@ const context = await browser.newContext({ viewport: { width: 1400, height: 880 
 await context.request.post(`${base}/api/v1/session`, { data: { token: process.env.TAPIR_TOKEN } });
 const page = await context.newPage();
 const rows = page.locator('[role=row][id^="row-"]');
+/** @param {number[]} times */
 const sorted = (times) => [...times].sort((a, b) => a - b);
-const at = (times, part) => Math.round(sorted(times)[Math.min(times.length - 1, Math.floor(times.length * part))]);
+/** @param {number[]} times @param {number} part */
+const at = (times, part) => Math.round(sorted(times)[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0);
 
 async function inbox() {
   await page.goto(`${base}/alerts?from=now-90d`);
@@ -71,10 +73,11 @@ async function victim() {
     request.resume();
     answer.end('ok');
   });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  await new Promise((done) => server.listen(0, '127.0.0.1', () => done(null)));
   return server;
 }
 
+/** @param {number} port @param {string} from */
 function attack(port, from) {
   return new Promise((done, failed) => {
     const request = http.request(
@@ -94,22 +97,26 @@ function attack(port, from) {
   });
 }
 
+/** @param {number} attacks */
 async function latency(attacks) {
   const server = await victim();
-  const { port } = server.address();
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   await page.goto(`${base}/alerts?live=1`);
   await page.locator('main').waitFor();
   await page.waitForTimeout(1500);
   await page.evaluate(() => {
-    window.seen = {};
+    /** @type {Record<string, number>} */
+    const seen = {};
+    Object.assign(window, { seen });
     const look = () => {
       for (const row of document.querySelectorAll('[role=row][id^="row-"]')) {
         const from = /127\.\d+\.\d+\.\d+/.exec(row.textContent)?.[0];
-        if (from) window.seen[from] ??= Date.now();
+        if (from) seen[from] ??= Date.now();
       }
     };
     new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
   });
+  /** @type {Record<string, number>} */
   const sent = {};
   for (let one = 0; one < attacks; one += 1) {
     const from = `127.${1 + (one >> 8)}.${one & 255}.9`;
@@ -118,7 +125,7 @@ async function latency(attacks) {
     await page.waitForTimeout(50 + Math.random() * 200);
   }
   await page.waitForTimeout(3000);
-  const seen = await page.evaluate(() => window.seen);
+  const seen = await page.evaluate(() => /** @type {any} */ (window).seen);
   const times = Object.entries(sent).flatMap(([from, start]) => (seen[from] ? [seen[from] - start] : []));
   server.close();
   if (times.length === 0) throw new Error('no attack became a row of the page');
