@@ -74,7 +74,7 @@ impl Pages {
         }
         // Names of nodes and rules in routes have dots, too.
         let first = path.split('/').next().unwrap_or_default();
-        let is_file = first == "assets" || first.contains(['.', '%']);
+        let is_file = first == "assets" || first.contains('.') || first.to_ascii_lowercase().contains("%2e");
         let is_route = !is_file;
         let name = if self.files.contains_key(path) || !is_route { path } else { "index.html" };
         let Some(file) = self.files.get(name) else {

@@ -152,6 +152,9 @@ fn bounded(reach: &Reach, scope: &Scope) -> bool {
 
 /// A suppression can hide something in these namespaces.
 fn concerns(reach: &Reach, scope: &Scope) -> bool {
+    if *reach == Reach::All {
+        return true;
+    }
     let sides = [namespace(&scope.client), namespace(&scope.server), scope.namespace.as_deref()];
     let mut named = sides.into_iter().flatten().filter(|name| !name.is_empty()).peekable();
     let anybody = scope.namespace.is_none() && sides.iter().take(2).any(Option::is_none);

@@ -357,3 +357,12 @@ async fn what_is_dismissed_again_and_again_is_suggested_until_it_is_quiet() {
     served.post("/api/v1/tuning", &new).await.ok();
     assert_eq!(served.get("/api/v1/tuning/suggestions").await.ok()["items"], json!([]));
 }
+
+#[tokio::test]
+async fn a_suppression_between_addresses_is_seen_by_who_sees_everything() {
+    let served = Served::new().await;
+    let scope = json!({ "client": "203.0.113.0/24", "server": "10.0.0.1" });
+    let new = json!({ "gid": 1, "sid": 5, "scope": scope, "mode": "hide", "reason": "noise" });
+    let id = served.post("/api/v1/tuning", &new).await.ok()["id"].clone();
+    assert_eq!(served.get("/api/v1/tuning").await.ok()["items"][0]["id"], id);
+}
