@@ -177,7 +177,7 @@ start_manager() {
     if came_up "$work/manager.ready"; then
       page=http://$(tr -d '\n' <"$work/manager.ready")
       admin=$(sed -n 's/^admin token: //p' "$work/tokens")
-      link=$(sed -n 's/^sign in, once: //p' "$work/tokens")
+      way_in=$(sed -n 's/^sign in, once: //p' "$work/tokens")
       sed -n 's/^agent token: //p' "$work/tokens" >"$work/agent.token"
       return
     fi
@@ -312,9 +312,9 @@ serve_capture() {
   pids+=($!)
   watcher=$!
   wait_for "tapir scan --serve" "$log" grep -q '^admin token' "$log"
-  link=$(sed -n 's/^Alerts page, until Ctrl-C: //p' "$log")
+  way_in=$(sed -n 's/^Alerts page, until Ctrl-C: //p' "$log")
   admin=$(sed -n 's/^admin token.*: //p' "$log")
-  page=${link%%/alerts*}
+  page=${way_in%%/alerts*}
 }
 
 # --- and so -------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ stay() {
   done
 }
 
-seen=0 page='' link=''
+seen=0 page='' way_in=''
 say "${bold}Tapir: a workload is attacked${off}"
 reason=$(obstacle)
 if [ -z "$reason" ]; then
@@ -360,7 +360,7 @@ say "Nothing in the pod was changed. To see what a rule looks for: tapir rules e
 if [ -z "$page" ] && [ -z "${DEMO_ONCE:-}" ]; then serve_capture; fi
 if [ -n "$page" ]; then
   say
-  say "${bold}The Alerts page${off}  ${link:-$page/}"
+  say "${bold}The Alerts page${off}  ${way_in:-$page/}"
   say "  token  $admin"
   say "  The link signs in, once; after that the token does. Each alert has the bytes that matched, and its rule in words."
   stay
