@@ -154,17 +154,18 @@ CONF
   wait_for "nginx" "$work/nginx.err" in_node curl -s -o /dev/null --max-time 1 "http://$pod:8080/"
 }
 
-# Waits until a command succeeds; the newest process must still be alive.
-wait_for() {  # WHAT LOG COMMAND…
-  local what=$1 file=$2 tries=0
-  shift 2
+# Whether a command succeeds in time; the newest process must still be alive.
+comes_true() {  # COMMAND…
+  local tries=0
   until "$@"; do
-    if ! kill -0 "${pids[-1]}" 2>/dev/null || [ $((tries += 1)) -gt 200 ]; then
-      cat "$file" >&2
-      fail "$what did not start"
-    fi
+    if ! kill -0 "${pids[-1]}" 2>/dev/null || [ $((tries += 1)) -gt 200 ]; then return 1; fi
     sleep 0.05
   done
+}
+wait_for() {  # WHAT LOG COMMAND…
+  local what=$1 file=$2
+  shift 2
+  comes_true "$@" || { cat "$file" >&2; fail "$what did not start"; }
 }
 
 # The manager, with its data in the demonstration's own folder. What it prints at its first start are its tokens.
@@ -174,7 +175,7 @@ start_manager() {
     "$tapir" manager --data-dir "$work/manager" --listen "$at" --ready-file "$work/manager.ready" \
       >"$work/tokens" 2>"$work/manager.log" &
     pids+=($!)
-    if came_up "$work/manager.ready"; then
+    if comes_true test -e "$work/manager.ready"; then
       page=http://$(tr -d '\n' <"$work/manager.ready")
       admin=$(sed -n 's/^admin token: //p' "$work/tokens")
       way_in=$(sed -n 's/^sign in, once: //p' "$work/tokens")
@@ -185,15 +186,6 @@ start_manager() {
   done
   cat "$work/manager.log" >&2
   fail "tapir manager did not start"
-}
-
-# Whether the newest process makes this file.
-came_up() {  # FILE
-  local tries=0
-  until [ -e "$1" ]; do
-    if ! kill -0 "${pids[-1]}" 2>/dev/null || [ $((tries += 1)) -gt 200 ]; then return 1; fi
-    sleep 0.05
-  done
 }
 
 # Asks the manager, as the page does.

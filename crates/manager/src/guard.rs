@@ -28,7 +28,7 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
     let waits = request.uri().path() == api::HEARTBEAT;
     let permit = if waits { Ok(None) } else { Arc::clone(&app.requests).try_acquire_owned().map(Some) };
     let mut response = match permit {
-        Ok(_permit) => inside(&app, request, next).await,
+        Ok(_permit) => inside(&app, waits, request, next).await,
         Err(_) => Problem::busy("too many requests at once; try again in a moment").into_response(),
     };
     app.metrics.answered(response.status().as_u16(), started.elapsed());
@@ -48,10 +48,10 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
     response
 }
 
-async fn inside(app: &App, request: Request, next: Next) -> Response {
+async fn inside(app: &App, waits: bool, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
-    let limit = match (path == api::HEARTBEAT, reads) {
+    let limit = match (waits, reads) {
         (true, _) => app.config.limits.write + api::MAX_WAIT,
         // A provider is asked within it, which may be slow.
         (false, true) if path.starts_with("/api/v1/session/oidc") => app.config.limits.write,

@@ -93,6 +93,26 @@ pub struct FieldInfo {
     pub help: &'static str,
 }
 
+/// A pattern: the fields that are properties of the rule alone, so that all events of a revision have the same. A pattern
+/// and not a function, so that a match over all fields stays complete.
+#[macro_export]
+macro_rules! rule_field {
+    () => {
+        $crate::Field::Sid
+            | $crate::Field::Gid
+            | $crate::Field::Rev
+            | $crate::Field::Msg
+            | $crate::Field::Classtype
+            | $crate::Field::Priority
+            | $crate::Field::Action
+            | $crate::Field::Severity
+            | $crate::Field::Mitre
+            | $crate::Field::Tactic
+            | $crate::Field::Reference
+            | $crate::Field::Cve
+    };
+}
+
 macro_rules! fields {
     ($($field:ident $name:literal $aliases:tt $kind:ident $values:expr, $incumbent:expr, $help:literal;)*) => {
         /// A field of an event or its group.

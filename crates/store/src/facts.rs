@@ -7,7 +7,7 @@ use tapir_event::{
     Endpoint, FlowDirection, Format, Orientation, RuleSummary, SecurityEvent, Style, Workload, community_id, session,
     shape,
 };
-use tapir_query::{Fact, Facts, Field, Key, State};
+use tapir_query::{Fact, Facts, Field, Key, State, rule_field};
 
 /// What people and time made of an event's group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,18 +56,7 @@ impl Facts for EventFacts<'_> {
             Field::Type => each(Fact::Text("deep_packet_inspection")),
             Field::Description => each(Fact::Text(description())),
             Field::AttackVector => each(Fact::Text("Network")),
-            Field::Sid
-            | Field::Gid
-            | Field::Rev
-            | Field::Msg
-            | Field::Classtype
-            | Field::Priority
-            | Field::Action
-            | Field::Severity
-            | Field::Mitre
-            | Field::Tactic
-            | Field::Reference
-            | Field::Cve => rule(&event.rule, key.field, each),
+            rule_field!() => rule(&event.rule, key.field, each),
             Field::Time => each(Fact::Time(event.time.0)),
             Field::FirstSeen => each(Fact::Time(self.group.first)),
             Field::LastSeen => each(Fact::Time(self.group.last)),

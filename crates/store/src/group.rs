@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use tapir_event::quiet::Named;
 use tapir_packet::Timestamp;
 
 /// Identity of a group: [`tapir_event::GroupKey::hash`]. Text form 16 hexadecimal digits.
@@ -98,6 +99,13 @@ pub struct Party {
     pub kind: String,
     /// Owner's name; empty outside of the cluster.
     pub name: String,
+}
+
+impl Party {
+    /// As suppressions name it.
+    pub fn named(&self) -> Named<'_> {
+        Named { key: &self.key, namespace: &self.namespace }
+    }
 }
 
 /// A group in the inbox. Counts are of events that no suppression hides, unless the filter asks for those, too.

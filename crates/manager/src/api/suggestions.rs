@@ -11,7 +11,6 @@ use crate::sight::Sight;
 use axum::Json;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use tapir_event::quiet::Named;
 use tapir_packet::Timestamp;
 use tapir_store::{AuditEntry, AuditWhat, EventStore, GroupId, MAX_PAGE, PageRequest, StoreError, Suppression};
 use utoipa::ToSchema;
@@ -136,10 +135,7 @@ fn note(tallies: &mut BTreeMap<GroupId, Tally>, entry: &AuditEntry) {
 }
 
 fn quiets(suppression: &Suppression, group: &tapir_store::Group) -> bool {
-    let named = |party: &tapir_store::Party| (party.key.clone(), party.namespace.clone());
-    let (client, server) = (named(&group.client), named(&group.server));
-    let client = Named { key: &client.0, namespace: &client.1 };
-    let server = Named { key: &server.0, namespace: &server.1 };
+    let (client, server) = (group.client.named(), group.server.named());
     suppression.standing().holds(now()) && suppression.what.scope.covers(group.gid, group.sid, &client, &server)
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
+use tapir_event::quiet::Named;
 use tapir_event::{EventId, GroupKey, Level, SecurityEvent, Workload};
 use tapir_packet::Timestamp;
 
@@ -32,6 +33,11 @@ pub(super) struct Side {
 }
 
 impl Side {
+    /// As suppressions name it.
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { key: &self.key, namespace: &self.namespace }
+    }
+
     fn of(key: String, workload: Option<&Workload>) -> Self {
         let Some(workload) = workload else { return Self { key, ..Self::default() } };
         let (kind, name) = workload.owner();

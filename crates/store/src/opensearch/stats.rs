@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use tapir_event::Level;
 use tapir_packet::Timestamp;
-use tapir_query::Field;
+use tapir_query::{Field, rule_field};
 
 /// Values of a field that are looked at.
 const VALUES: usize = 5_000;
@@ -194,17 +194,7 @@ fn counted(field: Field) -> Counted {
     match field {
         Field::Severity => Counted::Level,
         Field::Status | Field::Assignee => Counted::Group,
-        Field::Sid
-        | Field::Gid
-        | Field::Rev
-        | Field::Msg
-        | Field::Classtype
-        | Field::Priority
-        | Field::Action
-        | Field::Mitre
-        | Field::Tactic
-        | Field::Reference
-        | Field::Cve
+        rule_field!()
         | Field::Namespace
         | Field::ClientNamespace
         | Field::ServerNamespace

@@ -13,7 +13,6 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tapir_event::quiet::Named;
 use tapir_packet::Timestamp;
 
 /// Most suppressions in force.
@@ -33,8 +32,7 @@ pub(super) struct Tuning {
 impl Tuning {
     /// The suppression that hides an event.
     pub(super) fn hides(&self, row: &Row, now: i64) -> Option<String> {
-        let client = Named { key: &row.client.key, namespace: &row.client.namespace };
-        let server = Named { key: &row.server.key, namespace: &row.server.namespace };
+        let (client, server) = (row.client.named(), row.server.named());
         let silence = self.hiding.iter().find(|(_, what)| {
             what.expires.is_none_or(|expires| now < expires.0) && what.scope.covers(row.gid, row.sid, &client, &server)
         });

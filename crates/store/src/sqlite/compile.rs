@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use tapir_event::{Endpoint, EventId, FlowDirection, FlowSummary, Inspection, RuleSummary, SecurityEvent};
 use tapir_packet::Timestamp;
-use tapir_query::{Expr, Field, Net, Node, Op, State, Value};
+use tapir_query::{Expr, Field, Net, Node, Op, State, Value, rule_field};
 
 /// Sets up to this size are written as parameters.
 const INLINE: usize = 8;
@@ -116,18 +116,7 @@ impl Compiler<'_> {
         };
         match field {
             Field::Type | Field::Description | Field::AttackVector | Field::Cluster => self.constant(expr),
-            Field::Sid
-            | Field::Gid
-            | Field::Rev
-            | Field::Msg
-            | Field::Classtype
-            | Field::Priority
-            | Field::Action
-            | Field::Severity
-            | Field::Mitre
-            | Field::Tactic
-            | Field::Reference
-            | Field::Cve => self.within("e.sig", self.sigs(expr)),
+            rule_field!() => self.within("e.sig", self.sigs(expr)),
             Field::Time => self.number(expr, "e.t"),
             Field::FirstSeen => self.number(expr, "g.first"),
             Field::LastSeen => self.number(expr, "g.last"),
@@ -220,18 +209,7 @@ impl Compiler<'_> {
             | Field::Reason
             | Field::Assignee => Bounds::exact(self.leaf(expr)),
             Field::Group if self.hashes(expr).is_some() => Bounds::exact(self.leaf(expr)),
-            Field::Sid
-            | Field::Gid
-            | Field::Rev
-            | Field::Msg
-            | Field::Classtype
-            | Field::Priority
-            | Field::Action
-            | Field::Severity
-            | Field::Mitre
-            | Field::Tactic
-            | Field::Reference
-            | Field::Cve => self.sig_bounds(expr),
+            rule_field!() => self.sig_bounds(expr),
             Field::Namespace
             | Field::ClientNamespace
             | Field::ServerNamespace

@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
 use tapir_event::{Endpoint, FlowDirection, FlowSummary, Inspection, Level, SecurityEvent};
 use tapir_packet::Timestamp;
-use tapir_query::{Fact, Facts, Field};
+use tapir_query::{Fact, Facts, Field, rule_field};
 
 const SECOND: i64 = 1_000_000_000;
 /// More events than this are not counted one by one where hours will do.
@@ -161,18 +161,7 @@ const COLUMNS: [&str; 11] = [
 
 fn needs(field: Field) -> Option<(Source, &'static [usize])> {
     Some(match field {
-        Field::Sid
-        | Field::Gid
-        | Field::Rev
-        | Field::Msg
-        | Field::Classtype
-        | Field::Priority
-        | Field::Action
-        | Field::Severity
-        | Field::Mitre
-        | Field::Tactic
-        | Field::Reference
-        | Field::Cve => (Source::Rule, &[0]),
+        rule_field!() => (Source::Rule, &[0]),
         Field::Namespace
         | Field::ClientNamespace
         | Field::ServerNamespace
