@@ -11,6 +11,7 @@ mod border;
 mod builtin;
 mod config;
 mod conversation;
+mod directory;
 mod evidence;
 mod filters;
 mod fuzz;
@@ -25,6 +26,7 @@ mod worker;
 
 pub use builtin::{builtin_events, generator};
 pub use config::{ChecksumMode, EngineConfig};
+pub use directory::Directory;
 #[doc(hidden)]
 pub use fuzz::fuzz_frames;
 pub use inspect::EventSink;

@@ -7,6 +7,7 @@
 
 use crate::config::{ChecksumMode, EngineConfig};
 use crate::conversation::{Conversation, Mode};
+use crate::directory::Directory;
 use crate::inspect::{Core, EventSink, Origin};
 use crate::packet_units::{Anomalies, RawUnit, packet_net};
 use crate::quiet::{Quiet, Suppressions};
@@ -50,7 +51,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with its own flow table.
+    /// A worker with its own flow table. All its frames come from one place, until another directory is set.
     pub fn new(config: EngineConfig, rules: Arc<Rules>, interface: Arc<str>) -> Self {
         let tcp_config = TcpConfig {
             policy: config.overlap_policy,
@@ -73,7 +74,7 @@ impl Worker {
                 detections: Vec::new(),
                 evidence: config.evidence,
                 builtin_events: config.builtin_events,
-                interface,
+                directory: Arc::new(interface),
                 quiet: Quiet::new(config.hash_seed),
             },
             config,
@@ -105,6 +106,16 @@ impl Worker {
     /// Flows in the table.
     pub fn flows(&self) -> usize {
         self.flows.len()
+    }
+
+    /// Bytes that its flows hold now.
+    pub fn memory(&self) -> usize {
+        self.flows.footprint()
+    }
+
+    /// Bytes that its flows may hold from now on: those idle for longest end, a few with each packet, until the others fit.
+    pub fn set_memory(&mut self, bytes: usize) {
+        self.flows.set_max_bytes(bytes);
     }
 
     /// The rule set in force.
@@ -141,9 +152,9 @@ impl Worker {
         self.core.detector.set_stops(stops);
     }
 
-    /// Names the interface or file that the next frames come from.
-    pub fn set_interface(&mut self, interface: Arc<str>) {
-        self.core.interface = interface;
+    /// Replaces the names of endpoints and addresses between two packets.
+    pub fn set_directory(&mut self, directory: Arc<dyn Directory>) {
+        self.core.directory = directory;
     }
 
     /// Takes one frame to its events. `number` counts frames from 1; `endpoint` is whose traffic it is.

@@ -51,13 +51,13 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
 
     let stdout = std::io::stdout();
     let writer = AlertWriter::new(stdout.lock(), &args.output, Identity::live(), true);
-    let first_name = indexes.values().next().cloned().unwrap_or_else(|| "live".into());
     // The standard library keys its hash with the system's randomness.
     let hash_seed = RandomState::new().hash_one(0);
     // Who reads an event elsewhere wants to see its bytes.
     let evidence = settings.engine.evidence || settings.delivery.is_some();
     let engine = EngineConfig { hash_seed, evidence, ..settings.engine.clone() };
-    let mut worker = Worker::new(engine, rules, first_name);
+    let mut worker = Worker::new(engine, rules, "live".into());
+    worker.set_directory(Arc::new(indexes.clone()));
     let mut kept = match &args.output.pcap_out {
         Some(path) => Some(Kept::new(path)?),
         None => None,
@@ -86,7 +86,9 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
                 delivery.reopen();
             }
         }
-        follow(&mut link_watch, args, &mut indexes, &mut ring, messages)?;
+        if follow(&mut link_watch, args, &mut indexes, &mut ring, messages)? {
+            worker.set_directory(Arc::new(indexes.clone()));
+        }
         if let Some(link) = &mut link {
             for text in link.meet(&mut worker, &mut ring, indexes.values().map(|name| &**name)) {
                 messages.info(&text);
@@ -99,11 +101,6 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         };
         for frame in block.frames() {
             number += 1;
-            if indexes.len() > 1
-                && let Some(name) = indexes.get(&frame.meta.interface)
-            {
-                worker.set_interface(Arc::clone(name));
-            }
             let before = out.writer.alerts;
             worker.process(&frame, number, frame.meta.interface, &mut out);
             if let Some(kept) = &mut kept
@@ -148,7 +145,7 @@ struct Fan<W: Write> {
 }
 
 impl<W: Write> EventSink for Fan<W> {
-    fn event(&mut self, mut event: SecurityEvent) {
+    fn event(&mut self, endpoint: u32, mut event: SecurityEvent) {
         if let Some(delivery) = &self.delivery {
             event.observed = wall_clock();
             delivery.offer(&event);
@@ -159,7 +156,7 @@ impl<W: Write> EventSink for Fan<W> {
         if !self.evidence {
             event.evidence = None;
         }
-        self.writer.event(event);
+        self.writer.event(endpoint, event);
     }
 }
 
@@ -214,14 +211,14 @@ fn reload_rules(args: &WatchArgs, settings: &settings::Settings, worker: &mut Wo
     }
 }
 
-/// Takes note of interfaces that come, go and change.
+/// Takes note of interfaces that come, go and change; whether the set of those watched is another now.
 fn follow(
     link_watch: &mut InterfaceWatch,
     args: &WatchArgs,
     indexes: &mut BTreeMap<u32, Arc<str>>,
     ring: &mut Ring,
     messages: &Messages,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let mut changed = false;
     let wanted = |name: &str| args.interfaces.iter().any(|wanted| wanted == name);
     let mut on = |event: InterfaceEvent| match event {
@@ -256,7 +253,7 @@ fn follow(
         let all: Vec<u32> = indexes.keys().copied().collect();
         ring.set_interfaces(&all).map_err(capture_error)?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn no_such_interface(name: &str, link_watch: &InterfaceWatch) -> String {
