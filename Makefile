@@ -82,6 +82,7 @@ browser-test-if-there:
 e2e: tools-demo $(RELEASE) ## The demonstration as a test: real veth, real server, real attack
 	DEMO_ONCE=1 demo/run.sh $(RELEASE)
 	tests/cli.sh $(RELEASE)
+	tests/agent.sh $(RELEASE)
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## Every fuzz target for a moment, on stable
@@ -110,9 +111,10 @@ opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; 
 .PHONY: opensearch-test
 opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, against a real OpenSearch
 	tests/opensearch/run.sh tests/opensearch/smoke.sh
-	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-delivery --test opensearch
-	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-store --features opensearch-tests --test opensearch
-	CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
+	# Of the whole workspace, so that libraries have the features that `unit` has built them with.
+	$(CARGO) build --workspace --locked --example elastic
+	tests/opensearch/run.sh $(CARGO) test --workspace --locked --features tapir-store/opensearch-tests --test opensearch
+	ELASTIC=$(TARGET_DIR)/debug/examples/elastic CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
 
 .PHONY: opensearch-smoke
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch

@@ -146,6 +146,9 @@ pub trait Agent: Send + Sync {
     /// How the agent is now.
     fn report(&self) -> Heartbeat;
 
+    /// How its sinks are, and how many events did not get into the spool: for the reports to come.
+    fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64);
+
     /// Suppressions to apply from now on, in the place of those before.
     fn suppress(&self, new: NewSuppressions);
 

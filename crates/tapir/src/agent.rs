@@ -45,12 +45,6 @@ impl LocalAgent {
             said: Mutex::default(),
         })
     }
-
-    /// How its sinks are, and how many events did not get into the spool: from the thread that runs the sinks.
-    pub fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
-        *lock(&self.sinks) = sinks;
-        self.refused.store(refused, Ordering::Relaxed);
-    }
 }
 
 impl Agent for LocalAgent {
@@ -65,6 +59,11 @@ impl Agent for LocalAgent {
         env!("CARGO_PKG_VERSION").clone_into(&mut beat.version);
         beat.memory = resident_bytes().unwrap_or(0);
         beat
+    }
+
+    fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
+        *lock(&self.sinks) = sinks;
+        self.refused.store(refused, Ordering::Relaxed);
     }
 
     fn suppress(&self, new: NewSuppressions) {

@@ -66,7 +66,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         Some(table) => {
             let node = table.node.clone().unwrap_or_else(host_name);
             let agent = LocalAgent::new(&node);
-            let delivery = Delivery::start(table, &node, &agent, messages)?;
+            let delivery = Delivery::start(table, &node, agent.clone(), messages)?;
             Some((delivery, Link::new(agent)))
         }
         None => None,
@@ -148,7 +148,7 @@ impl<W: Write> EventSink for Fan<W> {
     fn event(&mut self, endpoint: u32, mut event: SecurityEvent) {
         if let Some(delivery) = &self.delivery {
             event.observed = wall_clock();
-            delivery.offer(&event);
+            delivery.entrance().offer(&event);
         }
         if event.suppressed_by.is_some() {
             return;
