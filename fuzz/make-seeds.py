@@ -388,6 +388,13 @@ put("query", "incumbent", "type = waf and NOT (source_ip != '10.0.0.1' OR dest_n
 put("query", "escapes", "msg:\"a\\\"b\\\\c\\*d*\" reason='it\\'s' description=\"C:\\dir\" cve:CVE-2021-44228 dismissed=false")
 put("query", "wrong", "(severty>=hihg AND a && b - c sid:>=5 type in waf 'open")
 
+# --- selectors ----------------------------------------------------------------------------------
+
+put("selector", "frontend", 'app == "frontend"')
+put("selector", "words", "! has(my-label) || my-label starts with 'prod' && role not in {'frontend','business',} && !(a contains 'x' || b endswith \"it's\")")
+put("selector", "calls", "((all( ) && !global()) || pcns.projectcalico.org/name in {} )")
+put("selector", "wrong", "app in {\"a\" 'b'} & (a = b and c starts x")
+
 # --- rules --------------------------------------------------------------------------------------
 
 put("rules", "snort3", 'alert http $HOME_NET any -> any any ( msg:"a; b\\"c"; flow:to_server,established; http_uri; content:"/x|20|y",fast_pattern,nocase,offset 1,depth 9;\n'
