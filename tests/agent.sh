@@ -7,95 +7,14 @@
 # Needs root, nginx and curl; without them it says so and ends with 0. One line per check, then "N passed, N failed". Exit 0
 # only if none failed.
 set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 [ $# -eq 1 ] || { sed -n 5p "$0" | cut -c3- >&2; exit 2; }
 tapir=$(realpath -e "$1") || exit 2
-for tool in ip nginx curl jq; do
-  command -v "$tool" >/dev/null || { echo "agent.sh: skipped: $tool is not installed"; exit 0; }
-done
-node=ta-$$-node
-if [ "$(id -u)" != 0 ] || ! ip netns add "$node" 2>/dev/null; then
-  echo "agent.sh: skipped: network namespaces need root"; exit 0
-fi
-work=$(mktemp -d "${TMPDIR:-/tmp}/tapir-agent.XXXXXX")
-pids=() namespaces=("$node")
-cleanup() {
-  local pid name
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-  wait 2>/dev/null
-  for name in "${namespaces[@]}"; do ip netns del "$name" 2>/dev/null; done
-  rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM HUP
-passed=0 failed=0 seen=0
+. "$here/node.sh"
 mkdir "$work/resources" "$work/rules"
-alerts=$work/alerts log=$work/log
-: >"$alerts"
 
-# --- how a check is made ------------------------------------------------------------------------
+# --- resources and endpoints in files ------------------------------------------------------------
 
-ok() { passed=$((passed + 1)); printf 'ok      %s\n' "$1"; }
-bad() {
-  failed=$((failed + 1)); printf 'FAILED  %s\n' "$1"
-  tail -n 5 "$log" | cut -c1-300 | sed 's/^/        log: /'
-  tail -n 3 "$alerts" | cut -c1-300 | sed 's/^/        alert: /'
-}
-# WHAT SECONDS COMMAND…: the command succeeds within that time.
-within() {
-  local what=$1 end=$(($(date +%s%N) / 1000000 + $2 * 1000))
-  shift 2
-  while ! "$@" 2>/dev/null >/dev/null; do
-    [ $(($(date +%s%N) / 1000000)) -lt $end ] || { bad "$what"; return; }
-    sleep 0.05
-  done
-  ok "$what"
-}
-never() { local what=$1; shift; if "$@" 2>/dev/null >/dev/null; then bad "$what"; else ok "$what"; fi; }
-logged() { grep -qE -- "$1" "$log"; }
-# CONDITION [COUNT]: so many alerts since the last `mark` satisfy this jq expression.
-mark() { seen=$(wc -l <"$alerts"); }
-alerted() { [ "$(tail -n +$((seen + 1)) "$alerts" | jq -c "select($1)" | wc -l)" = "${2:-1}" ]; }
-health_says() { [ "$(in_node curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:9097/$1")" = "$2" ]; }
-
-# --- a node and its pods ------------------------------------------------------------------------
-
-in_node() { ip netns exec "$node" "$@"; }
-link_of() { echo "cali$(printf 'shop.%s' "$1" | sha1sum | cut -c1-11)"; }
-attack() {  # ADDRESS
-  in_node curl -gsS -o /dev/null --max-time 5 -H 'User-Agent: Mozilla/4.0' -XPOST --data-raw 'smk=1234' "http://$1:8080/"
-}
-join() {  # POD NUMBER: a link as Calico makes it, with a route to each address
-  local pod=$1 number=$2 link
-  link=$(link_of "$pod")
-  in_node ip link add "$link" type veth peer name eth0 netns "ta-$$-$pod"
-  in_node ip link set "$link" up
-  in_node ip addr add 169.254.1.1/32 dev "$link" 2>/dev/null
-  in_node ip route add "10.65.1.$number/32" dev "$link" src 10.240.0.4
-  in_node ip -6 addr add fd00:1::1/128 dev "$link" nodad 2>/dev/null
-  in_node ip -6 route add "fd00::$number/128" dev "$link"
-  in_pod "$pod" ip addr add "10.65.1.$number/32" dev eth0
-  in_pod "$pod" ip addr add "fd00::$number/128" dev eth0 nodad
-  in_pod "$pod" ip link set eth0 up
-  in_pod "$pod" ip route add 10.240.0.4/32 dev eth0
-  in_pod "$pod" ip -6 route add fd00:1::1/128 dev eth0
-}
-in_pod() { local pod=$1; shift; ip netns exec "ta-$$-$pod" "$@"; }
-start_pod() {  # POD NUMBER
-  local pod=$1
-  ip netns add "ta-$$-$pod"; namespaces+=("ta-$$-$pod")
-  in_pod "$pod" ip link set lo up
-  join "$pod" "$2"
-  cat >"$work/$pod.conf" <<CONF
-daemon off; master_process off; pid $work/$pod.pid; error_log $work/$pod.err;
-events { worker_connections 32; }
-http {
-  access_log off; client_body_temp_path $work/$pod.b; proxy_temp_path $work/$pod.p; fastcgi_temp_path $work/$pod.f;
-  uwsgi_temp_path $work/$pod.u; scgi_temp_path $work/$pod.s;
-  server { listen 8080; listen [::]:8080; location / { return 200 "ok\n"; } }
-}
-CONF
-  ip netns exec "ta-$$-$pod" nginx -c "$work/$pod.conf" & pids+=($!)
-}
 resource() { cat >"$work/new"; mv "$work/new" "$work/resources/$1.yaml"; }   # NAME: from standard input, at once
 endpoint() {  # POD NUMBER APP
   resource "$1" <<YAML
@@ -125,8 +44,6 @@ YAML
 }
 rules() { cat >"$work/new"; mv "$work/new" "$work/rules/own.rules"; }
 
-in_node ip link set lo up
-in_node ip addr add 10.240.0.4/32 dev lo
 start_pod frontend-1 9
 start_pod cart-1 8
 endpoint frontend-1 9 frontend
