@@ -99,6 +99,7 @@ impl Inspector {
             if let Some(orders) = self.shared.take_orders() {
                 self.follow(orders, outlet);
                 // Who gave them sees them in force.
+                self.is_open();
                 due = Instant::now();
             }
             if Instant::now() >= due {

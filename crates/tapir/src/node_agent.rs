@@ -248,7 +248,8 @@ async fn tell(
             },
             () = shared.reported().notified() => {},
         }
-        let now = in_words(&state.borrow_and_update());
+        let report: Arc<Report> = shared.report();
+        let now = in_words(&state.borrow_and_update(), &report);
         for key in told.keys().filter(|key| !now.contains_key(*key)) {
             messages.info(&format!("{key}: no longer"));
         }
@@ -256,7 +257,6 @@ async fn tell(
             messages.info(&format!("{key}: {text}"));
         }
         told = now;
-        let report: Arc<Report> = shared.report();
         if report.trouble != trouble {
             match &report.trouble {
                 Some(why) => messages.error(&format!("nothing is captured: {why}")),
@@ -267,13 +267,13 @@ async fn tell(
     }
 }
 
-/// What is inspected and what is not, a line each.
-fn in_words(state: &State) -> BTreeMap<String, String> {
+/// What is inspected and what is not, a line each. What is decided but not yet done is not told.
+fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
     let list = |names: &mut dyn Iterator<Item = String>| {
         names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
     };
     let mut lines = BTreeMap::new();
-    for one in &state.attached {
+    for one in state.attached.iter().filter(|one| report.seen.contains_key(&one.number)) {
         let workload = &one.workload;
         let asked = list(&mut one.inspections.iter().map(ToString::to_string));
         let key = format!("{}/{} on {}", workload.namespace, workload.pod, one.tap.name);
