@@ -120,6 +120,14 @@ opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, aga
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch
 	@tests/opensearch/run.sh tests/opensearch/smoke.sh
 
+.PHONY: kafka
+kafka: tools-opensearch ## A real Kafka broker on loopback, its addresses printed; Ctrl-D ends it
+	@tests/kafka/run.sh
+
+.PHONY: kafka-test
+kafka-test: tools-opensearch ## The Kafka sink against a real broker, read back by Kafka's own consumer
+	tests/kafka/run.sh $(CARGO) test --locked -p tapir-delivery --test kafka -- --nocapture
+
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
 	tests/dashboards/grafana.sh $(RELEASE) $(VENV)/bin/python
