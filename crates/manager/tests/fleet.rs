@@ -119,6 +119,8 @@ impl Agent for Listener {
         }
     }
 
+    fn set_delivery(&self, _sinks: Vec<tapir_delivery::beacon::SinkReport>, _refused: u64) {}
+
     fn suppress(&self, new: NewSuppressions) {
         *self.heard.lock().unwrap() = new;
         self.applied.notify_one();
