@@ -74,6 +74,12 @@ run scan;                 check "scan without a capture is wrong usage" 'exits 2
 run scan --nonsense x;    check "an unknown flag is wrong usage" 'exits 2' 'says "nonsense"'
 run scan --format xml all.pcap; check "an unknown format lists the known ones" 'exits 2' 'says "fast, json, eve, csv, tapir, calico, ecs, ocsf, cef, table"'
 
+run agent;                check "an agent outside of a cluster says what it needs" 'exits 1' 'says "not inside of a cluster" ' 'says "--resources for a host without Kubernetes"'
+run agent --resources nowhere --health 127.0.0.1:0; check "an agent's folder that is not there is named" 'exits 1' 'says "nowhere"'
+run agent --resources . --health 127.0.0.1:0 --interface-prefix much-too-long; check "a prefix that cannot be one is refused" 'exits 1' 'says "interface-prefix" ' 'says "much-too-long"'
+run agent --kubeconfig nope.yaml --health 127.0.0.1:0; check "a kubeconfig that is not there is named" 'exits 1' 'says "nope.yaml"'
+run agent --resources . --health 192.0.2.1:9097; check "an address that is not ours is told" 'exits 1' 'says "--health 192.0.2.1:9097"'
+
 # --- captures -----------------------------------------------------------------------------------
 
 run scan all.pcap;        check "a capture is inspected" 'exits 0' 'alerts 10' 'prints "1:21562:1"' 'says "10 alerts by 10 rules"' 'says "81 packets"'

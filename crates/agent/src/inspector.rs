@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tapir_capture::{Block, Ring, RingConfig, Source};
+use tapir_capture::{Block, NetworkNamespace, Ring, RingConfig, Source};
 use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Rules, Suppressions, Worker};
 use tapir_event::SecurityEvent;
 use tapir_packet::Timestamp;
@@ -44,6 +44,8 @@ pub struct InspectorConfig {
     pub ring: RingConfig,
     /// Bytes that the flows of all endpoints may hold together.
     pub flow_bytes: usize,
+    /// The network namespace of the interfaces, if it is not ours.
+    pub namespace: Option<Arc<NetworkNamespace>>,
 }
 
 /// See the module.
@@ -213,7 +215,13 @@ impl Inspector {
         if self.trouble.as_ref().is_some_and(|(again, _)| Instant::now() < *again) {
             return false;
         }
-        match Ring::open(&self.config.ring, Source::Interfaces(self.indexes())) {
+        let source = Source::Interfaces(self.indexes());
+        let open = || Ring::open(&self.config.ring, source);
+        let opened = match &self.config.namespace {
+            Some(namespace) => namespace.within(open),
+            None => open(),
+        };
+        match opened {
             Ok(ring) => {
                 self.ring = Some(ring);
                 self.trouble = None;

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tapir_capture::{InterfaceEvent, InterfaceWatch};
+use tapir_capture::{InterfaceEvent, InterfaceWatch, NetworkNamespace};
 use tapir_event::{Inspection, Workload};
 use tapir_kubernetes::interface::Prefixes;
 use tapir_kubernetes::selector::SelectorError;
@@ -43,6 +43,9 @@ pub struct KeeperConfig {
     pub prefixes: Prefixes,
     /// Where the node's processes are to be seen: `/proc`.
     pub proc: PathBuf,
+    /// The network namespace of the interfaces, if it is not ours. Routes and processes are those of ours all the same, so that
+    /// only interfaces that a file names are found in another one.
+    pub namespace: Option<Arc<NetworkNamespace>>,
 }
 
 /// An endpoint that is inspected.
@@ -128,9 +131,13 @@ impl Keeper {
         self.state.subscribe()
     }
 
-    /// Keeps the board until the source of views ends. The interfaces are those of the calling thread's network namespace.
+    /// Keeps the board until the source of views ends.
     pub async fn run(mut self, mut views: watch::Receiver<Arc<View>>) -> Result<(), String> {
-        let mut links = InterfaceWatch::open().map_err(|error| error.to_string())?;
+        let opened = match &self.config.namespace {
+            Some(namespace) => namespace.within(InterfaceWatch::open),
+            None => InterfaceWatch::open(),
+        };
+        let mut links = opened.map_err(|error| error.to_string())?;
         let mut due = Instant::now();
         loop {
             if Instant::now() >= due {

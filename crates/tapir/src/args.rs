@@ -176,6 +176,10 @@ pub struct AgentArgs {
     /// The cluster of this file of kubectl. Default: the one that the agent runs in.
     #[arg(long, value_name = "FILE", env = "TAPIR_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
+    /// The interfaces are in this network namespace: a name of `ip netns`, or a path such as /proc/PID/ns/net. Only with
+    /// --resources.
+    #[arg(long, value_name = "NAME|PATH", requires = "resources")]
+    pub netns: Option<String>,
     /// Name of this node. Default: the configuration file's, or the host's.
     #[arg(long, value_name = "NAME", env = "NODE_NAME")]
     pub node: Option<String>,

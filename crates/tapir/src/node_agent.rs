@@ -24,7 +24,7 @@ use tapir_agent::shared::{Report, Shared};
 use tapir_agent::speaker::Speaker;
 use tapir_agent::standalone;
 use tapir_agent::view::View;
-use tapir_capture::RingConfig;
+use tapir_capture::{NetworkNamespace, RingConfig};
 use tapir_engine::{Counter, EventSink};
 use tapir_event::SecurityEvent;
 use tapir_kubernetes::interface::Prefixes;
@@ -44,7 +44,10 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     let signals = Signals::new()?;
     let rules = RuleKeeper::load(settings.sources.clone(), settings.engine.profile)?;
     let shared = Shared::new();
-    let keeper = Keeper::new(KeeperConfig { prefixes, proc: args.proc.clone() }, Arc::clone(&shared));
+    let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
+    let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
+    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone() };
+    let keeper = Keeper::new(keeper_config, Arc::clone(&shared));
     let log = *messages;
     let say = move |text: &str| log.info(text);
     let speaker = Speaker::new(&node, env!("CARGO_PKG_VERSION"), Arc::clone(&shared), keeper.state(), say);
@@ -53,7 +56,7 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         None => None,
     };
     let out = Out::new(args, delivery.as_ref().map(Delivery::entrance));
-    let capture = Capture::start(inspector_config(args, &settings), &rules, &shared, out)?;
+    let capture = Capture::start(inspector_config(args, &settings, namespace), &rules, &shared, out)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -67,21 +70,26 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     if let Some(delivery) = delivery {
         delivery.finish(messages);
     }
+    ended?;
     let report = shared.report();
     let lost = report.counters.value(Counter::KernelDrops);
     let packets = report.counters.value(Counter::Packets);
     messages.info(&format!("{packets} packets inspected, {lost} dropped by the kernel, {alerts} alerts"));
-    ended.map(|()| 0)
+    Ok(0)
 }
 
-fn inspector_config(args: &AgentArgs, settings: &Settings) -> InspectorConfig {
+fn inspector_config(
+    args: &AgentArgs,
+    settings: &Settings,
+    namespace: Option<Arc<NetworkNamespace>>,
+) -> InspectorConfig {
     let mut engine = settings.engine.clone();
     engine.builtin_events = args.builtin_events;
     // Who reads an event wants to see its bytes.
     engine.evidence = true;
     let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };
     let flow_bytes = usize::try_from(args.flow_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    InspectorConfig { engine, ring, flow_bytes }
+    InspectorConfig { engine, ring, flow_bytes, namespace }
 }
 
 /// The capture thread.
