@@ -11,16 +11,16 @@
 
 use crate::board::{Board, Seat};
 use crate::budget;
+use crate::clock::now;
 use crate::shared::{Orders, Report, Seen, Shared};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tapir_capture::{Block, NetworkNamespace, Ring, RingConfig, Source};
 use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Rules, Suppressions, Worker};
 use tapir_event::SecurityEvent;
-use tapir_packet::Timestamp;
 
 /// Longest wait for packets: bounds the latency of everything else in the loop.
 const TICK: Duration = Duration::from_millis(20);
@@ -330,12 +330,6 @@ impl EventSink for Fan<'_> {
         event.inspection = Some(last.clone());
         self.outlet.offer(event);
     }
-}
-
-/// Now, by this host.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Frames that were not inspected, or not wholly: what an agent says of itself as losses.

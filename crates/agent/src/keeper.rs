@@ -9,6 +9,7 @@
 //! *Limits*: [`MAX_SEATS`] endpoints; those beyond are counted.
 
 use crate::board::{Board, Seat, Tap};
+use crate::clock::now;
 use crate::discovery::{self, How, Kernel, Missing};
 use crate::names::History;
 use crate::processes;
@@ -19,12 +20,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tapir_capture::{InterfaceEvent, InterfaceWatch, NetworkNamespace};
 use tapir_event::{Inspection, Workload};
 use tapir_kubernetes::interface::Prefixes;
 use tapir_kubernetes::selector::SelectorError;
-use tapir_packet::Timestamp;
 use tokio::sync::watch;
 
 /// Endpoints of a node; a node of Kubernetes has 110 pods unless told otherwise.
@@ -315,10 +315,4 @@ impl Kernel for Host<'_> {
         let namespace = tapir_capture::namespace_of(*self.processes.get(uid)?).ok()?;
         Some(namespace.map(|id| self.links.peers_in(id).collect()).unwrap_or_default())
     }
-}
-
-/// Now, by this host.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -14,6 +14,7 @@
 
 pub mod board;
 mod budget;
+pub mod clock;
 pub mod cluster;
 
 pub mod discovery;

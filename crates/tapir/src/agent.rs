@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tapir_agent::inspector::LOSSES;
+use tapir_agent::speaker::resident_bytes;
 use tapir_capture::Ring;
 use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
 use tapir_engine::{Counter, Suppressions, Worker};
@@ -124,6 +126,7 @@ impl Link {
         // A ring that cannot be asked is found out by the loop itself.
         let kernel = ring.drops().map(|drops| drops.dropped).unwrap_or(0);
         let lost = LOSSES.iter().map(|counter| (counter.name(), counters.value(*counter)));
+        let lost = lost.filter(|(name, _)| *name != Counter::KernelDrops.name());
         let lost = lost.chain([(Counter::KernelDrops.name(), kernel)]).filter(|(_, count)| *count > 0);
         let suppressions = worker.suppressions();
         let fresh = Heartbeat {
@@ -140,22 +143,4 @@ impl Link {
         };
         *lock(&self.agent.now) = fresh;
     }
-}
-
-/// Frames that were not inspected, or not wholly.
-const LOSSES: [Counter; 7] = [
-    Counter::PacketsBroken,
-    Counter::PacketsTooManyLayers,
-    Counter::TcpQueueFull,
-    Counter::FragmentConflicts,
-    Counter::FragmentsEvicted,
-    Counter::FragmentPiecesFull,
-    Counter::PanicsContained,
-];
-
-/// Resident memory of the process, from `/proc/self/statm` (proc(5)): the second field, in pages of 4 KiB.
-fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    pages.checked_mul(4096)
 }

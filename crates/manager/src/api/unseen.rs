@@ -366,7 +366,7 @@ fn traffic(history: &History, from: Timestamp, to: Timestamp) -> TrafficSide {
         }
     }
     let mut interfaces: Vec<_> = interfaces.into_values().collect();
-    interfaces.sort_by(|a, b| b.flows.cmp(&a.flows));
+    interfaces.sort_by_key(|one| std::cmp::Reverse(one.flows));
     rows.sort_by(|a, b| a.unit.cmp(&b.unit).then_with(|| b.count.cmp(&a.count)));
     let more = left_out || interfaces.len() > ROWS || rows.len() > ROWS;
     interfaces.truncate(ROWS);
