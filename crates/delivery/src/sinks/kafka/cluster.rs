@@ -4,7 +4,8 @@
 //! leader, and [`put_back`](Cluster::put_back) keeps it for the next request. One that is not put back is closed, and with it whatever
 //! was half-way on it.
 //!
-//! *Limits*: what is known is asked for anew after five minutes, as new partitions are otherwise never noticed.
+//! *Limits*: what is known is asked for anew after five minutes, as new partitions are otherwise never noticed; it is as large as one answer
+//! at most.
 
 use super::code;
 use super::connection::{Access, Connection};
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 
 /// How long what is known is believed.
 const FRESH: Duration = Duration::from_secs(300);
+/// So many brokers that were heard of are asked when the configured ones are away.
+const HEARD_OF: usize = 32;
 
 /// See the module.
 pub(super) struct Cluster {
@@ -58,7 +61,9 @@ impl Cluster {
 
     /// Who takes the records of a partition.
     pub(super) fn leader(&self, partition: i32) -> Option<i32> {
-        self.partitions.iter().find(|one| one.index == partition)?.leader
+        // They are in the order of their numbers.
+        let at = self.partitions.binary_search_by_key(&partition, |one| one.index).ok()?;
+        self.partitions.get(at)?.leader
     }
 
     /// What is known is old: it is asked for before it is used again.
@@ -100,7 +105,7 @@ impl Cluster {
         let begin = self.turn.checked_rem(self.seeds.len()).unwrap_or(0);
         let mut places: Vec<(String, u16)> =
             self.seeds.iter().skip(begin).chain(self.seeds.iter().take(begin)).cloned().collect();
-        for broker in &self.brokers {
+        for broker in self.brokers.iter().take(HEARD_OF) {
             let place = (broker.host.clone(), broker.port);
             if !places.contains(&place) {
                 places.push(place);
