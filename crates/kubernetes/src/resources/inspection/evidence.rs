@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// off: nothing. bytes: what matched, and what stands around it. packets: also packets of the conversation.
+    /// none: nothing. bytes: what matched, and what stands around it. packets: also packets of the conversation.
     pub capture: Capture,
     /// Bytes kept of one alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,8 +23,8 @@ pub struct Evidence {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum Capture {
-    /// Nothing.
-    Off,
+    /// Nothing. Not `off`, which YAML would read as false.
+    None,
     /// What matched, and what stands around it.
     #[default]
     Bytes,

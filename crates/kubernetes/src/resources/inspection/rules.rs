@@ -30,7 +30,7 @@ pub struct Rules {
     pub sources: Vec<Source>,
 }
 
-/// The policies that rules name.
+/// Switches on the rules whose metadata names this policy, and no others but those in enable.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
