@@ -34,4 +34,4 @@ pub use sink::{Answer, BoxFuture, Delivery, Load, Outcome, Sink};
 pub use spool::{
     Losses, Opened, Recovery, Spool, SpoolConfig, SpoolStats, Subscription, SyncPolicy, Writer, fuzz_spool, open,
 };
-pub use tapir_outbound::TlsConfig;
+pub use tapir_outbound::{TlsConfig, own};

@@ -4,12 +4,14 @@
 //! Both sides meet about once a second under a lock that is held for the copying of a few numbers; between these times the
 //! capture loop looks at one flag.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tapir_capture::Ring;
-use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
-use tapir_engine::{Counter, Suppressions, Worker};
+use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport, Unseen};
+use tapir_engine::{Counter, Counters, Suppressions, Worker};
+use tapir_telemetry::Unit;
 use tokio::sync::Notify;
 
 /// How often the capture loop says how it is.
@@ -103,7 +105,7 @@ impl Link {
         &mut self,
         worker: &mut Worker,
         ring: &mut Ring,
-        interfaces: impl Iterator<Item = &'n str>,
+        interfaces: impl Iterator<Item = (u32, &'n str)>,
     ) -> Vec<String> {
         let is_new = self.agent.is_new.swap(false, Ordering::Acquire);
         if !is_new && Instant::now() < self.due {
@@ -120,12 +122,14 @@ impl Link {
         std::mem::take(&mut *lock(&self.agent.said))
     }
 
-    fn report<'n>(&self, worker: &mut Worker, ring: &mut Ring, interfaces: impl Iterator<Item = &'n str>) {
+    fn report<'n>(&self, worker: &mut Worker, ring: &mut Ring, interfaces: impl Iterator<Item = (u32, &'n str)>) {
+        let interfaces: BTreeMap<u32, String> = interfaces.map(|(index, name)| (index, name.to_owned())).collect();
         let counters = worker.counters();
         // A ring that cannot be asked is found out by the loop itself.
         let kernel = ring.drops().map(|drops| drops.dropped).unwrap_or(0);
         let lost = LOSSES.iter().map(|counter| (counter.name(), counters.value(*counter)));
         let lost = lost.chain([(Counter::KernelDrops.name(), kernel)]).filter(|(_, count)| *count > 0);
+        let (flows, unseen) = unseen(worker, &counters, &interfaces);
         let suppressions = worker.suppressions();
         let fresh = Heartbeat {
             rule_set: format!("{:016x}", worker.rules().set.id.0),
@@ -133,10 +137,12 @@ impl Link {
             packets: counters.value(Counter::Packets),
             bytes: counters.value(Counter::Bytes),
             drops: lost.map(|(name, count)| (name.to_owned(), count)).collect(),
-            interfaces: interfaces.map(str::to_owned).collect(),
+            interfaces: interfaces.into_values().collect(),
             suppressions: suppressions.digest().to_owned(),
             suppressions_active: suppressions.standing().iter().map(|one| one.id.clone()).collect(),
             quieted: worker.quieted().map(|(id, count)| (id.to_owned(), count)).collect(),
+            flows,
+            unseen,
             ..Heartbeat::default()
         };
         *lock(&self.agent.now) = fresh;
@@ -153,6 +159,47 @@ const LOSSES: [Counter; 7] = [
     Counter::FragmentPiecesFull,
     Counter::PanicsContained,
 ];
+
+/// What else was not inspected, or in part only, of the whole node. Losses are above.
+const UNSEEN: [Counter; 10] = [
+    Counter::PacketsCut,
+    Counter::PacketsUndecodedLink,
+    Counter::PacketsBadChecksum,
+    Counter::PacketsOwn,
+    Counter::FlowsEvictedMemory,
+    Counter::TcpGapBytes,
+    Counter::TcpQueueFullBytes,
+    Counter::HttpCodingsOpaque,
+    Counter::HttpBodyBytesSkipped,
+    Counter::MimeBytesSkipped,
+];
+
+/// Conversations by interface, and what could not be inspected. Interfaces that are watched no more are forgotten.
+fn unseen(
+    worker: &mut Worker,
+    counters: &Counters,
+    interfaces: &BTreeMap<u32, String>,
+) -> (BTreeMap<String, u64>, Vec<Unseen>) {
+    let whole = |counter: &Counter| Unseen {
+        reason: counter.name().to_owned(),
+        unit: counter.unit().name().to_owned(),
+        count: counters.value(*counter),
+        ..Unseen::default()
+    };
+    let mut unseen: Vec<Unseen> = UNSEEN.iter().map(whole).filter(|one| one.count > 0).collect();
+    let coverage = worker.coverage();
+    coverage.keep(|endpoint| interfaces.contains_key(&endpoint));
+    let name = |endpoint| interfaces.get(&endpoint).cloned().unwrap_or_default();
+    unseen.extend(coverage.spots().map(|(spot, count)| Unseen {
+        interface: name(spot.endpoint),
+        reason: spot.blind.name().to_owned(),
+        service: spot.service.map(str::to_owned),
+        port: spot.port,
+        unit: Unit::Flows.name().to_owned(),
+        count,
+    }));
+    (coverage.flows().map(|(endpoint, count)| (name(endpoint), count)).collect(), unseen)
+}
 
 /// Resident memory of the process, from `/proc/self/statm` (proc(5)): the second field, in pages of 4 KiB.
 fn resident_bytes() -> Option<u64> {

@@ -19,8 +19,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source};
-use tapir_engine::{EngineConfig, EventSink, Worker};
+use tapir_delivery::own;
+use tapir_engine::{EngineConfig, EventSink, Excluded, Worker};
 use tapir_event::SecurityEvent;
+use tapir_packet::protocol;
 use tapir_pcap::{Precision, Writer};
 
 /// Longest wait for packets: bounds the latency of everything else in the loop.
@@ -79,6 +81,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     }
     let started = Instant::now();
     let mut number = 0_u64;
+    let mut own = Own::default();
     while !stop.load(Ordering::Relaxed) && !done(args, started, out.writer.alerts) && out.writer.failure.is_none() {
         if reload.swap(false, Ordering::Relaxed) {
             reload_rules(args, &settings, &mut worker, messages);
@@ -88,7 +91,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         }
         follow(&mut link_watch, args, &mut indexes, &mut ring, messages)?;
         if let Some(link) = &mut link {
-            for text in link.meet(&mut worker, &mut ring, indexes.values().map(|name| &**name)) {
+            for text in link.meet(&mut worker, &mut ring, indexes.iter().map(|(index, name)| (*index, &**name))) {
                 messages.info(&text);
             }
         }
@@ -103,6 +106,10 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
                 && let Some(name) = indexes.get(&frame.meta.interface)
             {
                 worker.set_interface(Arc::clone(name));
+            }
+            // Told before the first byte is sent, so no packet with one is here before it.
+            if own.has_changed() {
+                worker.set_excluded(own.ends());
             }
             let before = out.writer.alerts;
             worker.process(&frame, number, frame.meta.interface, &mut out);
@@ -120,6 +127,31 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         delivery.finish(messages);
     }
     finish(args, &mut writer, &mut worker, &mut ring, number, messages)
+}
+
+/// The connections over which this process delivers: they are not inspected, or an alert that leaves in the clear over a
+/// watched interface would raise the next one. Everything else that goes to the same port is inspected.
+#[derive(Default)]
+struct Own {
+    version: u64,
+}
+
+impl Own {
+    fn has_changed(&mut self) -> bool {
+        let now = own::version();
+        std::mem::replace(&mut self.version, now) != now
+    }
+
+    fn ends(&self) -> Vec<Excluded> {
+        let one = |connection: own::OwnConnection| Excluded {
+            protocol: match connection.transport {
+                own::Transport::Tcp => protocol::TCP,
+                own::Transport::Udp => protocol::UDP,
+            },
+            ends: [connection.local, connection.remote].map(|end| (end.ip(), end.port())),
+        };
+        own::list().into_iter().map(one).collect()
+    }
 }
 
 /// Where the interfaces are: here, or in another network namespace.

@@ -18,13 +18,7 @@ pub(super) fn page(tree: &Tree) -> String {
             let _ = write!(text, "\n## {now}\n\n| counter | unit | meaning |\n| --- | --- | --- |\n");
             section = now;
         }
-        let unit = match counter.unit() {
-            Unit::Packets => "packets",
-            Unit::Bytes => "bytes",
-            Unit::Events => "events",
-            Unit::Flows => "flows",
-            Unit::Rules => "rules",
-        };
+        let unit = counter.unit().name();
         let _ = writeln!(text, "| `{}` | {unit} | {} |", counter.name(), cell(counter.help()));
     }
     text
