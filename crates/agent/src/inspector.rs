@@ -12,7 +12,9 @@
 use crate::board::{Board, Seat};
 use crate::budget;
 use crate::clock::now;
+use crate::own::Own;
 use crate::shared::{Orders, Report, Seen, Shared};
+use crate::unseen;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -65,6 +67,7 @@ pub struct Inspector {
     retired: Counters,
     quieted: BTreeMap<String, u64>,
     frames: u64,
+    own: Own,
 }
 
 /// An endpoint's worker and what came of it.
@@ -91,6 +94,7 @@ impl Inspector {
             retired: Counters::default(),
             quieted: BTreeMap::new(),
             frames: 0,
+            own: Own::default(),
         }
     }
 
@@ -126,7 +130,12 @@ impl Inspector {
         };
         let failed = match ring.next_block(TICK) {
             Ok(Some(block)) => {
-                let Self { taps, workers, board, frames, .. } = self;
+                let Self { taps, workers, board, frames, own, .. } = self;
+                // Not before the block is there: what it holds was sent after its connection was told.
+                if own.has_changed() {
+                    let ends = own.ends();
+                    workers.values_mut().for_each(|place| place.worker.set_excluded(ends.clone()));
+                }
                 return inspect(&block, taps, workers, board, frames, outlet);
             }
             Ok(None) => None,
@@ -175,6 +184,7 @@ impl Inspector {
                 let engine = self.config.engine.clone();
                 let mut worker = Worker::new(engine, Arc::clone(&self.rules), Arc::clone(&seat.tap.name));
                 worker.set_suppressions(Arc::clone(&self.suppressions));
+                worker.set_excluded(self.own.ends());
                 Place { worker, seen: Seen::default() }
             });
             place.worker.set_directory(Arc::clone(&board) as Arc<dyn tapir_engine::Directory>);
@@ -262,14 +272,17 @@ impl Inspector {
         }
         let mut counters = self.retired.clone();
         let mut quieted = self.quieted.clone();
-        let mut flow_bytes = 0_u64;
-        for place in self.workers.values_mut() {
+        let (mut flow_bytes, mut flows, mut unseen) = (0_u64, BTreeMap::new(), Vec::new());
+        for (number, place) in &mut self.workers {
+            let name = |_| self.board.seat(*number).map(|seat| seat.tap.name.to_string()).unwrap_or_default();
+            unseen::of_coverage(place.worker.coverage(), name, &mut flows, &mut unseen);
             counters.merge(&place.worker.counters());
             flow_bytes = flow_bytes.saturating_add(place.worker.memory() as u64);
             for (id, count) in place.worker.quieted() {
                 *quieted.entry(id.to_owned()).or_default() += count;
             }
         }
+        unseen.extend(unseen::of_counters(&counters));
         let attached = self.ring.is_some();
         let seen = self.workers.iter().filter(|_| attached).map(|(number, place)| (*number, place.seen));
         self.shared.set_report(Report {
@@ -280,6 +293,8 @@ impl Inspector {
             suppressions: Arc::clone(&self.suppressions),
             quieted,
             flow_bytes,
+            flows,
+            unseen,
             trouble: self.trouble.as_ref().map(|(_, why)| why.clone()),
         });
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use tapir_delivery::beacon::Unseen;
 use tapir_engine::{Counters, Rules, Suppressions};
 use tapir_packet::Timestamp;
 use tokio::sync::Notify;
@@ -55,6 +56,10 @@ pub struct Report {
     pub quieted: BTreeMap<String, u64>,
     /// Bytes that flows hold.
     pub flow_bytes: u64,
+    /// Conversations by interface.
+    pub flows: BTreeMap<String, u64>,
+    /// What could not be inspected.
+    pub unseen: Vec<Unseen>,
     /// Why nothing can be captured, if so.
     pub trouble: Option<String>,
 }

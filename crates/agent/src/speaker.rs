@@ -59,6 +59,8 @@ impl Agent for Speaker {
             suppressions: report.suppressions.digest().to_owned(),
             suppressions_active: report.suppressions.standing().iter().map(|one| one.id.clone()).collect(),
             quieted: report.quieted.clone(),
+            flows: report.flows.clone(),
+            unseen: report.unseen.clone(),
             sinks,
         }
     }

@@ -1,6 +1,7 @@
 //! From a unit to events: the only place where detection is called and borrowed results become
 //! owned [`SecurityEvent`]s.
 
+use crate::coverage::Coverage;
 use crate::directory::Directory;
 use crate::quiet::{Quiet, Verdict};
 use crate::rules::Rules;
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) builtin_events: bool,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) quiet: Quiet,
+    /// What could not be inspected.
+    pub(crate) coverage: Coverage,
 }
 
 /// Who a unit belongs to, for its events.

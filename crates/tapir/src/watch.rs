@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tapir_agent::own::Own;
 use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source};
 use tapir_engine::{EngineConfig, EventSink, Worker};
 use tapir_event::SecurityEvent;
@@ -79,6 +80,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     }
     let started = Instant::now();
     let mut number = 0_u64;
+    let mut own = Own::default();
     while !stop.load(Ordering::Relaxed) && !done(args, started, out.writer.alerts) && out.writer.failure.is_none() {
         if reload.swap(false, Ordering::Relaxed) {
             reload_rules(args, &settings, &mut worker, messages);
@@ -90,7 +92,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
             worker.set_directory(Arc::new(indexes.clone()));
         }
         if let Some(link) = &mut link {
-            for text in link.meet(&mut worker, &mut ring, indexes.values().map(|name| &**name)) {
+            for text in link.meet(&mut worker, &mut ring, indexes.iter().map(|(index, name)| (*index, &**name))) {
                 messages.info(&text);
             }
         }
@@ -101,6 +103,10 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         };
         for frame in block.frames() {
             number += 1;
+            // Told before the first byte is sent, so no packet with one is here before it.
+            if own.has_changed() {
+                worker.set_excluded(own.ends());
+            }
             let before = out.writer.alerts;
             worker.process(&frame, number, frame.meta.interface, &mut out);
             if let Some(kept) = &mut kept
