@@ -118,6 +118,20 @@ opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, aga
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch
 	@tests/opensearch/run.sh tests/opensearch/smoke.sh
 
+.PHONY: envtest
+envtest: tools-cluster ## The programs of a Kubernetes API and helm, built from Go modules, once, kept in ~/.cache
+	@folders=$$(tests/envtest/build.sh); echo "TAPIR_ENVTEST=$$folders"
+
+.PHONY: cluster
+cluster: tools-cluster ## A real Kubernetes API on loopback, its KUBECONFIG printed; Ctrl-D ends it
+	@TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
+	$(CARGO) run -q --locked -p tapir-cluster -- --controllers
+
+.PHONY: cluster-test
+cluster-test: tools-cluster ## What tests start of Kubernetes, started and tried
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
+	$(CARGO) test --locked -p tapir-cluster
+
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
 	tests/dashboards/grafana.sh $(RELEASE) $(VENV)/bin/python
@@ -187,7 +201,7 @@ define apt
 	fi
 endef
 
-.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch
+.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch tools-cluster
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
 tools-test: tools-demo tools-check tools-opensearch $(if $(UI_DIST),tools-browser)
@@ -199,6 +213,9 @@ tools-browser:
 	$(if $(CHROMIUM),,$(call apt,chromium))
 tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
+# Go is not: Debian's is too old, and build.sh says what is needed.
+tools-cluster:
+	$(call apt,etcd-server util-linux)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \
