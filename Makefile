@@ -128,9 +128,10 @@ cluster: tools-cluster ## A real Kubernetes API on loopback, its KUBECONFIG prin
 	$(CARGO) run -q --locked -p tapir-cluster -- --controllers
 
 .PHONY: cluster-test
-cluster-test: tools-cluster ## What tests start of Kubernetes, started and tried
+cluster-test: tools-cluster ## Sign-in by the cluster, and the cluster of tests itself, against a real Kubernetes API
 	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
-	$(CARGO) test --locked -p tapir-cluster
+	$(CARGO) test --locked -p tapir-cluster && \
+	$(CARGO) test --locked -p tapir-manager --test cluster
 
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
