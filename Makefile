@@ -128,6 +128,26 @@ kafka: tools-opensearch ## A real Kafka broker on loopback, its addresses printe
 kafka-test: tools-opensearch ## The Kafka sink against a real broker, read back by Kafka's own consumer
 	tests/kafka/run.sh $(CARGO) test --locked -p tapir-delivery --test kafka -- --nocapture
 
+.PHONY: envtest
+envtest: tools-cluster ## The programs of a Kubernetes API and helm, built from Go modules, once, kept in ~/.cache
+	@folders=$$(tests/envtest/build.sh); echo "TAPIR_ENVTEST=$$folders"
+
+.PHONY: cluster
+cluster: tools-cluster ## A real Kubernetes API on loopback, its KUBECONFIG printed; Ctrl-D ends it
+	@TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
+	$(CARGO) run -q --locked -p tapir-cluster -- --controllers
+
+.PHONY: cluster-test
+cluster-test: tools-cluster ## Sign-in by the cluster, and the cluster of tests itself, against a real Kubernetes API
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
+	$(CARGO) test --locked -p tapir-cluster && \
+	$(CARGO) test --locked -p tapir-manager --test cluster
+
+.PHONY: kubernetes-test
+kubernetes-test: tools-cluster tools-demo $(RELEASE) ## The agent in a cluster: a real Kubernetes API, real pods' interfaces, kubectl
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubernetes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
 	tests/dashboards/grafana.sh $(RELEASE) $(VENV)/bin/python
@@ -197,7 +217,7 @@ define apt
 	fi
 endef
 
-.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch
+.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch tools-cluster
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
 tools-test: tools-demo tools-check tools-opensearch $(if $(UI_DIST),tools-browser)
@@ -209,6 +229,9 @@ tools-browser:
 	$(if $(CHROMIUM),,$(call apt,chromium))
 tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
+# Go is not: Debian's is too old, and build.sh says what is needed.
+tools-cluster:
+	$(call apt,etcd-server util-linux)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \

@@ -68,7 +68,7 @@ expectation() {
 }
 
 build() {
-  local name=$1 begin=$SECONDS log free go_version
+  local name=$1 begin=$SECONDS log free
   command -v go >/dev/null ||
     fail "no Go; $(sed -n 's/^go //p' "$module/go.mod") or newer is needed to build $name (https://go.dev/dl/)"
   mkdir -p "$folder" || fail "cannot make $folder"
