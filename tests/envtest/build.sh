@@ -63,7 +63,7 @@ expectation() {
     kube-apiserver) echo 'about seven minutes on two idle cores';;
     kubectl) echo 'half a minute after kube-apiserver';;
     kube-controller-manager) echo 'two minutes after kube-apiserver';;
-    helm) echo 'about three minutes: it has versions of its own of what it shares';;
+    helm) echo 'some minutes: it has versions of its own of what it shares with Kubernetes';;
   esac
 }
 
