@@ -250,7 +250,7 @@ pub(super) struct TrafficSide {
     since: String,
     /// Most conversations first, at most 500.
     interfaces: Vec<InterfaceRow>,
-    /// By unit, most first, at most 500.
+    /// Conversations before packets before bytes, most first, at most 500.
     rows: Vec<TrafficRow>,
     /// There is more than was kept or is shown.
     more: bool,
@@ -343,6 +343,11 @@ async fn alerts(sight: &Sight, filter: &Filter) -> Answer<AlertsSide> {
     Ok(AlertsSide { alerts: count("full") + count("partial"), partial: count("partial"), reasons, workloads })
 }
 
+/// Order of units: what cannot be compared does not stand between what can.
+fn rank(unit: &str) -> usize {
+    ["flows", "packets", "bytes"].iter().position(|known| *known == unit).unwrap_or(usize::MAX)
+}
+
 fn traffic(history: &History, from: Timestamp, to: Timestamp) -> TrafficSide {
     let (sums, since, left_out) = history.sums(from, to);
     let mut interfaces: BTreeMap<(String, String), InterfaceRow> = BTreeMap::new();
@@ -367,7 +372,7 @@ fn traffic(history: &History, from: Timestamp, to: Timestamp) -> TrafficSide {
     }
     let mut interfaces: Vec<_> = interfaces.into_values().collect();
     interfaces.sort_by_key(|one| std::cmp::Reverse(one.flows));
-    rows.sort_by(|a, b| a.unit.cmp(&b.unit).then_with(|| b.count.cmp(&a.count)));
+    rows.sort_by_key(|row| (rank(&row.unit), std::cmp::Reverse(row.count)));
     let more = left_out || interfaces.len() > ROWS || rows.len() > ROWS;
     interfaces.truncate(ROWS);
     rows.truncate(ROWS);
