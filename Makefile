@@ -11,8 +11,8 @@ export CARGO_TERM_COLOR ?= auto
 export TAPIR_SHARED ?= $(abspath ../shared)
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-# What the binary is built with. `make test` takes `fast`: optimised and checked as `release`, without the whole-program step at
-# the link, which alone takes minutes.
+# What the binary is built with. `make test` takes `fast`: optimised and checked as `release`, but for the step at the link that
+# compiles the whole program once more and takes minutes.
 PROFILE ?= release
 RELEASE := $(TARGET_DIR)/$(PROFILE)/tapir
 # Python packages of tests, made on demand.
