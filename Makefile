@@ -244,7 +244,7 @@ tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
 # Go is not: Debian's is too old, and build.sh says what is needed.
 tools-cluster:
-	$(call apt,etcd-server util-linux)
+	$(call apt,etcd-server util-linux jq openssl python3-yaml)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \

@@ -2,10 +2,12 @@
 //!
 //! *How it fits*: the installation is rendered once with words in the places of values; these become the templates' values. Arguments and
 //! secrets, of which there may be none, are templates of their own, below. `make chart-test` compares what a real helm makes of it
-//! with what `tapir install` prints. Its definitions of resources are a link to `deploy/crds`; helm installs those that are absent, and no
-//! others.
+//! with what `tapir install` prints. Definitions of resources are those of `deploy/crds`; helm
+//! installs those that are absent, and no others.
 //! *Invariants*: as those of the reference: the same tree gives the same bytes, nothing is written by hand.
 
+use serde_json::{Value, json};
+use tapir_kubernetes::crds;
 use tapir_operator::install;
 use tapir_operator::names::{Compat, NAMESPACE};
 use tapir_operator::options::{ManagerOptions, Options};
@@ -26,10 +28,14 @@ pub(crate) fn files() -> Vec<(String, String)> {
     let mut files = vec![
         (format!("{FOLDER}/Chart.yaml"), chart()),
         (format!("{FOLDER}/values.yaml"), values()),
+        (format!("{FOLDER}/values.schema.json"), schema()),
         (format!("{FOLDER}/.helmignore"), "*.orig\n.git\n".to_owned()),
         (format!("{FOLDER}/templates/_options.tpl"), arguments()),
         (format!("{FOLDER}/templates/NOTES.txt"), NOTES.to_owned()),
     ];
+    for definition in crds::all() {
+        files.push((format!("{FOLDER}/crds/{}.yaml", definition.name()), definition.yaml()));
+    }
     for compat in [Compat::Calico, Compat::None] {
         files.push((format!("{FOLDER}/templates/names-{}.yaml", compat.word()), objects(compat)));
     }
@@ -40,7 +46,7 @@ fn chart() -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "{HEAD}apiVersion: v2\nname: tapir\ntype: application\nversion: {version}\nappVersion: {version}\n\
-         description: Deep packet inspection for Kubernetes workloads\nkubeVersion: \">=1.27.0-0\"\n\
+         description: Deep packet inspection for Kubernetes workloads\n\
          keywords: [security, ids, snort, network]\n"
     )
 }
@@ -81,6 +87,28 @@ manager:
 ",
         compat = compat.word(),
     )
+}
+
+/// What values may be: a wrong one is refused before anything is rendered.
+fn schema() -> String {
+    let (text, flag) = (json!({ "type": "string" }), json!({ "type": "boolean" }));
+    let object =
+        |properties: Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    let mut all = object(json!({
+        "image": { "type": "string", "minLength": 1 },
+        "pullPolicy": { "enum": ["Always", "IfNotPresent", "Never"] },
+        "pullSecrets": { "type": "array", "items": text },
+        "compat": { "enum": [Compat::Calico.word(), Compat::None.word()] },
+        "cluster": text,
+        "createNamespace": flag,
+        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "runAsRoot": flag })),
+        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "publicURL": text })),
+        "global": { "type": "object" },
+    }));
+    if let Value::Object(all) = &mut all {
+        all.insert("$schema".to_owned(), json!("https://json-schema.org/draft-07/schema#"));
+    }
+    format!("{all:#}\n")
 }
 
 fn arguments() -> String {
@@ -161,7 +189,6 @@ fn is_item(line: &str, column: usize) -> bool {
 /// Arguments of the operator, as [`Options::arguments`] has them.
 const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not edit. */}}
 {{- define "tapir.arguments" -}}
-{{- if not (has .Values.compat (list "calico" "none")) }}{{ fail (printf "compat: %v is neither calico nor none" .Values.compat) }}{{ end }}
 - operator
 - {{ printf "--image=%s" .Values.image | quote }}
 {{- if ne .Release.Namespace "NAMESPACE" }}

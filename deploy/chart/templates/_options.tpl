@@ -1,6 +1,5 @@
 {{/* Written by `cargo run -p xtask -- chart`; do not edit. */}}
 {{- define "tapir.arguments" -}}
-{{- if not (has .Values.compat (list "calico" "none")) }}{{ fail (printf "compat: %v is neither calico nor none" .Values.compat) }}{{ end }}
 - operator
 - {{ printf "--image=%s" .Values.image | quote }}
 {{- if ne .Release.Namespace "tapir-system" }}
