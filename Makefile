@@ -151,6 +151,11 @@ kubernetes-test: tools-cluster tools-demo $(RELEASE) ## The agent in a cluster: 
 	$(CARGO) build --workspace --locked --bin tapir-cluster
 	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubernetes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
 
+.PHONY: workflow-test
+workflow-test: tools-cluster tools-demo tools-opensearch $(RELEASE) ## The tutorial's five steps: operator, agent and manager as their objects say, kubectl, OpenSearch
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager) tests/workflow.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
 .PHONY: operator-test
 operator-test: tools-cluster $(RELEASE) ## The operator in a cluster: a real Kubernetes API with its controllers, kubectl
 	$(CARGO) build --workspace --locked --bin tapir-cluster
