@@ -7,6 +7,8 @@ use std::path::PathBuf;
 // By its path, because xtask takes this file in from elsewhere.
 #[path = "args/alerts.rs"]
 pub mod alerts;
+#[path = "args/resources.rs"]
+pub mod resources;
 
 /// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
 #[derive(Debug, Parser)]
@@ -269,6 +271,9 @@ pub struct ManagerArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub resources: resources::ResourceArgs,
     /// Serve the page from this directory, not from the binary.
     #[arg(long, value_name = "DIR")]
     pub pages: Option<PathBuf>,

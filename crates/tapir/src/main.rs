@@ -12,6 +12,7 @@ mod message;
 mod node_agent;
 mod output;
 mod pcap_out;
+mod resources;
 mod rules;
 mod scan;
 mod serve;
