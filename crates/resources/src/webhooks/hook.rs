@@ -62,8 +62,8 @@ struct Trouble {
     fault: Option<QueryFault>,
 }
 
-fn trouble(reason: &'static str, message: impl Into<String>) -> Trouble {
-    Trouble { verdict: Verdict::no(HEALTHY, reason, message), fault: None }
+fn trouble(reason: &'static str, message: impl Into<String>) -> Box<Trouble> {
+    Box::new(Trouble { verdict: Verdict::no(HEALTHY, reason, message), fault: None })
 }
 
 /// What a webhook is to do.
@@ -75,7 +75,7 @@ struct Plan {
 }
 
 /// What of an object can be judged without asking anybody.
-fn plan(object: &Object) -> Result<Plan, Trouble> {
+fn plan(object: &Object) -> Result<Plan, Box<Trouble>> {
     let spec = &object.spec;
     let state = match spec.state() {
         Some(State::Disabled) => return Err(trouble("WebhookState", "the webhook is disabled")),
@@ -91,7 +91,9 @@ fn plan(object: &Object) -> Result<Plan, Trouble> {
             _ => "QueryParsing",
         };
         let fault = fault(&error);
-        Trouble { fault: Some(fault.clone()), ..trouble(reason, at_byte("spec.query", &fault)) }
+        let mut trouble = trouble(reason, at_byte("spec.query", &fault));
+        trouble.fault = Some(fault);
+        trouble
     })?;
     let consumer = spec.consumer().ok_or_else(|| {
         let why = format!("spec.consumer is `{}`; Slack, Jira, Generic or AlertManager is wanted", spec.consumer);
@@ -228,7 +230,7 @@ impl Hook {
     }
 
     /// Judges the object, and makes its sink.
-    async fn prepare(&mut self, object: &Object) -> Result<Plan, Trouble> {
+    async fn prepare(&mut self, object: &Object) -> Result<Plan, Box<Trouble>> {
         let plan = plan(object)?;
         let shared = &self.hooks.shared;
         let namespace = &shared.config.webhook_namespace;
