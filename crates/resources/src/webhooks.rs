@@ -58,10 +58,14 @@ impl Hooks {
         }
     }
 
-    fn forget(&self, name: &str) {
+    /// Forgets all but these.
+    fn retain(&self, keep: impl Fn(&str) -> bool) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states.remove(name);
-        self.shared.board.tell(ResourceKind::SecurityEventWebhook, states.values().cloned().collect());
+        let before = states.len();
+        states.retain(|name, _| keep(name));
+        if states.len() != before {
+            self.shared.board.tell(ResourceKind::SecurityEventWebhook, states.values().cloned().collect());
+        }
     }
 }
 
@@ -107,10 +111,10 @@ async fn supervise(hooks: &Arc<Hooks>, mut heard: watch::Receiver<Heard<Security
                 let stays = objects.iter().any(|object| object.name_any() == *name && uid(object) == one.uid);
                 if !stays {
                     one.task.abort();
-                    hooks.forget(name);
                 }
                 stays
             });
+            hooks.retain(|name| objects.iter().any(|object| object.name_any() == name));
             for object in objects {
                 let (name, uid) = (object.name_any(), object.metadata.uid.clone().unwrap_or_default());
                 if let Some(one) = running.get(&name) {

@@ -440,7 +440,7 @@ async fn missing_definitions_missing_rights_and_a_cluster_that_is_away_are_told_
     served.comes_to_show(&[101, 102]).await;
     state("followed").await;
     // Without the right to write a status, the webhook works and it is said.
-    place.kubectl(r#"patch clusterrole tapir-manager --type json -p [{"op":"remove","path":"/rules/2"}]"#);
+    place.kubectl(r#"patch clusterrole tapir-manager --type json -p [{"op":"remove","path":"/rules/4"}]"#);
     let receiver = Receiver::start().await;
     let url = json!([{ "name": "url", "value": receiver.url }]);
     place.apply(&webhook("mute", "Generic", "severity > 0", url));
