@@ -78,7 +78,7 @@ fn queries_exceptions_and_suppressions_count() {
     wait(fixture.store().put_exception(exception, by("ana"))).unwrap();
     let events = sample::events(&mut Dice(72), 300);
     fixture.ingest(&events);
-    for text in ["", "ns:shop", "severity>=high -ns:shop"] {
+    for text in ["", "ns:shop", "-ns:shop"] {
         let shown = fixture.events(&filter(text), 100);
         assert!(!shown.is_empty() && shown.iter().all(|row| row.severity < 90), "{text}");
         let (told, _) = read(&fixture, &filter(text), begin, shown.len(), 11);
