@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub mod alerts;
 #[path = "args/cluster.rs"]
 pub mod cluster;
+#[path = "args/resources.rs"]
+pub mod resources;
 
 /// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
 #[derive(Debug, Parser)]
@@ -278,6 +280,9 @@ pub struct ManagerArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub resources: resources::ResourceArgs,
     /// Serve the page from this directory, not from the binary.
     #[arg(long, value_name = "DIR")]
     pub pages: Option<PathBuf>,
