@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 use tapir_kubernetes::crds;
 use tapir_operator::install;
-use tapir_operator::names::{Compat, NAMESPACE};
+use tapir_operator::names::{Compat, NAMESPACE, WEBHOOKS};
 use tapir_operator::options::{ManagerOptions, Options};
 
 /// Where it is.
@@ -82,6 +82,8 @@ manager:
   # Its volume: size, and class if not the cluster's default.
   storage: {storage}
   storageClass: \"\"
+  # Namespace tigera-intrusion-detection, to which webhooks refer, is made by the chart. Not where Calico's operator has it.
+  createWebhookNamespace: true
   # Where people reach the page, for links: https://tapir.example.com
   publicURL: \"\"
 ",
@@ -102,7 +104,7 @@ fn schema() -> String {
         "cluster": text,
         "createNamespace": flag,
         "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "runAsRoot": flag })),
-        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "publicURL": text })),
+        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text })),
         "global": { "type": "object" },
     }));
     if let Value::Object(all) = &mut all {
@@ -128,13 +130,19 @@ fn objects(compat: Compat) -> String {
         ..Options::default()
     };
     let mut text = format!("{HEAD}{{{{- if eq .Values.compat \"{}\" }}}}\n", compat.word());
-    for object in install::operator(&options) {
+    for object in install::operator(&options, true) {
         let is_own = object.kind() == "Namespace" && object.name() == namespace;
-        if is_own {
-            text.push_str("{{- if .Values.createNamespace }}\n");
+        let condition = match (is_own, object.namespace(), object.name()) {
+            (true, ..) => Some(".Values.createNamespace"),
+            (_, "", WEBHOOKS) => Some("and .Values.manager.enabled .Values.manager.createWebhookNamespace"),
+            (_, WEBHOOKS, _) => Some(".Values.manager.enabled"),
+            _ => None,
+        };
+        if let Some(condition) = condition {
+            text.push_str(&format!("{{{{- if {condition} }}}}\n"));
         }
         text.push_str(&template(&install::yaml([&object.0])));
-        if is_own {
+        if condition.is_some() {
             text.push_str("{{- end }}\n");
         }
     }

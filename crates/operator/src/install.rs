@@ -5,7 +5,7 @@
 //! grants what he has not, and its own objects by name; secrets in its two namespaces only; 2. Calico's definitions are printed only
 //! where the caller knows that they are absent.
 
-use crate::names::{AgentNames, OPERATOR};
+use crate::names::{AgentNames, MANAGER, OPERATOR, WEBHOOKS, WEBHOOKS_ROLE};
 use crate::object::{Object, labels, present, put};
 use crate::options::Options;
 use crate::render;
@@ -16,8 +16,8 @@ const COMPONENT: &str = "tapir-operator";
 /// Where health is served.
 pub const HEALTH_PORT: u16 = 9098;
 
-/// Everything but definitions, in the order of creation.
-pub fn operator(options: &Options) -> Vec<Object> {
+/// Everything but definitions, in the order of creation. `webhooks`: the namespace to which webhooks refer is made, too.
+pub fn operator(options: &Options, webhooks: bool) -> Vec<Object> {
     let own = &options.namespace;
     let AgentNames { namespace: agents, .. } = options.agent();
     let mut objects = vec![namespace(own)];
@@ -29,18 +29,28 @@ pub fn operator(options: &Options) -> Vec<Object> {
     let role = json!({ "rules": cluster_rules(options) });
     objects.push(Object::new("ClusterRole", "", OPERATOR, COMPONENT, role));
     objects.push(Object::new("ClusterRoleBinding", "", OPERATOR, COMPONENT, binding("ClusterRole", own)));
-    let mut places = vec![own.clone(), agents];
+    let mut places = vec![own.clone(), agents.clone()];
     places.dedup();
     for place in places {
         let role = json!({ "rules": namespace_rules() });
         objects.push(Object::new("Role", &place, OPERATOR, COMPONENT, role));
         objects.push(Object::new("RoleBinding", &place, OPERATOR, COMPONENT, binding("Role", own)));
     }
+    if options.manager.is_some() {
+        objects.extend(webhook_objects(own, webhooks));
+    }
     objects.push(deployment(options));
     // The namespace of the agents is the operator's to keep; the rest is not.
+    let kept = (agents != *own).then_some(agents);
     objects
         .into_iter()
-        .map(|object| if object.kind() == "Namespace" && object.name() != own { object } else { object.installed() })
+        .map(|object| {
+            if object.kind() == "Namespace" && Some(object.name()) == kept.as_deref() {
+                object
+            } else {
+                object.installed()
+            }
+        })
         .collect()
 }
 
@@ -64,6 +74,22 @@ fn namespace(name: &str) -> Object {
         .with("labels", "pod-security.kubernetes.io/enforce-version", "latest")
 }
 
+/// The manager's right to what webhooks refer to. It is not the operator's to give, who reads no secrets there.
+fn webhook_objects(own: &str, with_namespace: bool) -> Vec<Object> {
+    let mut objects = Vec::new();
+    if with_namespace {
+        objects.push(Object::new("Namespace", "", WEBHOOKS, MANAGER, json!({})));
+    }
+    let role = json!({ "rules": render::webhook_rules() });
+    objects.push(Object::new("Role", WEBHOOKS, WEBHOOKS_ROLE, MANAGER, role));
+    let binding = json!({
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": WEBHOOKS_ROLE },
+        "subjects": [{ "kind": "ServiceAccount", "name": MANAGER, "namespace": own }],
+    });
+    objects.push(Object::new("RoleBinding", WEBHOOKS, WEBHOOKS_ROLE, MANAGER, binding));
+    objects
+}
+
 fn binding(kind: &str, own: &str) -> Value {
     json!({
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": OPERATOR },
@@ -76,7 +102,7 @@ fn cluster_rules(options: &Options) -> Value {
     let definitions: Vec<String> = crds::all().iter().map(|definition| definition.name().to_owned()).collect();
     let AgentNames { namespace: agents, name: agent } = options.agent();
     let other = options.compat.other().agent(&options.namespace);
-    let roles = json!([agent, other.name, crate::names::MANAGER]);
+    let roles = json!([agent, other.name, MANAGER]);
     let mut rules = vec![
         // Definitions: looked at, made where absent; only ours are changed.
         json!({ "apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get", "list", "watch", "create"] }),

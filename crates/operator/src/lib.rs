@@ -111,6 +111,15 @@ pub async fn foreign_definitions(client: &kube::Client) -> Result<Vec<String>, S
     Ok(foreign)
 }
 
+/// Whether the namespace to which webhooks refer is somebody else's.
+pub async fn has_webhook_namespace(client: &kube::Client) -> Result<bool, String> {
+    use kube::ResourceExt;
+    let resource = object::resource("v1", "Namespace", "namespaces");
+    let found =
+        write::api(client, &resource, "").get_opt(names::WEBHOOKS).await.map_err(|error| write::in_words(&error))?;
+    Ok(found.is_some_and(|found| found.labels().get(object::KEEPER).map(String::as_str) != Some(object::INSTALLER)))
+}
+
 /// Writes an object of an installation; what was done, in a word.
 pub async fn put(client: &kube::Client, object: &object::Object) -> Result<&'static str, String> {
     let failed = |error: kube::Error| format!("{}: {}", object.in_words(), write::in_words(&error));

@@ -24,6 +24,10 @@ pub struct AgentNames {
 
 /// The manager: StatefulSet, Service, ServiceAccount, ClusterRole.
 pub const MANAGER: &str = "tapir-manager";
+/// Where webhooks of the incumbent refer to ConfigMaps and Secrets.
+pub const WEBHOOKS: &str = "tigera-intrusion-detection";
+/// What the manager may read there.
+pub const WEBHOOKS_ROLE: &str = "tapir-manager-webhooks";
 /// The operator: Deployment, ServiceAccount, roles, lease.
 pub const OPERATOR: &str = "tapir-operator";
 /// Where operator and manager live unless told otherwise.

@@ -75,7 +75,11 @@ pub fn install(args: &InstallArgs, messages: &Messages) -> Result<u8, String> {
         }
         let wanted = |name: &str| args.calico_crds != CalicoCrds::Never && !foreign.iter().any(|one| one == name);
         let mut objects: Vec<Object> = install::definitions(wanted).into_iter().map(Object).collect();
-        objects.extend(install::operator(&options));
+        let is_foreign = match &client {
+            Some(client) => tapir_operator::has_webhook_namespace(client).await?,
+            None => false,
+        };
+        objects.extend(install::operator(&options, !is_foreign));
         if args.print {
             let text = install::yaml(objects.iter().map(|object| &object.0));
             let mut out = std::io::stdout().lock();

@@ -10,16 +10,21 @@ const MANAGER: &str = include_str!("../../../../deploy/kubernetes/manager-rbac.y
 
 /// Rules of the agents' ClusterRole.
 pub(crate) fn agent_rules() -> Value {
-    rules(AGENT)
+    rules(AGENT, "ClusterRole")
 }
 
 /// Rules of the manager's ClusterRole.
 pub(crate) fn manager_rules() -> Value {
-    rules(MANAGER)
+    rules(MANAGER, "ClusterRole")
 }
 
-/// The rules of the first ClusterRole of a file of ours; a test reads each of them.
-fn rules(file: &str) -> Value {
+/// Rules of the manager's Role where webhooks refer to ConfigMaps and Secrets.
+pub(crate) fn webhook_rules() -> Value {
+    rules(MANAGER, "Role")
+}
+
+/// The rules of the first role of a kind of a file of ours; a test reads each of them.
+fn rules(file: &str, kind: &str) -> Value {
     #[derive(Deserialize)]
     struct Document {
         kind: String,
@@ -27,7 +32,7 @@ fn rules(file: &str) -> Value {
         rules: Value,
     }
     let documents: Vec<Document> = serde_saphyr::from_multiple(file).unwrap_or_default();
-    documents.into_iter().find(|document| document.kind == "ClusterRole").map(|role| role.rules).unwrap_or_default()
+    documents.into_iter().find(|document| document.kind == kind).map(|role| role.rules).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -36,7 +41,7 @@ mod tests {
 
     #[test]
     fn both_files_have_rules() {
-        for rules in [agent_rules(), manager_rules()] {
+        for rules in [agent_rules(), manager_rules(), webhook_rules()] {
             let rules = rules.as_array().unwrap().clone();
             assert!(!rules.is_empty());
             for rule in rules {

@@ -38,7 +38,7 @@ fn the_operator_with_tapirs_names_and_every_choice() {
         run_as_root: true,
         manager: None,
     };
-    insta::assert_snapshot!(yaml(&install::operator(&options)));
+    insta::assert_snapshot!(yaml(&install::operator(&options, true)));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn nothing_is_ever_privileged() {
         let options = Options { run_as_root: root, host_pid: pid, ..Options::default() };
         let mut objects = agent(&options, &inputs());
         objects.extend(manager(&options, &ManagerOptions::default(), &ManagerInputs::default()));
-        objects.extend(install::operator(&options));
+        objects.extend(install::operator(&options, true));
         let mut containers = 0;
         for object in &objects {
             let Some(pod) = object.0.pointer("/spec/template/spec") else { continue };
@@ -117,7 +117,7 @@ fn what_pods_read_at_their_start_makes_new_pods() {
 
 #[test]
 fn the_operator_holds_what_it_grants() {
-    let objects = install::operator(&Options::default());
+    let objects = install::operator(&Options::default(), true);
     let role = objects.iter().find(|object| object.kind() == "ClusterRole").unwrap();
     let held = role.0["rules"].as_array().unwrap();
     for granted in [agent_rules(), manager_rules()] {
