@@ -103,6 +103,11 @@ bench: tools-bench $(RELEASE) ## Tapir and, when installed, Suricata side by sid
 bench-alerts: tools-bench $(RELEASE) ## Alerts: ingest, search, preview, the page, from the packet to the page
 	bench/alerts.sh $(RELEASE)
 
+.PHONY: bench-cluster
+bench-cluster: tools-cluster tools-demo $(RELEASE) ## In a cluster: from interface or resource to the first packet, memory, start, many pods
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager) bench/cluster.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
 .PHONY: soak
 soak: tools-bench $(RELEASE) ## Ten million packets: resident memory stays flat
 	bench/soak.sh $(RELEASE)

@@ -106,7 +106,7 @@ if grep -q 'alertexceptions.projectcalico.org: the cluster has it from somebody 
 else bad "a definition that somebody else owns is named and left out"; cat "$work/install.log"; fi
 grep -q 'name: deeppacketinspections.projectcalico.org' "$work/install.yaml" && ok "an absent one is printed" || bad "an absent one is printed"
 # Objects in a namespace that only the same stream makes cannot be tried before it is there.
-kc create namespace tapir-system >/dev/null; kc create namespace tigera-dpi >/dev/null
+for namespace in tapir-system tigera-dpi tigera-intrusion-detection; do kc create namespace "$namespace" >/dev/null; done
 kc label namespace tigera-dpi app.kubernetes.io/managed-by=tapir-operator >/dev/null
 kc apply --dry-run=server --validate=strict -f "$work/install.yaml" >"$work/dry" 2>&1 && ok "the API server would take all of it" || { bad "the API server would take all of it"; cat "$work/dry"; }
 kc apply -f "$work/install.yaml" >"$work/applied" 2>&1 && ok "and takes it" || { bad "and takes it"; cat "$work/applied"; }
