@@ -8,6 +8,7 @@ use crate::names::Snapshot;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tapir_capture::NetworkNamespace;
 use tapir_engine::Directory;
 use tapir_event::{Inspection, Workload};
 use tapir_packet::Timestamp;
@@ -19,6 +20,15 @@ pub struct Tap {
     pub index: u32,
     /// Its name.
     pub name: Arc<str>,
+    /// The pod's network namespace, if the interface is the pod's own; `None`: it is on the node's side.
+    pub inside: Option<Arc<NetworkNamespace>>,
+}
+
+impl Tap {
+    /// Whether both are one interface, however it is called.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.index == other.index && self.inside == other.inside
+    }
 }
 
 /// An inspected interface of a workload.

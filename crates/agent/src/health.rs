@@ -130,10 +130,26 @@ fn metrics(report: &Report, state: &State, rules: &RulesState) -> String {
             "# HELP tapir_{name}_total {help}\n# TYPE tapir_{name}_total counter\ntapir_{name}_total {value}\n"
         );
     }
-    let reasons = ["no_interface", "unconfirmed", "inside_pod"];
+    let reasons = ["no_interface", "unconfirmed", "inside_pod", "no_process"];
     let absent = |reason: &str| state.absent.iter().filter(|one| one.why.reason() == reason).count();
     let gauges = [
         ("endpoints_attached", "Interfaces of workloads that are inspected.", report.seen.len() as u64),
+        (
+            "endpoints_inside",
+            "Interfaces that are inspected inside of their pods.",
+            state.attached.iter().filter(|one| one.tap.inside.is_some()).count() as u64,
+        ),
+        (
+            "endpoints_blind",
+            "Interfaces whose end on the node does not see what the pod receives.",
+            state.attached.iter().filter(|one| one.blind.is_some()).count() as u64,
+        ),
+        (
+            "endpoints_untested",
+            "Interfaces of which nobody can tell whether they see what the pod receives.",
+            state.untested as u64,
+        ),
+        ("endpoints_unheard", "Pods whose own interfaces cannot be captured on.", report.troubles.len() as u64),
         ("endpoints_unfit", "Selected pods without a network of their own.", state.unfit.len() as u64),
         ("endpoints_beyond", "Selected pods beyond what a node inspects.", state.beyond as u64),
         ("inspections", "Resources that ask for inspection.", state.inspections.len() as u64),

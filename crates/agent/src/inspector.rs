@@ -1,4 +1,5 @@
-//! The capture side: one ring over the interfaces of all endpoints, a worker for each endpoint, one rule set for all of them.
+//! The capture side: one ring over the interfaces of all endpoints on the node's side, one for each pod that is listened to from
+//! inside, a worker for each endpoint, one rule set for all of them.
 //!
 //! *How it fits*: a thread runs [`Inspector::run`]. What to inspect comes from [`Shared`]; events go to an [`Outlet`].
 //!
@@ -7,7 +8,9 @@
 //! suppressions are taken over between two blocks: no packet is lost for them; 4. an endpoint that goes is inspected to the
 //! end of what it sent.
 //!
-//! *Limits*: [`InspectorConfig`]. A ring that cannot be had is asked for again every [`RETRY`]; until then the report says why.
+//! *Limits*: [`InspectorConfig`]. Where a ring cannot be had the report says why.
+
+mod net;
 
 use crate::board::{Board, Seat};
 use crate::budget;
@@ -15,12 +18,13 @@ use crate::clock::now;
 use crate::own::Own;
 use crate::shared::{Orders, Report, Seen, Shared};
 use crate::unseen;
+use net::Net;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tapir_capture::{Block, NetworkNamespace, Ring, RingConfig, Source};
+use tapir_capture::{Block, NetworkNamespace, RingConfig, wait_for_any};
 use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Rules, Suppressions, Worker};
 use tapir_event::SecurityEvent;
 
@@ -28,8 +32,8 @@ use tapir_event::SecurityEvent;
 const TICK: Duration = Duration::from_millis(20);
 /// How often a report is left.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long after a failure the ring is opened again.
-const RETRY: Duration = Duration::from_secs(5);
+/// The place on the node's side; those inside of pods go by the numbers of their namespaces.
+const NODE: u64 = 0;
 
 /// Where events go. Called from the capture loop: must not wait.
 pub trait Outlet {
@@ -44,6 +48,8 @@ pub struct InspectorConfig {
     pub engine: EngineConfig,
     /// The ring's.
     pub ring: RingConfig,
+    /// Bytes of all rings inside of pods together.
+    pub inside_bytes: u64,
     /// Bytes that the flows of all endpoints may hold together.
     pub flow_bytes: usize,
     /// The network namespace of the interfaces, if it is not ours.
@@ -58,11 +64,10 @@ pub struct Inspector {
     suppressions: Arc<Suppressions>,
     board: Arc<Board>,
     workers: BTreeMap<u32, Place>,
-    /// Index of interface and number of endpoint, sorted.
-    taps: Vec<(u32, u32)>,
-    ring: Option<Ring>,
-    /// When the ring is opened again, and why it is not open.
-    trouble: Option<(Instant, String)>,
+    /// Where to listen.
+    nets: BTreeMap<u64, Net>,
+    /// Endpoints for whose ring there was no room.
+    cramped: Vec<u32>,
     /// What workers that have gone have counted.
     retired: Counters,
     quieted: BTreeMap<String, u64>,
@@ -88,9 +93,8 @@ impl Inspector {
             suppressions: Arc::default(),
             board: Arc::default(),
             workers: BTreeMap::new(),
-            taps: Vec::new(),
-            ring: None,
-            trouble: None,
+            nets: BTreeMap::new(),
+            cramped: Vec::new(),
             retired: Counters::default(),
             quieted: BTreeMap::new(),
             frames: 0,
@@ -105,7 +109,7 @@ impl Inspector {
             if let Some(orders) = self.shared.take_orders() {
                 self.follow(orders, outlet);
                 // Who gave them sees them in force.
-                self.is_open();
+                self.open();
                 due = Instant::now();
             }
             if Instant::now() >= due {
@@ -121,31 +125,45 @@ impl Inspector {
         self.report();
     }
 
-    /// One block of frames, or one wait for it.
+    /// One block of frames of each place that has one, or one wait for it.
     fn turn(&mut self, outlet: &mut dyn Outlet) {
-        let is_open = self.is_open();
-        let Some(ring) = self.ring.as_mut().filter(|_| is_open) else {
+        self.open();
+        let Self { nets, workers, board, frames, own, .. } = self;
+        let mut had_any = false;
+        for net in nets.values_mut() {
+            let Some(block) = net.ring.as_mut().and_then(|ring| ring.block_now()) else { continue };
+            // Not before the block is there: what it holds was sent after its connection was told.
+            if own.has_changed() {
+                let ends = own.ends();
+                workers.values_mut().for_each(|place| place.worker.set_excluded(ends.clone()));
+            }
+            inspect(&block, &net.taps, net.is_inside, workers, board, frames, outlet);
+            had_any = true;
+        }
+        if had_any {
+            return;
+        }
+        let (ids, mut rings): (Vec<u64>, Vec<_>) =
+            nets.iter_mut().filter_map(|(id, net)| Some((*id, net.ring.as_mut()?))).unzip();
+        if rings.is_empty() {
             std::thread::sleep(TICK);
             return;
-        };
-        let failed = match ring.next_block(TICK) {
-            Ok(Some(block)) => {
-                let Self { taps, workers, board, frames, own, .. } = self;
-                // Not before the block is there: what it holds was sent after its connection was told.
-                if own.has_changed() {
-                    let ends = own.ends();
-                    workers.values_mut().for_each(|place| place.worker.set_excluded(ends.clone()));
+        }
+        let waited = wait_for_any(&mut rings, TICK);
+        let is_idle = !rings.iter().any(|ring| ring.has_block());
+        match waited {
+            Ok(()) if is_idle => self.idle(outlet),
+            Ok(()) => {}
+            Err((at, error)) => {
+                let failed = ids.get(at).and_then(|id| self.nets.get_mut(id));
+                if let Some(net) = failed {
+                    net.fail(format!("capture failed: {error}"), &mut self.retired);
                 }
-                return inspect(&block, taps, workers, board, frames, outlet);
+                self.report();
             }
-            Ok(None) => None,
-            Err(error) => Some(format!("capture failed: {error}")),
-        };
-        match failed {
-            None => self.idle(outlet),
-            Some(why) => self.fail(why),
         }
     }
+
     fn idle(&mut self, outlet: &mut dyn Outlet) {
         let now = now();
         for Place { worker, seen } in self.workers.values_mut() {
@@ -189,17 +207,46 @@ impl Inspector {
             });
             place.worker.set_directory(Arc::clone(&board) as Arc<dyn tapir_engine::Directory>);
         }
-        self.taps = board.seats().map(|seat| (seat.tap.index, seat.number)).collect();
-        self.taps.sort_unstable();
         self.board = board;
+        self.place();
         self.share_memory();
-        let indexes = self.indexes();
-        if indexes.is_empty() {
-            // Nobody to inspect: its memory goes back.
-            self.close();
+    }
+
+    /// Listens where the endpoints of the board are, and nowhere else: memory of other places goes back.
+    fn place(&mut self) {
+        let mut places: BTreeMap<u64, Vec<&Seat>> = BTreeMap::new();
+        for seat in self.board.seats() {
+            let id = seat.tap.inside.as_ref().map_or(NODE, |namespace| namespace.id());
+            places.entry(id).or_default().push(seat);
         }
-        if let Some(Err(error)) = self.ring.as_mut().map(|ring| ring.set_interfaces(&indexes)) {
-            self.fail(error.to_string());
+        let retired = &mut self.retired;
+        self.nets.retain(|id, net| {
+            let stays = places.contains_key(id);
+            if !stays {
+                net.close(retired);
+            }
+            stays
+        });
+        self.cramped.clear();
+        let taken = self.nets.iter().filter(|(id, _)| **id != NODE).map(|(_, net)| net.bytes()).sum();
+        let mut left = self.config.inside_bytes.saturating_sub(taken);
+        for (id, seats) in places {
+            let inside = seats.first().and_then(|seat| seat.tap.inside.clone());
+            let made = match (self.nets.remove(&id), inside) {
+                (Some(net), _) => Some(net),
+                (None, None) => Some(Net::new(self.config.namespace.clone(), false, self.config.ring)),
+                (None, inside) => net::small_ring(left, self.config.ring.retire_after).map(|ring| {
+                    let net = Net::new(inside, true, ring);
+                    left = left.saturating_sub(net.bytes());
+                    net
+                }),
+            };
+            let Some(mut net) = made else {
+                self.cramped.extend(seats.iter().map(|seat| seat.number));
+                continue;
+            };
+            net.set_taps(seats.iter().map(|seat| (seat.tap.index, seat.number)).collect(), retired);
+            self.nets.insert(id, net);
         }
     }
 
@@ -213,48 +260,15 @@ impl Inspector {
         }
     }
 
-    fn indexes(&self) -> Vec<u32> {
-        self.taps.iter().map(|(index, _)| *index).collect()
-    }
-
-    /// Whether there is a ring; opens it if there should be one.
-    fn is_open(&mut self) -> bool {
-        if self.ring.is_some() || self.taps.is_empty() {
-            return self.ring.is_some();
+    /// Opens what is not open and should be.
+    fn open(&mut self) {
+        let mut failed = false;
+        for net in self.nets.values_mut() {
+            failed |= net.open().is_none();
         }
-        if self.trouble.as_ref().is_some_and(|(again, _)| Instant::now() < *again) {
-            return false;
+        if failed {
+            self.report();
         }
-        let source = Source::Interfaces(self.indexes());
-        let open = || Ring::open(&self.config.ring, source);
-        let opened = match &self.config.namespace {
-            Some(namespace) => namespace.within(open),
-            None => open(),
-        };
-        match opened {
-            Ok(ring) => {
-                self.ring = Some(ring);
-                self.trouble = None;
-                true
-            }
-            Err(error) => {
-                self.fail(error.to_string());
-                false
-            }
-        }
-    }
-
-    fn close(&mut self) {
-        if let Some(mut ring) = self.ring.take() {
-            // A ring that cannot be asked any more has nothing to say.
-            let _ = ring.count(&mut self.retired);
-        }
-    }
-
-    fn fail(&mut self, why: String) {
-        self.close();
-        self.trouble = Some((Instant::now() + RETRY, why));
-        self.report();
     }
 
     fn share_memory(&mut self) {
@@ -266,10 +280,7 @@ impl Inspector {
     }
 
     fn report(&mut self) {
-        if let Some(Err(error)) = self.ring.as_mut().map(|ring| ring.count(&mut self.retired)) {
-            self.trouble = Some((Instant::now() + RETRY, format!("cannot read the kernel's drop counters: {error}")));
-            self.ring = None;
-        }
+        self.nets.values_mut().for_each(|net| net.count(&mut self.retired));
         let mut counters = self.retired.clone();
         let mut quieted = self.quieted.clone();
         let (mut flow_bytes, mut flows, mut unseen) = (0_u64, BTreeMap::new(), Vec::new());
@@ -283,10 +294,23 @@ impl Inspector {
             }
         }
         unseen.extend(unseen::of_counters(&counters));
-        let attached = self.ring.is_some();
-        let seen = self.workers.iter().filter(|_| attached).map(|(number, place)| (*number, place.seen));
+        let (mut heard, mut troubles) = (BTreeMap::new(), BTreeMap::new());
+        for net in self.nets.values() {
+            for (_, number) in &net.taps {
+                let Some(place) = self.workers.get(number) else { continue };
+                match (&net.ring, net.trouble()) {
+                    (Some(_), _) => drop(heard.insert(*number, place.seen)),
+                    (None, Some(why)) if net.is_inside => drop(troubles.insert(*number, why.to_owned())),
+                    (None, _) => {}
+                }
+            }
+        }
+        for number in &self.cramped {
+            troubles.insert(*number, "no room for a ring inside of the pod; raise --inside-ring-mib".to_owned());
+        }
         self.shared.set_report(Report {
-            seen: seen.collect(),
+            seen: heard,
+            troubles,
             counters,
             rule_set: self.rules.set.id.0,
             rules: self.rules.set.rules.len() as u64,
@@ -295,7 +319,7 @@ impl Inspector {
             flow_bytes,
             flows,
             unseen,
-            trouble: self.trouble.as_ref().map(|(_, why)| why.clone()),
+            trouble: self.nets.get(&NODE).and_then(|net| net.trouble()).map(str::to_owned),
         });
     }
 }
@@ -304,6 +328,7 @@ impl Inspector {
 fn inspect(
     block: &Block<'_>,
     taps: &[(u32, u32)],
+    is_inside: bool,
     workers: &mut BTreeMap<u32, Place>,
     board: &Board,
     count: &mut u64,
@@ -321,6 +346,7 @@ fn inspect(
         let Some((_, number, Place { worker, seen })) = &mut current else { continue };
         seen.packets = seen.packets.wrapping_add(1);
         seen.bytes = seen.bytes.wrapping_add(frame.data.len() as u64);
+        seen.to_pod = seen.to_pod.wrapping_add(u64::from(frame.meta.outgoing != is_inside));
         worker.process(&frame, *count, *number, &mut Fan { board, seen, outlet });
     }
 }

@@ -12,18 +12,20 @@
 #![deny(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests fail like this"))]
 
+mod blindness;
 pub mod board;
 mod budget;
 pub mod clock;
 pub mod cluster;
-
 pub mod discovery;
 pub mod health;
+mod inside;
 pub mod inspector;
 pub mod keeper;
 mod names;
 pub mod own;
 mod processes;
+mod received;
 mod routes;
 pub mod rules;
 pub mod shared;

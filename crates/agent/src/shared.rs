@@ -31,6 +31,8 @@ pub struct Orders {
 pub struct Seen {
     /// Packets.
     pub packets: u64,
+    /// Those of them that go to the pod.
+    pub to_pod: u64,
     /// Their captured bytes.
     pub bytes: u64,
     /// Events that were raised on it, once for each of its inspections.
@@ -60,7 +62,9 @@ pub struct Report {
     pub flows: BTreeMap<String, u64>,
     /// What could not be inspected.
     pub unseen: Vec<Unseen>,
-    /// Why nothing can be captured, if so.
+    /// Why nothing can be captured inside of a pod, by number.
+    pub troubles: BTreeMap<u32, String>,
+    /// Why nothing can be captured on the node's side, if so.
     pub trouble: Option<String>,
 }
 

@@ -9,7 +9,7 @@
 //! *Limits*: files `*.yaml` and `*.yml` of one directory, [`MAX_FILE`] bytes each, [`MAX_FILES`] of them; looked at every
 //! [`LOOK`].
 
-use crate::view::{Asked, LabelMap, View};
+use crate::view::{Asked, Given, LabelMap, View};
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,10 +56,12 @@ fn default_namespace() -> String {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct EndpointSpec {
     /// The interface that leads to it.
-    interface: String,
+    interface: Option<String>,
+    /// Its own network namespace, a name of `ip netns` or a path. Without an interface its devices are inspected inside of it.
+    network_namespace: Option<String>,
     /// Its addresses.
     addresses: Vec<IpAddr>,
     /// What it belongs to.
@@ -189,8 +191,10 @@ fn inspection(resource: DeepPacketInspection, view: &mut View) -> Result<(), Str
 fn endpoint(file: EndpointFile, view: &mut View) -> Result<(), String> {
     let EndpointFile { metadata, spec } = file;
     let uid = format!("{}/{}", metadata.namespace, metadata.name);
-    if metadata.name.is_empty() || spec.interface.is_empty() {
-        return Err("an Endpoint needs metadata.name and spec.interface".to_owned());
+    let named = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let given = Given { interface: named(spec.interface), namespace: named(spec.network_namespace) };
+    if metadata.name.is_empty() || given == Given::default() {
+        return Err("an Endpoint needs metadata.name, and spec.interface or spec.networkNamespace".to_owned());
     }
     let Some(first) = spec.addresses.first() else {
         return Err(format!("Endpoint {uid} needs an address in spec.addresses: events name it by that"));
@@ -210,7 +214,7 @@ fn endpoint(file: EndpointFile, view: &mut View) -> Result<(), String> {
     if !spec.service.is_empty() {
         view.services.extend(spec.addresses.iter().map(|address| (*address, spec.service.clone())));
     }
-    if view.given.insert(uid.clone(), spec.interface).is_some() {
+    if view.given.insert(uid.clone(), given).is_some() {
         return Err(format!("Endpoint {uid} is there twice; the first one holds"));
     }
     view.pods.push(Arc::new(pod));
@@ -272,7 +276,7 @@ mod tests {
         let (wanted, unfit) = wanted(&read.view);
         assert!(unfit.is_empty());
         let one = &wanted[0];
-        assert_eq!(one.given.as_deref(), Some("cali1"));
+        assert_eq!(one.given.interface.as_deref(), Some("cali1"));
         assert_eq!(one.workload.display(), "shop/frontend");
         assert_eq!((one.workload.service.as_str(), one.endpoint.addresses.len()), ("frontend", 2));
         assert_eq!(one.inspections[0].to_string(), "shop/sample");

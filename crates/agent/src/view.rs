@@ -26,6 +26,15 @@ pub struct Asked {
     pub text: String,
 }
 
+/// Where a file says that an endpoint is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The interface that leads to it.
+    pub interface: Option<String>,
+    /// Its network namespace: a name of `ip netns`, or a path.
+    pub namespace: Option<String>,
+}
+
 /// The cluster at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct View {
@@ -37,8 +46,8 @@ pub struct View {
     pub namespaces: BTreeMap<String, LabelMap>,
     /// Labels of service accounts by namespace and name.
     pub accounts: BTreeMap<(String, String), LabelMap>,
-    /// Interfaces that a file names, by uid of the pod.
-    pub given: BTreeMap<String, String>,
+    /// Interfaces and network namespaces that a file names, by uid of the pod.
+    pub given: BTreeMap<String, Given>,
     /// Who has which address in the rest of the cluster.
     pub elsewhere: Vec<(IpAddr, Arc<Workload>)>,
     /// Names of services by address of a pod.
@@ -54,8 +63,8 @@ pub struct Wanted {
     pub workload: Arc<Workload>,
     /// Who asked, in order; never empty.
     pub inspections: Arc<[Inspection]>,
-    /// The interface, where a file names it.
-    pub given: Option<String>,
+    /// Where it is, if a file says so.
+    pub given: Given,
 }
 
 /// A pod that is selected but has no interface of its own.
@@ -95,7 +104,7 @@ pub fn wanted(view: &View) -> (Vec<Wanted>, Vec<Unfit>) {
             Ok(endpoint) => found.push(Wanted {
                 workload: Arc::new(workload(pod, service(view, &endpoint.addresses))),
                 inspections: inspections.into(),
-                given: view.given.get(&endpoint.uid).cloned(),
+                given: view.given.get(&endpoint.uid).cloned().unwrap_or_default(),
                 endpoint,
             }),
             Err(why) => unfit.push(Unfit { pod: (namespace, name), inspections, why }),

@@ -201,12 +201,30 @@ pub struct AgentArgs {
     /// Where the node's processes are to be seen.
     #[arg(long, value_name = "DIR", default_value = "/proc")]
     pub proc: PathBuf,
+    /// Listen inside of pods' network namespaces: where the node's side does not see them (needs SYS_ADMIN and SYS_PTRACE, and
+    /// says so without), nowhere, or everywhere.
+    #[arg(long, value_enum, default_value_t = InsideArg::Auto, env = "TAPIR_INSIDE_PODS")]
+    pub inside_pods: InsideArg,
+    /// Capture rings inside of all pods together, in MiB.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub inside_ring_mib: u32,
     /// Capture ring in MiB.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub ring_mib: u32,
     /// Memory of the conversations of all endpoints, in MiB; shared fairly when it is short.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub flow_mib: u32,
+}
+
+/// Whether pods are listened to from inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InsideArg {
+    /// Where the node's side does not see them.
+    Auto,
+    /// Nowhere.
+    Never,
+    /// Everywhere.
+    Always,
 }
 
 /// `tapir manager`

@@ -3,7 +3,7 @@
 //! The capture side has a thread of its own; this one runs the control side and follows signals: SIGHUP loads rules and opens
 //! files anew, SIGINT and SIGTERM end.
 
-use crate::args::{AgentArgs, OutputArgs};
+use crate::args::{AgentArgs, InsideArg, OutputArgs};
 use crate::delivery::{Delivery, Entrance};
 use crate::identity::{Identity, host_name};
 use crate::message::Messages;
@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tapir_agent::cluster::{self, Facts};
+use tapir_agent::discovery::How;
 use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
-use tapir_agent::keeper::{Keeper, KeeperConfig, State};
+use tapir_agent::keeper::{InsidePods, Keeper, KeeperConfig, State};
 use tapir_agent::rules::{RuleKeeper, RulesState};
 use tapir_agent::shared::{Report, Shared};
 use tapir_agent::speaker::Speaker;
@@ -46,7 +47,12 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     let shared = Shared::new();
     let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
     let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
-    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone() };
+    let inside = match args.inside_pods {
+        InsideArg::Auto => InsidePods::Auto,
+        InsideArg::Never => InsidePods::Never,
+        InsideArg::Always => InsidePods::Always,
+    };
+    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone(), inside };
     let keeper = Keeper::new(keeper_config, Arc::clone(&shared));
     let log = *messages;
     let say = move |text: &str| log.info(text);
@@ -89,7 +95,8 @@ fn inspector_config(
     engine.evidence = true;
     let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };
     let flow_bytes = usize::try_from(args.flow_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    InspectorConfig { engine, ring, flow_bytes, namespace }
+    let inside_bytes = u64::from(args.inside_ring_mib) << 20;
+    InspectorConfig { engine, ring, inside_bytes, flow_bytes, namespace }
 }
 
 /// The capture thread.
@@ -285,7 +292,17 @@ fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
         let workload = &one.workload;
         let asked = list(&mut one.inspections.iter().map(ToString::to_string));
         let key = format!("{}/{} on {}", workload.namespace, workload.pod, one.tap.name);
-        lines.insert(key, format!("inspected for {asked} (found by {})", one.how.name()));
+        let how = match one.how {
+            How::Inside => "inside of the pod".to_owned(),
+            how => format!("found by {}", how.name()),
+        };
+        let blind = one.blind.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+        lines.insert(key, format!("inspected for {asked} ({how}){blind}"));
+    }
+    for one in &state.attached {
+        let Some(why) = report.troubles.get(&one.number) else { continue };
+        let key = format!("{}/{} on {}", one.workload.namespace, one.workload.pod, one.tap.name);
+        lines.insert(key, format!("not inspected: {why}"));
     }
     for one in &state.absent {
         lines.insert(one.pod.clone(), format!("not inspected: {}", one.why));

@@ -140,7 +140,11 @@ fn update(
     for one in state.attached.iter().filter(|one| one.inspections.contains(inspection)) {
         let seen = report.seen.get(&one.number);
         let name = format!("{}/{}", one.workload.namespace, one.workload.pod);
-        facts.endpoints.push(EndpointFact { name, attached: seen.is_some() });
+        if let Some(why) = one.blind.as_deref().or_else(|| report.troubles.get(&one.number).map(String::as_str)) {
+            failed(facts, format!("capture {name} {}", one.tap.name), &format!("{name}: {why}"));
+        }
+        // Who sees one direction only does not inspect.
+        facts.endpoints.push(EndpointFact { name, attached: seen.is_some() && one.blind.is_none() });
         let Some(seen) = seen else { continue };
         facts.packets = facts.packets.saturating_add(seen.packets);
         let last = seen.last_event.and_then(|time| Timestamp::from_second(time.secs()).ok());
