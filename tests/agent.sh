@@ -211,6 +211,57 @@ fi
 rm -f "$work/resources/behind-1.yaml" "$work/resources/macvlan-1.yaml" "$work/resources/dpi-inside.yaml"
 within "a pod that is gone is left" 3 logged 'shop/behind-1 on .*: no longer'
 
+# --- rules of the cluster, and Tapir's own resource ------------------------------------------------
+
+configmap() {  # NAME LABEL: rules from standard input
+  { printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {tapir.dev/rules: "%s"}}\ndata:\n  x.rules: |\n' "$1" "$2"; sed 's/^/    /'; } | resource "map-$1"
+}
+own() {  # NAME: an Inspection, its spec from standard input
+  { printf 'apiVersion: tapir.dev/v1alpha1\nkind: Inspection\nmetadata: {name: %s}\nspec:\n' "$1"; sed 's/^/  /'; } | resource "own-$1"
+}
+web() { printf 'alert http ( msg:"%s"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:%s; )\n' "$1" "$2"; }
+web all 101 | configmap all true
+within "rules of a ConfigMap join those of the node" 10 logged 'rules reloaded: 2 rules \(0 rejected'
+mark; attack 10.65.1.9
+within "and hold" 3 alerted '.rule.sid == 101 and .inspection.name == "sample"'
+{ web all 101; echo 'alert nonsense'; } | configmap all true
+within "a rule of it that cannot be used is told with its place" 10 in_metrics '^tapir_rule_fault\{file="configmap/all/x.rules",line="2",column="[0-9]+",code="R[0-9]+"\} 1'
+echo 'alert nonsense' | configmap all true
+within "one that has lost all its rules is refused" 10 logged 'rules not reloaded.*configmap/all/x.rules has no rule left that can run: configmap/all/x.rules:1:'
+mark; attack 10.65.1.9
+within "and the last good ones stay" 3 alerted '.rule.sid == 101 and .inspection.name == "sample"'
+rm "$work/resources/map-all.yaml"
+within "a ConfigMap that is gone takes its rules along" 10 logged 'rules reloaded: 1 rules \(0 rejected'
+
+web named 202 | configmap named named
+own strict <<'YAML'
+workloads: {namespaceSelector: 'projectcalico.org/name == "shop"', selector: 'app == "frontend"'}
+rules:
+  bundled: false
+  sources:
+  - {name: own, configMap: {name: named}}
+  - {name: feed, url: {url: "https://rules.example/r.tar.gz", digest: "sha256:0"}}
+evidence: {capture: none}
+YAML
+within "an Inspection has rules of its own" 10 logged 'shop/frontend-1 on cali[0-9a-f]+, with rules of its own: inspected for strict'
+within "and what of it is not done is told" 3 logged 'Inspection strict: not wholly done: source feed: agents do not fetch rules by url'
+mark; attack 10.65.1.9
+within "its rules raise its alerts, without bytes" 3 alerted '.rule.sid == 202 and .inspection == {namespace: "", name: "strict"} and .evidence == null'
+within "those of the node raise the other's, with bytes" 3 alerted '.rule.sid == 21562 and .inspection.name == "sample" and .evidence != null'
+never "and neither the other's" alerted '(.rule.sid == 202 and .inspection.name != "strict") or (.rule.sid == 21562 and .inspection.name == "strict")'
+own node <<'YAML'
+host: {interfaces: ["wan?"]}
+rules: {disable: ["1:21562"], enable: ["1:303"], sources: [{name: own, configMap: {name: named}}]}
+YAML
+within "interfaces of the node itself are inspected" 10 logged 'the node on wan0, with rules of its own: inspected for node \(of the node itself\)'
+never "others are not" logged 'the node on lan0'
+mark; attack_from wan 10.65.1.7
+within "with their alerts, without the rule that is switched off" 3 alerted '.inspection.name == "node" and .rule.sid == 202 and .destination.ip == "10.65.1.7"'
+never "really" alerted '.rule.sid == 21562'
+within "metrics count rule sets" 3 in_metrics '^tapir_rule_sets 3'
+rm "$work/resources"/own-*.yaml "$work/resources/map-named.yaml"
+within "with the resources their sets go" 5 in_metrics '^tapir_rule_sets 1'
+
 # --- what it says of itself ---------------------------------------------------------------------
 
 within "metrics have the packets of the endpoint" 2 in_metrics 'tapir_endpoint_packets_total\{namespace="shop",pod="frontend-1",interface="cali[0-9a-f]+"\} [1-9]'
@@ -219,6 +270,30 @@ rm "$work/resources"/dpi-*.yaml
 within "without resources nothing is inspected" 3 in_metrics '^tapir_endpoints_attached 0'
 kill -TERM "$agent"; wait "$agent"; code=$?
 if [ "$code" = 0 ] && logged '[1-9][0-9]* packets inspected, 0 dropped'; then ok "it ends in order and sums up"; else bad "it ends in order and sums up (exit $code)"; fi
+
+# --- rules from an image, with a snort.lua --------------------------------------------------------
+
+mkdir "$work/image"
+{ web first 404; web second 405; } >"$work/image/community.rules"
+cat >"$work/image/snort.lua" <<'LUA'
+stream = { }
+suppress = { { gid = 1, sid = 404 } }
+ips = { variables = default_variables, rules = [[
+  alert http ( msg:"third"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:406; )
+]] }
+LUA
+inspection sample 'app == "frontend"'
+: >"$log"
+ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
+agent=$!
+pids+=("$agent")
+within "rules of an image and of its snort.lua are loaded" 10 logged 'node node-1: 3 rules \(0 rejected'
+within "what of the snort.lua is not acted on is told with its line" 1 logged 'snort.lua: not acted on: stream \(line 1\)'
+within "the pod is inspected with them" 5 logged "shop/frontend-1 on .*: inspected for shop/sample"
+mark; attack 10.65.1.9
+within "they raise alerts" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
+never "a suppressed rule does not" alerted '.rule.sid == 404'
+kill -TERM "$agent"; wait "$agent"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

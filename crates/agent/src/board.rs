@@ -5,6 +5,7 @@
 //! the interface is called; a number is not given out twice.
 
 use crate::names::Snapshot;
+use crate::selection::Selection;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl Tap {
     }
 }
 
-/// An inspected interface of a workload.
+/// An interface that is inspected, of a workload or of the node, with one choice of rules. An interface may have several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
     /// Names it in the engine.
@@ -42,6 +43,10 @@ pub struct Seat {
     pub workload: Arc<Workload>,
     /// The resources that asked for it, in order; never empty.
     pub inspections: Arc<[Inspection]>,
+    /// Those of them whose events go without the bytes that matched.
+    pub plain: Arc<[Inspection]>,
+    /// Which rules it is inspected with.
+    pub selection: Arc<Selection>,
 }
 
 /// What is inspected.

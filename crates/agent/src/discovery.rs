@@ -41,6 +41,8 @@ pub enum How {
     Route,
     /// It is the pod's own device.
     Inside,
+    /// It is the node's own.
+    Node,
 }
 
 impl How {
@@ -51,6 +53,7 @@ impl How {
             Self::Namespace => "namespace",
             Self::Route => "route",
             Self::Inside => "inside",
+            Self::Node => "node",
         }
     }
 }

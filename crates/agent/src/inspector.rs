@@ -1,5 +1,5 @@
 //! The capture side: one ring over the interfaces of all endpoints on the node's side, one for each pod that is listened to from
-//! inside, a worker for each endpoint, one rule set for all of them.
+//! inside, a worker for each endpoint and choice of rules, one compiled set for each choice.
 //!
 //! *How it fits*: a thread runs [`Inspector::run`]. What to inspect comes from [`Shared`]; events go to an [`Outlet`].
 //!
@@ -16,6 +16,8 @@ use crate::board::{Board, Seat};
 use crate::budget;
 use crate::clock::now;
 use crate::own::Own;
+use crate::rules::RuleSets;
+use crate::selection::Selection;
 use crate::shared::{Orders, Report, Seen, Shared};
 use crate::unseen;
 use net::Net;
@@ -25,8 +27,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tapir_capture::{Block, NetworkNamespace, RingConfig, wait_for_any};
-use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Rules, Suppressions, Worker};
-use tapir_event::SecurityEvent;
+use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Suppressions, Worker};
+use tapir_event::{Inspection, SecurityEvent};
+use tapir_packet::Frame;
 
 /// Longest wait for packets: bounds the latency of everything else in the loop.
 const TICK: Duration = Duration::from_millis(20);
@@ -60,7 +63,7 @@ pub struct InspectorConfig {
 pub struct Inspector {
     config: InspectorConfig,
     shared: Arc<Shared>,
-    rules: Arc<Rules>,
+    rules: Arc<RuleSets>,
     suppressions: Arc<Suppressions>,
     board: Arc<Board>,
     workers: BTreeMap<u32, Place>,
@@ -83,13 +86,13 @@ struct Place {
 
 impl Inspector {
     /// Inspects nobody until it is told.
-    pub fn new(mut config: InspectorConfig, rules: Arc<Rules>, shared: Arc<Shared>) -> Self {
+    pub fn new(mut config: InspectorConfig, rules: RuleSets, shared: Arc<Shared>) -> Self {
         // The standard library keys its hash with the system's randomness.
         config.engine.hash_seed = RandomState::new().hash_one(0);
         Self {
             config,
             shared,
-            rules,
+            rules: Arc::new(rules),
             suppressions: Arc::default(),
             board: Arc::default(),
             workers: BTreeMap::new(),
@@ -174,10 +177,19 @@ impl Inspector {
     /// Takes over what is new.
     fn follow(&mut self, orders: Orders, outlet: &mut dyn Outlet) {
         if let Some(rules) = orders.rules {
-            for place in self.workers.values_mut() {
-                place.worker.set_rules(Arc::clone(&rules));
-            }
             self.rules = rules;
+            for (number, place) in &mut self.workers {
+                let seat = self.board.seat(*number);
+                // A choice that nobody has any more has no set; its endpoints go with the next board.
+                let Some(rules) = seat.and_then(|seat| self.rules.get(&seat.selection)) else { continue };
+                if !Arc::ptr_eq(rules, place.worker.rules()) {
+                    place.worker.set_rules(Arc::clone(rules));
+                }
+            }
+            if orders.board.is_none() {
+                // Who waited for a set begins now.
+                self.seat(Arc::clone(&self.board), outlet);
+            }
         }
         if let Some(suppressions) = orders.suppressions {
             for place in self.workers.values_mut() {
@@ -198,9 +210,10 @@ impl Inspector {
             self.retire(number, outlet);
         }
         for seat in board.seats() {
+            let Some(rules) = self.rules.get(&seat.selection) else { continue };
             let place = self.workers.entry(seat.number).or_insert_with(|| {
                 let engine = self.config.engine.clone();
-                let mut worker = Worker::new(engine, Arc::clone(&self.rules), Arc::clone(&seat.tap.name));
+                let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
                 worker.set_suppressions(Arc::clone(&self.suppressions));
                 worker.set_excluded(self.own.ends());
                 Place { worker, seen: Seen::default() }
@@ -308,12 +321,13 @@ impl Inspector {
         for number in &self.cramped {
             troubles.insert(*number, "no room for a ring inside of the pod; raise --inside-ring-mib".to_owned());
         }
+        let of_node = self.rules.get(&Selection::default());
         self.shared.set_report(Report {
             seen: heard,
             troubles,
             counters,
-            rule_set: self.rules.set.id.0,
-            rules: self.rules.set.rules.len() as u64,
+            rule_set: of_node.map_or(0, |rules| rules.set.id.0),
+            rules: of_node.map_or(0, |rules| rules.set.rules.len() as u64),
             suppressions: Arc::clone(&self.suppressions),
             quieted,
             flow_bytes,
@@ -335,20 +349,50 @@ fn inspect(
     outlet: &mut dyn Outlet,
 ) {
     // Frames of an interface come in runs: its worker is looked up once for each.
-    let mut current: Option<(u32, u32, &mut Place)> = None;
-    for frame in block.frames() {
-        *count = count.wrapping_add(1);
-        let index = frame.meta.interface;
-        if current.as_ref().is_none_or(|(known, ..)| *known != index) {
-            let tap = taps.binary_search_by_key(&index, |(index, _)| *index).ok().and_then(|at| taps.get(at));
-            current = tap.and_then(|(_, number)| Some((index, *number, workers.get_mut(number)?)));
+    let mut frames = block.frames().peekable();
+    while let Some(first) = frames.next() {
+        let index = first.meta.interface;
+        let from = taps.partition_point(|(known, _)| *known < index);
+        let rest = taps.get(from..).unwrap_or_default();
+        let own = rest.get(..rest.partition_point(|(known, _)| *known == index)).unwrap_or_default();
+        let mut next = Some(first);
+        if let [(_, number)] = own
+            && let Some(place) = workers.get_mut(number)
+        {
+            while let Some(frame) = next {
+                *count = count.wrapping_add(1);
+                process(&frame, *count, *number, place, is_inside, board, outlet);
+                next = frames.next_if(|frame| frame.meta.interface == index);
+            }
+            continue;
         }
-        let Some((_, number, Place { worker, seen })) = &mut current else { continue };
-        seen.packets = seen.packets.wrapping_add(1);
-        seen.bytes = seen.bytes.wrapping_add(frame.data.len() as u64);
-        seen.to_pod = seen.to_pod.wrapping_add(u64::from(frame.meta.outgoing != is_inside));
-        worker.process(&frame, *count, *number, &mut Fan { board, seen, outlet });
+        // Several endpoints: with other rules, or the node's and a pod's.
+        while let Some(frame) = next {
+            *count = count.wrapping_add(1);
+            for (_, number) in own {
+                let Some(place) = workers.get_mut(number) else { continue };
+                process(&frame, *count, *number, place, is_inside, board, outlet);
+            }
+            next = frames.next_if(|frame| frame.meta.interface == index);
+        }
     }
+}
+
+/// Takes a frame to a worker.
+fn process(
+    frame: &Frame<'_>,
+    count: u64,
+    number: u32,
+    place: &mut Place,
+    is_inside: bool,
+    board: &Board,
+    outlet: &mut dyn Outlet,
+) {
+    let Place { worker, seen } = place;
+    seen.packets = seen.packets.wrapping_add(1);
+    seen.bytes = seen.bytes.wrapping_add(frame.data.len() as u64);
+    seen.to_pod = seen.to_pod.wrapping_add(u64::from(frame.meta.outgoing != is_inside));
+    worker.process(frame, count, number, &mut Fan { board, seen, outlet });
 }
 
 /// One event for each inspection of the endpoint.
@@ -360,17 +404,25 @@ struct Fan<'f> {
 
 impl EventSink for Fan<'_> {
     fn event(&mut self, endpoint: u32, mut event: SecurityEvent) {
-        let Some(Seat { inspections, .. }) = self.board.seat(endpoint) else { return };
+        let Some(Seat { inspections, plain, .. }) = self.board.seat(endpoint) else { return };
         event.observed = now();
         self.seen.last_event = self.seen.last_event.max(Some(event.time));
         let Some((last, others)) = inspections.split_last() else { return };
         self.seen.events = self.seen.events.saturating_add(inspections.len() as u64);
         for inspection in others {
-            self.outlet.offer(SecurityEvent { inspection: Some(inspection.clone()), ..event.clone() });
+            self.outlet.offer(addressed(event.clone(), inspection, plain));
         }
-        event.inspection = Some(last.clone());
-        self.outlet.offer(event);
+        self.outlet.offer(addressed(event, last, plain));
     }
+}
+
+/// An event for one of its inspections, which may not want the bytes that matched.
+fn addressed(mut event: SecurityEvent, inspection: &Inspection, plain: &[Inspection]) -> SecurityEvent {
+    if plain.contains(inspection) {
+        event.evidence = None;
+    }
+    event.inspection = Some(inspection.clone());
+    event
 }
 
 /// Frames that were not inspected, or not wholly: what an agent says of itself as losses.

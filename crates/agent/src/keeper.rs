@@ -19,9 +19,10 @@ use crate::names::History;
 use crate::processes;
 use crate::received::{Received, Sight};
 use crate::routes::Routes;
+use crate::selection::Selection;
 use crate::shared::Shared;
-use crate::view::{self, Unfit, View, Wanted};
-use std::collections::{BTreeMap, HashMap};
+use crate::view::{self, Ask, Unfit, View, Wanted};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,6 +87,10 @@ pub struct Attached {
     pub workload: Arc<Workload>,
     /// Who asked.
     pub inspections: Arc<[Inspection]>,
+    /// Those of them whose events go without the bytes that matched.
+    pub plain: Arc<[Inspection]>,
+    /// With which rules.
+    pub selection: Arc<Selection>,
     /// Why the tap does not see what the pod receives, if that was found out, and why there is no better one.
     pub blind: Option<Arc<str>>,
 }
@@ -101,6 +106,17 @@ pub struct Absent {
     pub why: Missing,
 }
 
+/// An `Inspection`, as far as it is understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Understood {
+    /// Generation of the resource.
+    pub generation: Option<i64>,
+    /// With which rules.
+    pub selection: Arc<Selection>,
+    /// What it asks for and does not get on this node.
+    pub notes: Vec<String>,
+}
+
 /// What the keeper decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -114,6 +130,8 @@ pub struct State {
     pub unreadable: Vec<(Inspection, String, SelectorError)>,
     /// All resources.
     pub inspections: Vec<Inspection>,
+    /// Of `Inspection`s: what they are and what of them is not done, by name.
+    pub wholes: BTreeMap<String, Understood>,
     /// Pods beyond [`MAX_SEATS`].
     pub beyond: usize,
     /// Packets that blind taps did not see when they were found out, by number of the endpoint.
@@ -126,13 +144,16 @@ pub struct State {
     pub unnamed: u64,
 }
 
+/// What has a number.
+type Numbered = (String, u64, u32, Arc<Selection>);
+
 /// See the module.
 pub struct Keeper {
     config: KeeperConfig,
     shared: Arc<Shared>,
     history: History,
-    /// Number by pod, its namespace if it is inside, and interface.
-    numbers: HashMap<(String, u64, u32), u32>,
+    /// Number by pod (or nothing), its namespace if it is inside, interface and rules.
+    numbers: HashMap<Numbered, u32>,
     next: u32,
     /// Confirmed interfaces by pod.
     confirmed: HashMap<String, Vec<(Tap, How)>>,
@@ -147,6 +168,7 @@ pub struct Keeper {
     /// Since when pods were without other end on the node.
     endless: HashMap<String, Instant>,
     untested: usize,
+    selected: watch::Sender<Arc<BTreeSet<Selection>>>,
     state: watch::Sender<Arc<State>>,
     renewed: Instant,
 }
@@ -169,6 +191,7 @@ impl Keeper {
             barred: HashMap::new(),
             endless: HashMap::new(),
             untested: 0,
+            selected: watch::Sender::new(Arc::default()),
             state,
             renewed: Instant::now(),
         }
@@ -177,6 +200,11 @@ impl Keeper {
     /// What is decided, whenever it changes.
     pub fn state(&self) -> watch::Receiver<Arc<State>> {
         self.state.subscribe()
+    }
+
+    /// Which rules are asked for, whenever that changes.
+    pub fn selected(&self) -> watch::Receiver<Arc<BTreeSet<Selection>>> {
+        self.selected.subscribe()
     }
 
     /// Keeps the board until the source of views ends.
@@ -261,25 +289,37 @@ impl Keeper {
             }
             match self.taps(one, &host) {
                 Ok(taps) => {
-                    for (tap, how) in taps {
-                        let number = self.number(&one.endpoint.uid, &tap);
-                        let (workload, inspections) = (Arc::clone(&one.workload), Arc::clone(&one.inspections));
-                        let blind = self.blindness(&one.endpoint.uid, &tap).map(|(text, count)| {
-                            missed.insert(number, count);
+                    let each = taps.iter().flat_map(|found| one.asks.iter().map(move |ask| (found, ask)));
+                    for ((tap, how), ask) in each {
+                        let uid = &one.endpoint.uid;
+                        let mut found = self.attach(uid, tap.clone(), *how, Arc::clone(&one.workload), ask);
+                        found.blind = self.blindness(uid, tap).map(|(text, count)| {
+                            missed.insert(found.number, count);
                             text
                         });
-                        attached.push(Attached { number, tap, how, workload, inspections, blind });
+                        attached.push(found);
                     }
                 }
                 Err(why) => {
                     let pod = format!("{}/{}", one.endpoint.namespace, one.endpoint.pod);
-                    absent.push(Absent { pod, inspections: Arc::clone(&one.inspections), why });
+                    absent.push(Absent { pod, inspections: one.inspections(), why });
                 }
+            }
+        }
+        for (index, link) in links.links() {
+            let asks = view::asks_of_interface(view, &link.name);
+            if !asks.is_empty() && attached.len() >= MAX_SEATS {
+                beyond += 1;
+                continue;
+            }
+            for ask in &asks {
+                let tap = Tap { index, name: link.name.as_str().into(), inside: None };
+                attached.push(self.attach("", tap, How::Node, Arc::default(), ask));
             }
         }
         let still = |uid: &str| wanted.iter().any(|one| one.endpoint.uid == uid);
         self.confirmed.retain(|uid, _| still(uid));
-        self.numbers.retain(|(uid, ..), _| still(uid));
+        self.numbers.retain(|_, number| attached.iter().any(|one| one.number == *number));
         self.sights.retain(|uid, _| still(uid));
         self.blind.retain(|(uid, _), _| still(uid));
         self.barred.retain(|uid, _| still(uid));
@@ -297,6 +337,7 @@ impl Keeper {
             unfit,
             unreadable: unreadable.collect(),
             inspections: view.inspections.keys().map(named).collect(),
+            wholes: understood(view, links),
             beyond,
             missed,
             untested: self.untested,
@@ -307,6 +348,19 @@ impl Keeper {
         if names_changed || before.attached != state.attached {
             self.post(&state);
         }
+        let selected: BTreeSet<Selection> = state
+            .attached
+            .iter()
+            .filter(|one| !one.selection.is_default())
+            .map(|one| (*one.selection).clone())
+            .collect();
+        self.selected.send_if_modified(|known| {
+            let is_new = **known != selected;
+            if is_new {
+                *known = Arc::new(selected);
+            }
+            is_new
+        });
         if *before != state {
             self.state.send_replace(Arc::new(state));
         }
@@ -316,12 +370,21 @@ impl Keeper {
     fn post(&self, state: &State) {
         let mut seats: BTreeMap<u32, Seat> = BTreeMap::new();
         for one in &state.attached {
-            let (tap, workload, inspections) =
-                (one.tap.clone(), Arc::clone(&one.workload), Arc::clone(&one.inspections));
             // Two pods cannot share an interface; should the kernel say so in between, the later one waits.
-            if seats.values().all(|seat| !seat.tap.is_same(&tap)) {
-                seats.insert(one.number, Seat { number: one.number, tap, workload, inspections });
+            let is_pod = one.how != How::Node;
+            let is_others = |seat: &Seat| seat.tap.is_same(&one.tap) && seat.workload.uid != one.workload.uid;
+            if is_pod && seats.values().any(is_others) {
+                continue;
             }
+            let seat = Seat {
+                number: one.number,
+                tap: one.tap.clone(),
+                workload: Arc::clone(&one.workload),
+                inspections: Arc::clone(&one.inspections),
+                plain: Arc::clone(&one.plain),
+                selection: Arc::clone(&one.selection),
+            };
+            seats.insert(one.number, seat);
         }
         self.shared.post_board(Arc::new(Board::new(seats.into_values(), self.history.snapshot())));
     }
@@ -382,8 +445,17 @@ impl Keeper {
         }
     }
 
-    fn number(&mut self, uid: &str, tap: &Tap) -> u32 {
-        let key = (uid.to_owned(), tap.inside.as_ref().map_or(0, |namespace| namespace.id()), tap.index);
+    /// An endpoint with its number.
+    fn attach(&mut self, uid: &str, tap: Tap, how: How, workload: Arc<Workload>, ask: &Ask) -> Attached {
+        let number = self.number(uid, &tap, &ask.selection);
+        let (inspections, plain) = (Arc::clone(&ask.inspections), Arc::clone(&ask.plain));
+        let selection = Arc::clone(&ask.selection);
+        Attached { number, tap, how, workload, inspections, plain, selection, blind: None }
+    }
+
+    fn number(&mut self, uid: &str, tap: &Tap, selection: &Arc<Selection>) -> u32 {
+        let namespace = tap.inside.as_ref().map_or(0, |namespace| namespace.id());
+        let key = (uid.to_owned(), namespace, tap.index, Arc::clone(selection));
         if let Some(number) = self.numbers.get(&key) {
             return *number;
         }
@@ -416,7 +488,7 @@ impl Keeper {
         let state = Arc::clone(&self.state.borrow());
         let mut read: HashMap<&str, Option<Received>> = HashMap::new();
         let (mut untested, mut changed) = (0, false);
-        for one in state.attached.iter().filter(|one| one.tap.inside.is_none()) {
+        for one in state.attached.iter().filter(|one| one.tap.inside.is_none() && one.how != How::Node) {
             let Some(seen) = report.seen.get(&one.number) else { continue };
             let uid = one.workload.uid.as_str();
             let received = read.entry(uid).or_insert_with(|| self.sights.get(uid)?.received());
@@ -443,6 +515,35 @@ impl Keeper {
         self.untested = untested;
         changed
     }
+}
+
+/// What of each `Inspection` is done on this node, and what is not.
+fn understood(view: &View, links: &InterfaceWatch) -> BTreeMap<String, Understood> {
+    let crowds: Vec<usize> = view::host_pods(view).values().map(Vec::len).filter(|count| *count > 1).collect();
+    let wholes = view.inspections.iter().filter_map(|((_, name), asked)| Some((name, asked.whole.as_ref()?)));
+    let understand = |(name, whole): (&String, &Arc<view::Whole>)| {
+        let mut notes = whole.notes.clone();
+        if view.node.is_none() && !whole.nodes.is_all() {
+            notes.push(
+                "spec.nodeSelector: this node's labels are not known to its agent, so it holds nowhere here".to_owned(),
+            );
+        }
+        if whole.names_host_pods && !crowds.is_empty() {
+            notes.push(format!(
+                "spec.host.hostNetworkPods: {} pods share the node's address; alerts cannot tell which, and name none",
+                crowds.iter().sum::<usize>()
+            ));
+        }
+        let is_here = view.node.as_ref().is_none_or(|labels| whole.nodes.matches(labels));
+        for pattern in whole.interfaces.iter().filter(|_| is_here) {
+            if !links.links().any(|(_, link)| view::is_like(&link.name, pattern)) {
+                notes.push(format!("spec.host.interfaces: no interface of this node is called {pattern}"));
+            }
+        }
+        let selection = Arc::clone(&whole.selection);
+        (name.clone(), Understood { generation: whole.generation, selection, notes })
+    };
+    wholes.map(understand).collect()
 }
 
 /// What this host says at one moment.

@@ -183,9 +183,15 @@ pub struct AgentArgs {
     /// Name of this node. Default: the configuration file's, or the host's.
     #[arg(long, value_name = "NAME", env = "NODE_NAME")]
     pub node: Option<String>,
+    /// Namespace of ConfigMaps and Secrets with rules. Default: that of the agent.
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub rule_args: RuleArgs,
+    /// Rules from an image: the *.rules files of this directory and its snort.lua, if it has any rules when the agent begins.
+    #[arg(long, value_name = "DIR", default_value = "/usr/etc/snort/rules", env = "TAPIR_SNORT_RULES")]
+    pub snort_rules: PathBuf,
     /// Print alerts on standard output in this form, too.
     #[arg(long, short, value_enum)]
     pub format: Option<FormatArg>,
