@@ -93,8 +93,12 @@ fn sources(args: &AgentArgs, settings: &Settings) -> RuleSources {
     if entries.take(MAX_LISTED).any(|entry| entry.path().extension().is_some_and(|ending| ending == "rules")) {
         // First: its variables are for the files behind it.
         let lua = args.snort_rules.join("snort.lua");
-        sources.files.extend(lua.is_file().then_some(lua));
-        sources.files.push(args.snort_rules.clone());
+        if lua.is_file() {
+            sources.files.insert(0, lua);
+        }
+        if !sources.files.contains(&args.snort_rules) {
+            sources.files.push(args.snort_rules.clone());
+        }
     }
     sources
 }
