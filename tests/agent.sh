@@ -116,18 +116,184 @@ echo 'alert nonsense' | rules
 within "rules without anything to run are refused" 10 logged 'rules not reloaded, the old ones stay in force'
 mark; attack 10.65.1.9
 within "and the last good ones stay" 3 alerted '.rule.sid == 7' 2
+health=127.0.0.1:9097
+in_metrics() { in_node curl -fsS "http://$health/metrics" | grep -qE -- "$1"; }
+within "and metrics say that the last rules were refused" 2 in_metrics '^tapir_rules_stale 1'
+
+# --- where the node's side does not see the pod ---------------------------------------------------
+
+rules <<'RULES'
+alert http ( msg:"seed"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:21562; )
+RULES
+within "the rules for what follows are loaded" 10 logged 'rules reloaded: 1 rules \(0 rejected'
+in_endpoint() {  # POD ADDRESS INTERFACE NAMESPACE: either of the last two may be empty
+  resource "$1" <<YAML
+apiVersion: tapir.dev/v1alpha1
+kind: Endpoint
+metadata: {namespace: shop, name: $1, labels: {role: inside}}
+spec:
+  interface: "$3"
+  networkNamespace: "$4"
+  addresses: [$2]
+YAML
+}
+inspection inside 'role == "inside"'
+if in_node ip link add probe0 type veth peer name probe1 && in_node ip link add link probe0 name probe2 type macvlan 2>/dev/null; then
+  # A pod on the network outside, without any end on the node.
+  in_node ip link del probe0
+  start_far lan 1 lan0
+  new_pod macvlan-1
+  in_node ip link add link lan0 name mac0 type macvlan mode bridge
+  in_node ip link set mac0 netns "ta-$$-macvlan-1" name eth0
+  in_pod macvlan-1 ip addr add 10.80.1.5/24 dev eth0
+  in_pod macvlan-1 ip link set eth0 up
+  serve macvlan-1
+  within "the server of macvlan-1 answers" 5 in_pod lan curl -gsS --max-time 1 http://10.80.1.5:8080/
+  in_endpoint macvlan-1 10.80.1.5 "" "ta-$$-macvlan-1"
+  within "a pod on macvlan is inspected inside of it" 3 logged 'shop/macvlan-1 on eth0: inspected for shop/inside \(inside of the pod\)'
+  mark; attack_from lan 10.80.1.5
+  within "with its alerts" 3 alerted '.rule.sid == 21562 and .server.pod == "macvlan-1" and .destination.ip == "10.80.1.5"'
+else
+  in_node ip link del probe0 2>/dev/null
+  echo "not checked: pods on macvlan, which this kernel does not have"
+fi
+
+start_far wan 2 wan0
+in_node sysctl -qw net.ipv4.ip_forward=1
+start_pod behind-1 7
+link=$(link_of behind-1)
+in_pod behind-1 ip route add 10.80.2.0/24 via 10.240.0.4
+in_pod wan ip route add 10.65.1.7/32 via 10.80.2.2
+# No ARP: it would be redirected too.
+in_pod wan ip neigh replace 10.80.2.2 lladdr "$(mac_of "$node" wan0)" dev eth0 nud permanent
+in_node ip neigh replace 10.80.2.1 lladdr "$(mac_of "ta-$$-wan" eth0)" dev wan0 nud permanent
+within "the server of behind-1 answers from outside" 5 in_pod wan curl -gsS --max-time 1 http://10.65.1.7:8080/
+in_endpoint behind-1 10.65.1.7 "$link" "/proc/${server[behind-1]}/ns/net"
+within "a pod is inspected from the node's side" 3 logged "shop/behind-1 on $link: inspected for shop/inside \\(found by file\\)"
+mark; attack_from wan 10.65.1.7
+within "which sees what comes from outside" 3 alerted '.server.pod == "behind-1"'
+for _ in 1 2 3 4 5 6; do attack_from wan 10.65.1.7; done
+sleep 5
+never "and is not taken for blind" logged 'does not see what the pod receives'
+redirect() {
+  in_node "$here/redirect-peer.py" wan0 "$link" >"$work/redirect" 2>&1 & redirected=$!
+  pids+=("$redirected")
+  for _ in $(seq 50); do grep -q attached "$work/redirect" && return 0; kill -0 "$redirected" 2>/dev/null || return 1; sleep 0.1; done
+  return 1
+}
+if command -v python3 >/dev/null && redirect; then
+  within "with eBPF redirection the server answers still" 5 in_pod wan curl -gsS --max-time 1 http://10.65.1.7:8080/
+  mark; attack_from wan 10.65.1.7; sleep 1
+  never "but an attack passes the node's side by" alerted true
+  for _ in 1 2 3; do attack_from wan 10.65.1.7; done
+  within "which is found out, and the pod is inspected inside of it" 15 logged 'shop/behind-1 on eth0: inspected for shop/inside \(inside of the pod\)'
+  mark; attack_from wan 10.65.1.7
+  within "with its alerts" 3 alerted '.server.pod == "behind-1" and .rule.sid == 21562'
+  # The same without the capabilities that entering takes.
+  mkdir "$work/poor"
+  cp "$work/resources/behind-1.yaml" "$work/resources/dpi-inside.yaml" "$work/poor"
+  [ -e "$work/resources/macvlan-1.yaml" ] && cp "$work/resources/macvlan-1.yaml" "$work/poor"
+  in_node setpriv --bounding-set=-sys_admin,-sys_ptrace "$tapir" agent --resources "$work/poor" --rules "$work/rules" \
+    --node node-2 --health 127.0.0.1:9098 2>"$work/poor.log" >/dev/null & poor=$!
+  pids+=("$poor")
+  poorly() { grep -qE -- "$1" "$work/poor.log"; }
+  within "an agent without SYS_ADMIN and SYS_PTRACE inspects from the node's side" 10 poorly "shop/behind-1 on $link: inspected"
+  attacked() { attack_from wan 10.65.1.7; poorly "$1"; }   # what was sent before it began to count proves nothing
+  within "and says that it does not see, why, and what to do" 15 attacked "does not see what the pod receives.*CAP_SYS_PTRACE; give the agent SYS_ADMIN and SYS_PTRACE"
+  poor_metrics() { in_node curl -fsS http://127.0.0.1:9098/metrics | grep -qE -- "$1"; }
+  within "in metrics, too" 3 poor_metrics '^tapir_endpoints_blind 1'
+  [ -e "$work/poor/macvlan-1.yaml" ] && within "a pod on macvlan is not inspected then, for the same reason" 3 poorly 'shop/macvlan-1: not inspected: .*CAP_SYS_ADMIN.*give the agent SYS_ADMIN'
+  kill "$poor"; wait "$poor" 2>/dev/null
+  kill "$redirected"; wait "$redirected" 2>/dev/null
+else
+  echo "not checked: eBPF redirection, which this machine does not allow: $(head -n 1 "$work/redirect" 2>/dev/null)"
+fi
+rm -f "$work/resources/behind-1.yaml" "$work/resources/macvlan-1.yaml" "$work/resources/dpi-inside.yaml"
+within "a pod that is gone is left" 3 logged 'shop/behind-1 on .*: no longer'
+
+# --- rules of the cluster, and Tapir's own resource ------------------------------------------------
+
+configmap() {  # NAME LABEL: rules from standard input
+  { printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {tapir.dev/rules: "%s"}}\ndata:\n  x.rules: |\n' "$1" "$2"; sed 's/^/    /'; } | resource "map-$1"
+}
+own() {  # NAME: an Inspection, its spec from standard input
+  { printf 'apiVersion: tapir.dev/v1alpha1\nkind: Inspection\nmetadata: {name: %s}\nspec:\n' "$1"; sed 's/^/  /'; } | resource "own-$1"
+}
+web() { printf 'alert http ( msg:"%s"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:%s; )\n' "$1" "$2"; }
+web all 101 | configmap all true
+within "rules of a ConfigMap join those of the node" 10 logged 'rules reloaded: 2 rules \(0 rejected'
+mark; attack 10.65.1.9
+within "and hold" 3 alerted '.rule.sid == 101 and .inspection.name == "sample"'
+{ web all 101; echo 'alert nonsense'; } | configmap all true
+within "a rule of it that cannot be used is told with its place" 10 in_metrics '^tapir_rule_fault\{file="configmap/all/x.rules",line="2",column="[0-9]+",code="R[0-9]+"\} 1'
+echo 'alert nonsense' | configmap all true
+within "one that has lost all its rules is refused" 10 logged 'rules not reloaded.*configmap/all/x.rules has no rule left that can run: configmap/all/x.rules:1:'
+mark; attack 10.65.1.9
+within "and the last good ones stay" 3 alerted '.rule.sid == 101 and .inspection.name == "sample"'
+rm "$work/resources/map-all.yaml"
+within "a ConfigMap that is gone takes its rules along" 10 logged 'rules reloaded: 1 rules \(0 rejected'
+
+web named 202 | configmap named named
+own strict <<'YAML'
+workloads: {namespaceSelector: 'projectcalico.org/name == "shop"', selector: 'app == "frontend"'}
+rules:
+  bundled: false
+  sources:
+  - {name: own, configMap: {name: named}}
+  - {name: feed, url: {url: "https://rules.example/r.tar.gz", digest: "sha256:0"}}
+evidence: {capture: none}
+YAML
+within "an Inspection has rules of its own" 10 logged 'shop/frontend-1 on cali[0-9a-f]+, with rules of its own: inspected for strict'
+within "and what of it is not done is told" 3 logged 'Inspection strict: not wholly done: source feed: agents do not fetch rules by url'
+mark; attack 10.65.1.9
+within "its rules raise its alerts, without bytes" 3 alerted '.rule.sid == 202 and .inspection == {namespace: "", name: "strict"} and .evidence == null'
+within "those of the node raise the other's, with bytes" 3 alerted '.rule.sid == 21562 and .inspection.name == "sample" and .evidence != null'
+never "and neither the other's" alerted '(.rule.sid == 202 and .inspection.name != "strict") or (.rule.sid == 21562 and .inspection.name == "strict")'
+own node <<'YAML'
+host: {interfaces: ["wan?"]}
+rules: {disable: ["1:21562"], enable: ["1:303"], sources: [{name: own, configMap: {name: named}}]}
+YAML
+within "interfaces of the node itself are inspected" 10 logged 'the node on wan0, with rules of its own: inspected for node \(of the node itself\)'
+never "others are not" logged 'the node on lan0'
+mark; attack_from wan 10.65.1.7
+within "with their alerts, without the rule that is switched off" 3 alerted '.inspection.name == "node" and .rule.sid == 202 and .destination.ip == "10.65.1.7"'
+never "really" alerted '.rule.sid == 21562'
+within "metrics count rule sets" 3 in_metrics '^tapir_rule_sets 3'
+rm "$work/resources"/own-*.yaml "$work/resources/map-named.yaml"
+within "with the resources their sets go" 5 in_metrics '^tapir_rule_sets 1'
 
 # --- what it says of itself ---------------------------------------------------------------------
 
-health=127.0.0.1:9097
-in_metrics() { in_node curl -fsS "http://$health/metrics" | grep -qE -- "$1"; }
 within "metrics have the packets of the endpoint" 2 in_metrics 'tapir_endpoint_packets_total\{namespace="shop",pod="frontend-1",interface="cali[0-9a-f]+"\} [1-9]'
-within "and that the last rules were refused" 2 in_metrics '^tapir_rules_stale 1'
 within "and nothing was dropped" 2 in_metrics '^tapir_kernel_drops_total 0'
 rm "$work/resources"/dpi-*.yaml
 within "without resources nothing is inspected" 3 in_metrics '^tapir_endpoints_attached 0'
 kill -TERM "$agent"; wait "$agent"; code=$?
 if [ "$code" = 0 ] && logged '[1-9][0-9]* packets inspected, 0 dropped'; then ok "it ends in order and sums up"; else bad "it ends in order and sums up (exit $code)"; fi
+
+# --- rules from an image, with a snort.lua --------------------------------------------------------
+
+mkdir "$work/image"
+{ web first 404; web second 405; } >"$work/image/community.rules"
+cat >"$work/image/snort.lua" <<'LUA'
+stream = { }
+suppress = { { gid = 1, sid = 404 } }
+ips = { variables = default_variables, rules = [[
+  alert http ( msg:"third"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:406; )
+]] }
+LUA
+inspection sample 'app == "frontend"'
+: >"$log"
+ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
+agent=$!
+pids+=("$agent")
+within "rules of an image and of its snort.lua are loaded" 10 logged 'node node-1: 3 rules \(0 rejected'
+within "what of the snort.lua is not acted on is told with its line" 1 logged 'snort.lua: not acted on: stream \(line 1\)'
+within "the pod is inspected with them" 5 logged "shop/frontend-1 on .*: inspected for shop/sample"
+mark; attack 10.65.1.9
+within "they raise alerts" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
+never "a suppressed rule does not" alerted '.rule.sid == 404'
+kill -TERM "$agent"; wait "$agent"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

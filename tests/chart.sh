@@ -45,9 +45,9 @@ same "with Tapir's names" tapir-system --compat none -- --set compat=none
 same "in another namespace" security -- 
 same "with every other choice" security \
   --image registry.example/tapir:2 --pull-policy Always --pull-secret one,two --cluster prod --interface-prefix cali,eni \
-  --host-pid --run-as-root --storage 5Gi --storage-class fast --public-url https://tapir.example.com -- \
+  --host-pid --inside-pods --run-as-root --storage 5Gi --storage-class fast --public-url https://tapir.example.com -- \
   --set image=registry.example/tapir:2 --set pullPolicy=Always --set 'pullSecrets={one,two}' --set cluster=prod \
-  --set 'agent.interfacePrefix=cali\,eni' --set agent.hostPID=true --set agent.runAsRoot=true --set manager.storage=5Gi \
+  --set 'agent.interfacePrefix=cali\,eni' --set agent.hostPID=true --set agent.insidePods=true --set agent.runAsRoot=true --set manager.storage=5Gi \
   --set manager.storageClass=fast --set manager.publicURL=https://tapir.example.com
 same "without a manager" tapir-system --manager no -- --set manager.enabled=false
 "$helm" template tapir "$chart" --set compat=nobody >"$work/wrong" 2>&1 && bad "a wrong value is refused" || ok "a wrong value is refused"

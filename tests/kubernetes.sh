@@ -67,7 +67,7 @@ users: [{name: u, user: {token: "$token"}}]
 contexts: [{name: x, context: {cluster: c, user: u}}]
 current-context: x
 YAML
-  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --rules "$work/rules" \
+  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --namespace tapir-system --rules "$work/rules" \
     --format tapir --health "127.0.0.1:$2" >>"$work/$1.alerts" 2>>"$work/$1.log" &
   agent_pid=$!
   pids+=("$agent_pid")
@@ -146,6 +146,57 @@ mark; attack 10.65.1.9
 within "while others are inspected" 3 alerted '.rule.sid == 21562'
 kc -n hipstershop delete pod frontend-6b64dc9665-nolink --force --grace-period=0 >/dev/null 2>&1
 within "and no longer when it is gone" 25 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success and (.errorConditions // [] | length) == 0)'
+# --- rules of the cluster, and Tapir's own resource ---------------------------------------------------
+
+rules_of() {  # NAME LABEL SID [MORE]
+  apply <<YAML
+apiVersion: v1
+kind: $1
+metadata: {name: $2, namespace: tapir-system, labels: {tapir.dev/rules: "$3"}}
+$([ "$1" = Secret ] && echo stringData || echo data):
+  x.rules: |
+    alert http ( msg:"$2"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:$4; )
+    $5
+YAML
+}
+rules_of ConfigMap own-rules true 101 'alert nonsense'
+within "rules of a ConfigMap join those of the node" 10 logged 'rules reloaded: 2 rules \(1 rejected'
+mark; attack 10.65.1.9
+within "and hold" 3 alerted '.rule.sid == 101 and .inspection.name == "sample-dpi-frontend"'
+within "the status has the place of the rule that cannot be used" 15 status sample-dpi-frontend '.[] | select(.active.success and (.errorConditions[0].message | test("^rule left out: configmap/own-rules/x.rules:2:[0-9]+: ")))'
+rules_of ConfigMap own-rules true 101 ''
+within "and no longer once it is mended" 25 status sample-dpi-frontend '.[] | select(.active.success and (.errorConditions // [] | length) == 0)'
+rules_of Secret paid-rules named 202 ''
+apply <<'YAML'
+apiVersion: v1
+kind: Secret
+metadata: {name: private, namespace: tapir-system}
+stringData: {x.rules: "no rules at all"}
+---
+apiVersion: tapir.dev/v1alpha1
+kind: Inspection
+metadata: {name: strict}
+spec:
+  workloads: {namespaceSelector: 'projectcalico.org/name == "hipstershop"', selector: 'app == "frontend"'}
+  rules:
+    bundled: false
+    sources:
+    - {name: paid, secret: {name: paid-rules}}
+    - {name: private, secret: {name: private}}
+YAML
+within "an Inspection has rules of its own" 10 logged 'frontend-6b64dc9665-97687 on cali047739587bc, with rules of its own: inspected for strict'
+mark; attack 10.65.1.9
+within "from a Secret" 3 alerted '.rule.sid == 202 and .inspection.name == "strict"'
+own_status() { kc get inspections.tapir.dev "$1" -o json | jq -ce ".status.nodes // [] | $2"; }
+within "its status has the node's report" 15 own_status strict '.[] | select(.node == "node-1" and .ready and .endpoints == {selected: 1, attached: 1} and .rules.loaded == 1 and .observedGeneration == 1)'
+within "and that a Secret without the label is not read" 3 own_status strict '.[].errors[].message | select(. == "secret/private is not in Tapir\u0027s namespace, or lacks the label tapir.dev/rules")'
+if kc get inspections.tapir.dev strict -o json --show-managed-fields | jq -e '.metadata.managedFields[] | select(.manager == "tapir-agent-node-1" and .operation == "Apply" and .subresource == "status")' >/dev/null; then ok "which the node owns"; else bad "which the node owns"; fi
+kc patch inspections.tapir.dev strict --type=merge -p '{"spec":{"nodeSelector":"kubernetes.io/hostname == \"elsewhere\""}}' >/dev/null
+within "a selector of other nodes ends it here" 5 logged 'frontend-6b64dc9665-97687 on cali047739587bc, with rules of its own: no longer'
+kc delete inspections.tapir.dev strict >/dev/null
+kc -n tapir-system delete configmap/own-rules >/dev/null
+within "a ConfigMap that is gone takes its rules along" 10 logged 'rules reloaded: 1 rules \(0 rejected'
+
 kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
 agent node-1 9097
 within "killed and started again it inspects" 10 eval '[ "$(grep -c "frontend-6b64dc9665-97687 on cali047739587bc: inspected" "$log")" -ge 4 ]'

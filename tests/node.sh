@@ -74,11 +74,18 @@ join() {  # POD NUMBER: a link as Calico makes it, with a route to each address
   in_pod "$pod" ip -6 route add fd00:1::1/128 dev eth0
 }
 in_pod() { local pod=$1; shift; ip netns exec "ta-$$-$pod" "$@"; }
+new_pod() {  # POD: a network namespace with nothing but lo
+  ip netns add "ta-$$-$1"; namespaces+=("ta-$$-$1")
+  in_pod "$1" ip link set lo up
+}
 start_pod() {  # POD NUMBER
+  new_pod "$1"
+  join "$1" "$2"
+  serve "$1"
+}
+declare -A server=()   # process of the server by pod
+serve() {  # POD
   local pod=$1
-  ip netns add "ta-$$-$pod"; namespaces+=("ta-$$-$pod")
-  in_pod "$pod" ip link set lo up
-  join "$pod" "$2"
   cat >"$work/$pod.conf" <<CONF
 daemon off; master_process off; pid $work/$pod.pid; error_log $work/$pod.err;
 events { worker_connections 32; }
@@ -89,7 +96,22 @@ http {
 }
 CONF
   ip netns exec "ta-$$-$pod" nginx -c "$work/$pod.conf" & pids+=($!)
+  server[$pod]=$!
 }
 
+# Somebody outside of the node: FAR NUMBER NODE-INTERFACE. 10.80.NUMBER.1 there, 10.80.NUMBER.2 on the node.
+start_far() {
+  local far=$1 number=$2 interface=$3
+  ip netns add "ta-$$-$far"; namespaces+=("ta-$$-$far")
+  in_node ip link add "$interface" type veth peer name eth0 netns "ta-$$-$far"
+  in_node ip addr add "10.80.$number.2/24" dev "$interface"
+  in_node ip link set "$interface" up
+  in_pod "$far" ip addr add "10.80.$number.1/24" dev eth0
+  in_pod "$far" ip link set eth0 up
+}
+attack_from() {  # FAR ADDRESS
+  in_pod "$1" curl -gsS -o /dev/null --max-time 5 -H 'User-Agent: Mozilla/4.0' -XPOST --data-raw 'smk=1234' "http://$2:8080/"
+}
+mac_of() { ip -n "$1" -j link show dev "$2" | jq -r '.[0].address'; }   # NAMESPACE INTERFACE
 in_node ip link set lo up
 in_node ip addr add 10.240.0.4/32 dev lo

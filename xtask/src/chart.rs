@@ -75,6 +75,9 @@ agent:
   # Agents see the node's processes. Needed where the network plugin has no route for each pod: bridge, Flannel, Cilium, Antrea,
   # OVN-Kubernetes, Kube-OVN. Not needed with Calico, AWS, Azure in transparent mode, ptp, kindnet.
   hostPID: false
+  # Agents may enter network namespaces of pods, for those that the node's side does not show: eBPF host routing, SR-IOV, macvlan,
+  # ipvlan. Takes SYS_ADMIN, SYS_PTRACE, the node's processes, and root.
+  insidePods: false
   # Root by number, without its powers: for runtimes that lose the capability of the program's file.
   runAsRoot: false
 manager:
@@ -103,7 +106,7 @@ fn schema() -> String {
         "compat": { "enum": [Compat::Calico.word(), Compat::None.word()] },
         "cluster": text,
         "createNamespace": flag,
-        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "runAsRoot": flag })),
+        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "insidePods": flag, "runAsRoot": flag })),
         "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text })),
         "global": { "type": "object" },
     }));
@@ -232,6 +235,9 @@ const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not e
 {{- end }}
 {{- if .Values.agent.hostPID }}
 - --host-pid
+{{- end }}
+{{- if .Values.agent.insidePods }}
+- --inside-pods
 {{- end }}
 {{- if .Values.agent.runAsRoot }}
 - --run-as-root

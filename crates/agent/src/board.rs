@@ -5,9 +5,11 @@
 //! the interface is called; a number is not given out twice.
 
 use crate::names::Snapshot;
+use crate::selection::Selection;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tapir_capture::NetworkNamespace;
 use tapir_engine::Directory;
 use tapir_event::{Inspection, Workload};
 use tapir_packet::Timestamp;
@@ -19,9 +21,18 @@ pub struct Tap {
     pub index: u32,
     /// Its name.
     pub name: Arc<str>,
+    /// The pod's network namespace, if the interface is the pod's own; `None`: it is on the node's side.
+    pub inside: Option<Arc<NetworkNamespace>>,
 }
 
-/// An inspected interface of a workload.
+impl Tap {
+    /// Whether both are one interface, however it is called.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.index == other.index && self.inside == other.inside
+    }
+}
+
+/// An interface that is inspected, of a workload or of the node, with one choice of rules. An interface may have several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
     /// Names it in the engine.
@@ -32,6 +43,10 @@ pub struct Seat {
     pub workload: Arc<Workload>,
     /// The resources that asked for it, in order; never empty.
     pub inspections: Arc<[Inspection]>,
+    /// Those of them whose events go without the bytes that matched.
+    pub plain: Arc<[Inspection]>,
+    /// Which rules it is inspected with.
+    pub selection: Arc<Selection>,
 }
 
 /// What is inspected.

@@ -6,7 +6,7 @@
 //! *Invariants*: 1. while the API server is away what was last heard holds; 2. an object that cannot be understood takes no other
 //! along; 3. no view is made before pods and resources were heard once, so that a start shows no emptiness that is none.
 //!
-//! *Limits*: pods of this node only (a field selector); of every object only the fields that are used are kept; tables are
+//! *Limits*: pods of this node only (a field selector); ConfigMaps and Secrets with the label of rules, in the agent's own namespace; of every object only the fields that are used are kept; tables are
 //! bounded ([`table::MAX_OBJECTS`]). Changes within [`TOGETHER`] make one view.
 
 mod reduce;
@@ -14,17 +14,19 @@ mod status;
 mod table;
 mod watch;
 
+use crate::library::{LABEL, Library, Shelf};
+use crate::selection::Object;
 use crate::view::{Asked, LabelMap, View};
-use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
-use reduce::{Held, Slice};
+use reduce::{Held, HeldWhole, Slice};
 pub use status::Facts;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use table::{Key, Table};
-use tapir_kubernetes::resources::{DeepPacketInspection, StoredDeepPacketInspection};
+use tapir_kubernetes::resources::{DeepPacketInspection, Inspection, StoredDeepPacketInspection};
 use tokio::sync::{Notify, watch as channel};
 
 /// Changes that follow each other within this time make one view.
@@ -39,6 +41,10 @@ struct World {
     pods: Table<Arc<Pod>>,
     served: Table<Held>,
     stored: Table<Held>,
+    wholes: Table<HeldWhole>,
+    nodes: Table<LabelMap>,
+    config_maps: Table<Shelf>,
+    secrets: Table<Shelf>,
     namespaces: Table<LabelMap>,
     accounts: Table<LabelMap>,
     slices: Table<Slice>,
@@ -77,15 +83,23 @@ pub async fn client(kubeconfig: Option<&std::path::Path>) -> Result<Client, Stri
     Client::try_from(config).map_err(|error| format!("cannot make a client for the API server: {error}"))
 }
 
-/// Follows the cluster for ever, and tells it what this node does. `heard` becomes true with the first view.
-pub async fn follow(
-    client: Client,
-    node: &str,
-    views: channel::Sender<Arc<View>>,
-    heard: channel::Sender<bool>,
-    facts: Facts,
-    say: Say,
-) {
+/// Who is told what is heard.
+pub struct Tell {
+    /// What is to be inspected.
+    pub views: channel::Sender<Arc<View>>,
+    /// Rules.
+    pub library: channel::Sender<Arc<Library>>,
+    /// Whether anything was heard.
+    pub heard: channel::Sender<bool>,
+}
+
+/// Follows the cluster for ever, and tells it what this node does. `heard` becomes true with the first view. Rules are looked for in
+/// `namespace`, or in that of the client.
+pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: Tell, facts: Facts, say: Say) {
+    let Tell { views, library, heard } = tell;
+    let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
+    let labelled = || kube::runtime::watcher::Config::default().labels(LABEL);
+    let this = kube::runtime::watcher::Config::default().fields(&format!("metadata.name={node}"));
     let hub = Arc::new(Hub { world: Mutex::default(), changed: Notify::new(), say });
     let own = kube::runtime::watcher::Config::default().fields(&format!("spec.nodeName={node}"));
     let all = kube::runtime::watcher::Config::default;
@@ -112,8 +126,30 @@ pub async fn follow(
                 |world| &mut world.stored,
                 |resource| Some(reduce::stored(resource, node)),
             ),
-            watch::metadata::<Namespace>(&hub, Api::all(client.clone()), |world| &mut world.namespaces),
-            watch::metadata::<ServiceAccount>(&hub, Api::all(client.clone()), |world| &mut world.accounts),
+            watch::objects::<Inspection, _>(
+                &hub,
+                Api::all(client.clone()),
+                all(),
+                |world| &mut world.wholes,
+                |resource| Some(reduce::whole(&resource, node)),
+            ),
+            watch::objects::<ConfigMap, _>(
+                &hub,
+                Api::namespaced(client.clone(), &namespace),
+                labelled(),
+                |world| &mut world.config_maps,
+                Shelf::of_config_map,
+            ),
+            watch::objects::<Secret, _>(
+                &hub,
+                Api::namespaced(client.clone(), &namespace),
+                labelled(),
+                |world| &mut world.secrets,
+                Shelf::of_secret,
+            ),
+            watch::metadata::<Node>(&hub, Api::all(client.clone()), this, |world| &mut world.nodes),
+            watch::metadata::<Namespace>(&hub, Api::all(client.clone()), all(), |world| &mut world.namespaces),
+            watch::metadata::<ServiceAccount>(&hub, Api::all(client.clone()), all(), |world| &mut world.accounts),
             watch::objects::<EndpointSlice, _>(
                 &hub,
                 Api::all(client.clone()),
@@ -127,7 +163,18 @@ pub async fn follow(
         loop {
             hub.changed.notified().await;
             tokio::time::sleep(TOGETHER).await;
-            let Some(view) = hub.world().view() else { continue };
+            let (view, lent) = {
+                let world = hub.world();
+                (world.view(), world.rule_texts())
+            };
+            library.send_if_modified(|known| {
+                let is_new = **known != lent;
+                if is_new {
+                    *known = Arc::new(lent);
+                }
+                is_new
+            });
+            let Some(view) = view else { continue };
             views.send_replace(Arc::new(view));
             heard.send_replace(true);
         }
@@ -140,16 +187,29 @@ pub async fn follow(
 }
 
 impl World {
+    /// Rules that were heard of.
+    fn rule_texts(&self) -> Library {
+        let shelves = |table: &Table<Shelf>, is_secret| {
+            let shelf =
+                move |((_, name), shelf): (&Key, &Shelf)| (Object { is_secret, name: name.clone() }, shelf.clone());
+            table.iter().map(shelf).collect::<Vec<_>>()
+        };
+        let all = shelves(&self.config_maps, false).into_iter().chain(shelves(&self.secrets, true));
+        Library { shelves: all.collect() }
+    }
+
     /// What is known now; nothing before the kinds that matter were heard.
     fn view(&self) -> Option<View> {
-        if !(self.pods.is_heard() && self.served.is_heard() && self.stored.is_heard()) {
+        if !(self.pods.is_heard() && self.served.is_heard() && self.stored.is_heard() && self.wholes.is_heard()) {
             return None;
         }
         // Where both forms are there, the one that is served counts.
         let mut inspections: BTreeMap<Key, Asked> =
             self.stored.iter().map(|(key, held)| (key.clone(), held.asked.clone())).collect();
         inspections.extend(self.served.iter().map(|(key, held)| (key.clone(), held.asked.clone())));
+        inspections.extend(self.wholes.iter().map(|(key, held)| (key.clone(), held.asked.clone())));
         let mut view = View {
+            node: self.nodes.iter().next().map(|(_, labels)| labels.clone()),
             pods: self.pods.iter().map(|(_, pod)| Arc::clone(pod)).collect(),
             inspections,
             namespaces: self.namespaces.iter().map(|((_, name), labels)| (name.clone(), labels.clone())).collect(),

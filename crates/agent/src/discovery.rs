@@ -13,6 +13,7 @@ use tapir_kubernetes::endpoint::Endpoint;
 use tapir_kubernetes::interface::{PodInterface, Prefixes, hints};
 
 use crate::board::Tap;
+use crate::inside::Barred;
 
 /// Interfaces of a pod that are inspected at most.
 pub const MAX_INTERFACES: usize = 8;
@@ -38,6 +39,10 @@ pub enum How {
     Namespace,
     /// The host's route to the pod leads there.
     Route,
+    /// It is the pod's own device.
+    Inside,
+    /// It is the node's own.
+    Node,
 }
 
 impl How {
@@ -47,6 +52,8 @@ impl How {
             Self::Given => "file",
             Self::Namespace => "namespace",
             Self::Route => "route",
+            Self::Inside => "inside",
+            Self::Node => "node",
         }
     }
 }
@@ -74,9 +81,18 @@ pub enum Missing {
     /// The pod has a network namespace of its own, but nothing on this side leads there.
     #[error(
         "its network namespace has no other end on this node (SR-IOV, macvlan, ipvlan or a device of the host): it would \
-         have to be inspected inside of the pod, which this agent does not do"
+         have to be inspected inside of the pod, which --inside-pods never forbids"
     )]
     Inside,
+    /// It is to be inspected from inside, and cannot.
+    #[error("it has to be inspected inside of the pod, and that is not possible: {0}")]
+    Barred(Barred),
+    /// It is to be inspected from inside, and none of its processes is to be seen.
+    #[error(
+        "--inside-pods always wants it inspected inside of the pod, but no process of the pod is to be seen; let the agent \
+         see the node's processes (hostPID)"
+    )]
+    Unseen,
 }
 
 impl Missing {
@@ -85,7 +101,8 @@ impl Missing {
         match self {
             Self::Given(_) | Self::Nothing { .. } => "no_interface",
             Self::Unconfirmed(_) => "unconfirmed",
-            Self::Inside => "inside_pod",
+            Self::Inside | Self::Barred(_) => "inside_pod",
+            Self::Unseen => "no_process",
         }
     }
 }
@@ -97,7 +114,7 @@ pub fn find(
     prefixes: &Prefixes,
     kernel: &dyn Kernel,
 ) -> Result<Vec<(Tap, How)>, Missing> {
-    let tap = |index: u32, how| kernel.name(index).map(|name| (Tap { index, name }, how));
+    let tap = |index: u32, how| kernel.name(index).map(|name| (Tap { index, name, inside: None }, how));
     if let Some(name) = given {
         let found = kernel.index(name).and_then(|index| tap(index, How::Given));
         return found.map(|found| vec![found]).ok_or_else(|| Missing::Given(name.to_owned()));

@@ -9,14 +9,16 @@
 //! *Limits*: [`MAX_CONNECTIONS`] connections, [`HEAD`] for the head of a request. No authentication: nothing here is secret, and
 //! it listens where it is told.
 
+use crate::discovery::How;
 use crate::keeper::State;
-use crate::rules::RulesState;
+use crate::rules::SetStates;
 use crate::shared::{Report, Shared};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -39,7 +41,7 @@ pub struct Health {
     /// What the control side decided.
     pub state: watch::Receiver<Arc<State>>,
     /// What became of the rules.
-    pub rules: watch::Receiver<RulesState>,
+    pub rules: watch::Receiver<SetStates>,
     /// Whether the cluster (or the directory) was heard.
     pub heard: watch::Receiver<bool>,
 }
@@ -120,7 +122,8 @@ fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Fu
 }
 
 /// All counters, and what is inspected, in the text format of Prometheus.
-fn metrics(report: &Report, state: &State, rules: &RulesState) -> String {
+fn metrics(report: &Report, state: &State, sets: &SetStates) -> String {
+    let rules = &sets.node;
     let mut text = String::new();
     for counter in Counter::ALL {
         let (name, value) = (counter.name(), report.counters.value(*counter));
@@ -130,10 +133,26 @@ fn metrics(report: &Report, state: &State, rules: &RulesState) -> String {
             "# HELP tapir_{name}_total {help}\n# TYPE tapir_{name}_total counter\ntapir_{name}_total {value}\n"
         );
     }
-    let reasons = ["no_interface", "unconfirmed", "inside_pod"];
+    let reasons = ["no_interface", "unconfirmed", "inside_pod", "no_process"];
     let absent = |reason: &str| state.absent.iter().filter(|one| one.why.reason() == reason).count();
     let gauges = [
         ("endpoints_attached", "Interfaces of workloads that are inspected.", report.seen.len() as u64),
+        (
+            "endpoints_inside",
+            "Interfaces that are inspected inside of their pods.",
+            state.attached.iter().filter(|one| one.tap.inside.is_some()).count() as u64,
+        ),
+        (
+            "endpoints_blind",
+            "Interfaces whose end on the node does not see what the pod receives.",
+            state.attached.iter().filter(|one| one.blind.is_some()).count() as u64,
+        ),
+        (
+            "endpoints_untested",
+            "Interfaces of which nobody can tell whether they see what the pod receives.",
+            state.untested as u64,
+        ),
+        ("endpoints_unheard", "Pods whose own interfaces cannot be captured on.", report.troubles.len() as u64),
         ("endpoints_unfit", "Selected pods without a network of their own.", state.unfit.len() as u64),
         ("endpoints_beyond", "Selected pods beyond what a node inspects.", state.beyond as u64),
         ("inspections", "Resources that ask for inspection.", state.inspections.len() as u64),
@@ -143,11 +162,39 @@ fn metrics(report: &Report, state: &State, rules: &RulesState) -> String {
         ("flow_bytes", "Bytes that conversations hold.", report.flow_bytes),
         ("rules_loaded", "Rules in force.", rules.loaded as u64),
         ("rules_rejected", "Rules that were refused or skipped.", rules.rejected as u64),
+        (
+            "rule_sets",
+            "Rule sets in force: the node's, and one for each other choice of rules.",
+            1 + sets.others.len() as u64,
+        ),
+        (
+            "rules_stale_others",
+            "Rule sets of other choices whose last load failed.",
+            sets.others.values().filter(|set| set.error.is_some()).count() as u64,
+        ),
+        (
+            "node_interfaces_attached",
+            "Interfaces of the node itself that are inspected.",
+            state.attached.iter().filter(|one| one.how == How::Node).count() as u64,
+        ),
         ("rules_stale", "The last load of rules failed; the set before is in force.", u64::from(rules.error.is_some())),
         ("capture_failed", "Nothing can be captured.", u64::from(report.trouble.is_some())),
     ];
     for (name, help, value) in gauges {
         let _ = write!(text, "# HELP tapir_{name} {help}\n# TYPE tapir_{name} gauge\ntapir_{name} {value}\n");
+    }
+    text.push_str("# HELP tapir_rule_fault Something wrong in a rule file.\n# TYPE tapir_rule_fault gauge\n");
+    let mut told = BTreeSet::new();
+    for fault in std::iter::once(&sets.node).chain(sets.others.values()).flat_map(|set| &set.faults) {
+        let file: String = fault.file.chars().filter(|one| !matches!(one, '"' | '\\' | '\n')).collect();
+        let place = (file, fault.line, fault.column, fault.code);
+        if told.insert(place.clone()) {
+            let (file, line, column, code) = place;
+            let _ = writeln!(
+                text,
+                "tapir_rule_fault{{file=\"{file}\",line=\"{line}\",column=\"{column}\",code=\"{code}\"}} 1"
+            );
+        }
     }
     text.push_str(
         "# HELP tapir_endpoints_missing Selected pods that are not inspected.\n# TYPE tapir_endpoints_missing gauge\n",

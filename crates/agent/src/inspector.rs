@@ -1,4 +1,5 @@
-//! The capture side: one ring over the interfaces of all endpoints, a worker for each endpoint, one rule set for all of them.
+//! The capture side: one ring over the interfaces of all endpoints on the node's side, one for each pod that is listened to from
+//! inside, a worker for each endpoint and choice of rules, one compiled set for each choice.
 //!
 //! *How it fits*: a thread runs [`Inspector::run`]. What to inspect comes from [`Shared`]; events go to an [`Outlet`].
 //!
@@ -7,29 +8,35 @@
 //! suppressions are taken over between two blocks: no packet is lost for them; 4. an endpoint that goes is inspected to the
 //! end of what it sent.
 //!
-//! *Limits*: [`InspectorConfig`]. A ring that cannot be had is asked for again every [`RETRY`]; until then the report says why.
+//! *Limits*: [`InspectorConfig`]. Where a ring cannot be had the report says why.
+
+mod net;
 
 use crate::board::{Board, Seat};
 use crate::budget;
 use crate::clock::now;
 use crate::own::Own;
+use crate::rules::RuleSets;
+use crate::selection::Selection;
 use crate::shared::{Orders, Report, Seen, Shared};
 use crate::unseen;
+use net::Net;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tapir_capture::{Block, NetworkNamespace, Ring, RingConfig, Source};
-use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Rules, Suppressions, Worker};
-use tapir_event::SecurityEvent;
+use tapir_capture::{Block, NetworkNamespace, RingConfig, wait_for_any};
+use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Suppressions, Worker};
+use tapir_event::{Inspection, SecurityEvent};
+use tapir_packet::Frame;
 
 /// Longest wait for packets: bounds the latency of everything else in the loop.
 const TICK: Duration = Duration::from_millis(20);
 /// How often a report is left.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long after a failure the ring is opened again.
-const RETRY: Duration = Duration::from_secs(5);
+/// The place on the node's side; those inside of pods go by the numbers of their namespaces.
+const NODE: u64 = 0;
 
 /// Where events go. Called from the capture loop: must not wait.
 pub trait Outlet {
@@ -44,6 +51,8 @@ pub struct InspectorConfig {
     pub engine: EngineConfig,
     /// The ring's.
     pub ring: RingConfig,
+    /// Bytes of all rings inside of pods together.
+    pub inside_bytes: u64,
     /// Bytes that the flows of all endpoints may hold together.
     pub flow_bytes: usize,
     /// The network namespace of the interfaces, if it is not ours.
@@ -54,15 +63,14 @@ pub struct InspectorConfig {
 pub struct Inspector {
     config: InspectorConfig,
     shared: Arc<Shared>,
-    rules: Arc<Rules>,
+    rules: Arc<RuleSets>,
     suppressions: Arc<Suppressions>,
     board: Arc<Board>,
     workers: BTreeMap<u32, Place>,
-    /// Index of interface and number of endpoint, sorted.
-    taps: Vec<(u32, u32)>,
-    ring: Option<Ring>,
-    /// When the ring is opened again, and why it is not open.
-    trouble: Option<(Instant, String)>,
+    /// Where to listen.
+    nets: BTreeMap<u64, Net>,
+    /// Endpoints for whose ring there was no room.
+    cramped: Vec<u32>,
     /// What workers that have gone have counted.
     retired: Counters,
     quieted: BTreeMap<String, u64>,
@@ -78,19 +86,18 @@ struct Place {
 
 impl Inspector {
     /// Inspects nobody until it is told.
-    pub fn new(mut config: InspectorConfig, rules: Arc<Rules>, shared: Arc<Shared>) -> Self {
+    pub fn new(mut config: InspectorConfig, rules: RuleSets, shared: Arc<Shared>) -> Self {
         // The standard library keys its hash with the system's randomness.
         config.engine.hash_seed = RandomState::new().hash_one(0);
         Self {
             config,
             shared,
-            rules,
+            rules: Arc::new(rules),
             suppressions: Arc::default(),
             board: Arc::default(),
             workers: BTreeMap::new(),
-            taps: Vec::new(),
-            ring: None,
-            trouble: None,
+            nets: BTreeMap::new(),
+            cramped: Vec::new(),
             retired: Counters::default(),
             quieted: BTreeMap::new(),
             frames: 0,
@@ -105,7 +112,7 @@ impl Inspector {
             if let Some(orders) = self.shared.take_orders() {
                 self.follow(orders, outlet);
                 // Who gave them sees them in force.
-                self.is_open();
+                self.open();
                 due = Instant::now();
             }
             if Instant::now() >= due {
@@ -121,31 +128,45 @@ impl Inspector {
         self.report();
     }
 
-    /// One block of frames, or one wait for it.
+    /// One block of frames of each place that has one, or one wait for it.
     fn turn(&mut self, outlet: &mut dyn Outlet) {
-        let is_open = self.is_open();
-        let Some(ring) = self.ring.as_mut().filter(|_| is_open) else {
+        self.open();
+        let Self { nets, workers, board, frames, own, .. } = self;
+        let mut had_any = false;
+        for net in nets.values_mut() {
+            let Some(block) = net.ring.as_mut().and_then(|ring| ring.block_now()) else { continue };
+            // Not before the block is there: what it holds was sent after its connection was told.
+            if own.has_changed() {
+                let ends = own.ends();
+                workers.values_mut().for_each(|place| place.worker.set_excluded(ends.clone()));
+            }
+            inspect(&block, &net.taps, net.is_inside, workers, board, frames, outlet);
+            had_any = true;
+        }
+        if had_any {
+            return;
+        }
+        let (ids, mut rings): (Vec<u64>, Vec<_>) =
+            nets.iter_mut().filter_map(|(id, net)| Some((*id, net.ring.as_mut()?))).unzip();
+        if rings.is_empty() {
             std::thread::sleep(TICK);
             return;
-        };
-        let failed = match ring.next_block(TICK) {
-            Ok(Some(block)) => {
-                let Self { taps, workers, board, frames, own, .. } = self;
-                // Not before the block is there: what it holds was sent after its connection was told.
-                if own.has_changed() {
-                    let ends = own.ends();
-                    workers.values_mut().for_each(|place| place.worker.set_excluded(ends.clone()));
+        }
+        let waited = wait_for_any(&mut rings, TICK);
+        let is_idle = !rings.iter().any(|ring| ring.has_block());
+        match waited {
+            Ok(()) if is_idle => self.idle(outlet),
+            Ok(()) => {}
+            Err((at, error)) => {
+                let failed = ids.get(at).and_then(|id| self.nets.get_mut(id));
+                if let Some(net) = failed {
+                    net.fail(format!("capture failed: {error}"), &mut self.retired);
                 }
-                return inspect(&block, taps, workers, board, frames, outlet);
+                self.report();
             }
-            Ok(None) => None,
-            Err(error) => Some(format!("capture failed: {error}")),
-        };
-        match failed {
-            None => self.idle(outlet),
-            Some(why) => self.fail(why),
         }
     }
+
     fn idle(&mut self, outlet: &mut dyn Outlet) {
         let now = now();
         for Place { worker, seen } in self.workers.values_mut() {
@@ -156,10 +177,19 @@ impl Inspector {
     /// Takes over what is new.
     fn follow(&mut self, orders: Orders, outlet: &mut dyn Outlet) {
         if let Some(rules) = orders.rules {
-            for place in self.workers.values_mut() {
-                place.worker.set_rules(Arc::clone(&rules));
-            }
             self.rules = rules;
+            for (number, place) in &mut self.workers {
+                let seat = self.board.seat(*number);
+                // A choice that nobody has any more has no set; its endpoints go with the next board.
+                let Some(rules) = seat.and_then(|seat| self.rules.get(&seat.selection)) else { continue };
+                if !Arc::ptr_eq(rules, place.worker.rules()) {
+                    place.worker.set_rules(Arc::clone(rules));
+                }
+            }
+            if orders.board.is_none() {
+                // Who waited for a set begins now.
+                self.seat(Arc::clone(&self.board), outlet);
+            }
         }
         if let Some(suppressions) = orders.suppressions {
             for place in self.workers.values_mut() {
@@ -180,26 +210,56 @@ impl Inspector {
             self.retire(number, outlet);
         }
         for seat in board.seats() {
+            let Some(rules) = self.rules.get(&seat.selection) else { continue };
             let place = self.workers.entry(seat.number).or_insert_with(|| {
                 let engine = self.config.engine.clone();
-                let mut worker = Worker::new(engine, Arc::clone(&self.rules), Arc::clone(&seat.tap.name));
+                let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
                 worker.set_suppressions(Arc::clone(&self.suppressions));
                 worker.set_excluded(self.own.ends());
                 Place { worker, seen: Seen::default() }
             });
             place.worker.set_directory(Arc::clone(&board) as Arc<dyn tapir_engine::Directory>);
         }
-        self.taps = board.seats().map(|seat| (seat.tap.index, seat.number)).collect();
-        self.taps.sort_unstable();
         self.board = board;
+        self.place();
         self.share_memory();
-        let indexes = self.indexes();
-        if indexes.is_empty() {
-            // Nobody to inspect: its memory goes back.
-            self.close();
+    }
+
+    /// Listens where the endpoints of the board are, and nowhere else: memory of other places goes back.
+    fn place(&mut self) {
+        let mut places: BTreeMap<u64, Vec<&Seat>> = BTreeMap::new();
+        for seat in self.board.seats() {
+            let id = seat.tap.inside.as_ref().map_or(NODE, |namespace| namespace.id());
+            places.entry(id).or_default().push(seat);
         }
-        if let Some(Err(error)) = self.ring.as_mut().map(|ring| ring.set_interfaces(&indexes)) {
-            self.fail(error.to_string());
+        let retired = &mut self.retired;
+        self.nets.retain(|id, net| {
+            let stays = places.contains_key(id);
+            if !stays {
+                net.close(retired);
+            }
+            stays
+        });
+        self.cramped.clear();
+        let taken = self.nets.iter().filter(|(id, _)| **id != NODE).map(|(_, net)| net.bytes()).sum();
+        let mut left = self.config.inside_bytes.saturating_sub(taken);
+        for (id, seats) in places {
+            let inside = seats.first().and_then(|seat| seat.tap.inside.clone());
+            let made = match (self.nets.remove(&id), inside) {
+                (Some(net), _) => Some(net),
+                (None, None) => Some(Net::new(self.config.namespace.clone(), false, self.config.ring)),
+                (None, inside) => net::small_ring(left, self.config.ring.retire_after).map(|ring| {
+                    let net = Net::new(inside, true, ring);
+                    left = left.saturating_sub(net.bytes());
+                    net
+                }),
+            };
+            let Some(mut net) = made else {
+                self.cramped.extend(seats.iter().map(|seat| seat.number));
+                continue;
+            };
+            net.set_taps(seats.iter().map(|seat| (seat.tap.index, seat.number)).collect(), retired);
+            self.nets.insert(id, net);
         }
     }
 
@@ -213,48 +273,15 @@ impl Inspector {
         }
     }
 
-    fn indexes(&self) -> Vec<u32> {
-        self.taps.iter().map(|(index, _)| *index).collect()
-    }
-
-    /// Whether there is a ring; opens it if there should be one.
-    fn is_open(&mut self) -> bool {
-        if self.ring.is_some() || self.taps.is_empty() {
-            return self.ring.is_some();
+    /// Opens what is not open and should be.
+    fn open(&mut self) {
+        let mut failed = false;
+        for net in self.nets.values_mut() {
+            failed |= net.open().is_none();
         }
-        if self.trouble.as_ref().is_some_and(|(again, _)| Instant::now() < *again) {
-            return false;
+        if failed {
+            self.report();
         }
-        let source = Source::Interfaces(self.indexes());
-        let open = || Ring::open(&self.config.ring, source);
-        let opened = match &self.config.namespace {
-            Some(namespace) => namespace.within(open),
-            None => open(),
-        };
-        match opened {
-            Ok(ring) => {
-                self.ring = Some(ring);
-                self.trouble = None;
-                true
-            }
-            Err(error) => {
-                self.fail(error.to_string());
-                false
-            }
-        }
-    }
-
-    fn close(&mut self) {
-        if let Some(mut ring) = self.ring.take() {
-            // A ring that cannot be asked any more has nothing to say.
-            let _ = ring.count(&mut self.retired);
-        }
-    }
-
-    fn fail(&mut self, why: String) {
-        self.close();
-        self.trouble = Some((Instant::now() + RETRY, why));
-        self.report();
     }
 
     fn share_memory(&mut self) {
@@ -266,10 +293,7 @@ impl Inspector {
     }
 
     fn report(&mut self) {
-        if let Some(Err(error)) = self.ring.as_mut().map(|ring| ring.count(&mut self.retired)) {
-            self.trouble = Some((Instant::now() + RETRY, format!("cannot read the kernel's drop counters: {error}")));
-            self.ring = None;
-        }
+        self.nets.values_mut().for_each(|net| net.count(&mut self.retired));
         let mut counters = self.retired.clone();
         let mut quieted = self.quieted.clone();
         let (mut flow_bytes, mut flows, mut unseen) = (0_u64, BTreeMap::new(), Vec::new());
@@ -283,19 +307,33 @@ impl Inspector {
             }
         }
         unseen.extend(unseen::of_counters(&counters));
-        let attached = self.ring.is_some();
-        let seen = self.workers.iter().filter(|_| attached).map(|(number, place)| (*number, place.seen));
+        let (mut heard, mut troubles) = (BTreeMap::new(), BTreeMap::new());
+        for net in self.nets.values() {
+            for (_, number) in &net.taps {
+                let Some(place) = self.workers.get(number) else { continue };
+                match (&net.ring, net.trouble()) {
+                    (Some(_), _) => drop(heard.insert(*number, place.seen)),
+                    (None, Some(why)) if net.is_inside => drop(troubles.insert(*number, why.to_owned())),
+                    (None, _) => {}
+                }
+            }
+        }
+        for number in &self.cramped {
+            troubles.insert(*number, "no room for a ring inside of the pod; raise --inside-ring-mib".to_owned());
+        }
+        let of_node = self.rules.get(&Selection::default());
         self.shared.set_report(Report {
-            seen: seen.collect(),
+            seen: heard,
+            troubles,
             counters,
-            rule_set: self.rules.set.id.0,
-            rules: self.rules.set.rules.len() as u64,
+            rule_set: of_node.map_or(0, |rules| rules.set.id.0),
+            rules: of_node.map_or(0, |rules| rules.set.rules.len() as u64),
             suppressions: Arc::clone(&self.suppressions),
             quieted,
             flow_bytes,
             flows,
             unseen,
-            trouble: self.trouble.as_ref().map(|(_, why)| why.clone()),
+            trouble: self.nets.get(&NODE).and_then(|net| net.trouble()).map(str::to_owned),
         });
     }
 }
@@ -304,25 +342,57 @@ impl Inspector {
 fn inspect(
     block: &Block<'_>,
     taps: &[(u32, u32)],
+    is_inside: bool,
     workers: &mut BTreeMap<u32, Place>,
     board: &Board,
     count: &mut u64,
     outlet: &mut dyn Outlet,
 ) {
     // Frames of an interface come in runs: its worker is looked up once for each.
-    let mut current: Option<(u32, u32, &mut Place)> = None;
-    for frame in block.frames() {
-        *count = count.wrapping_add(1);
-        let index = frame.meta.interface;
-        if current.as_ref().is_none_or(|(known, ..)| *known != index) {
-            let tap = taps.binary_search_by_key(&index, |(index, _)| *index).ok().and_then(|at| taps.get(at));
-            current = tap.and_then(|(_, number)| Some((index, *number, workers.get_mut(number)?)));
+    let mut frames = block.frames().peekable();
+    while let Some(first) = frames.next() {
+        let index = first.meta.interface;
+        let from = taps.partition_point(|(known, _)| *known < index);
+        let rest = taps.get(from..).unwrap_or_default();
+        let own = rest.get(..rest.partition_point(|(known, _)| *known == index)).unwrap_or_default();
+        let mut next = Some(first);
+        if let [(_, number)] = own
+            && let Some(place) = workers.get_mut(number)
+        {
+            while let Some(frame) = next {
+                *count = count.wrapping_add(1);
+                process(&frame, *count, *number, place, is_inside, board, outlet);
+                next = frames.next_if(|frame| frame.meta.interface == index);
+            }
+            continue;
         }
-        let Some((_, number, Place { worker, seen })) = &mut current else { continue };
-        seen.packets = seen.packets.wrapping_add(1);
-        seen.bytes = seen.bytes.wrapping_add(frame.data.len() as u64);
-        worker.process(&frame, *count, *number, &mut Fan { board, seen, outlet });
+        // Several endpoints: with other rules, or the node's and a pod's.
+        while let Some(frame) = next {
+            *count = count.wrapping_add(1);
+            for (_, number) in own {
+                let Some(place) = workers.get_mut(number) else { continue };
+                process(&frame, *count, *number, place, is_inside, board, outlet);
+            }
+            next = frames.next_if(|frame| frame.meta.interface == index);
+        }
     }
+}
+
+/// Takes a frame to a worker.
+fn process(
+    frame: &Frame<'_>,
+    count: u64,
+    number: u32,
+    place: &mut Place,
+    is_inside: bool,
+    board: &Board,
+    outlet: &mut dyn Outlet,
+) {
+    let Place { worker, seen } = place;
+    seen.packets = seen.packets.wrapping_add(1);
+    seen.bytes = seen.bytes.wrapping_add(frame.data.len() as u64);
+    seen.to_pod = seen.to_pod.wrapping_add(u64::from(frame.meta.outgoing != is_inside));
+    worker.process(frame, count, number, &mut Fan { board, seen, outlet });
 }
 
 /// One event for each inspection of the endpoint.
@@ -334,17 +404,25 @@ struct Fan<'f> {
 
 impl EventSink for Fan<'_> {
     fn event(&mut self, endpoint: u32, mut event: SecurityEvent) {
-        let Some(Seat { inspections, .. }) = self.board.seat(endpoint) else { return };
+        let Some(Seat { inspections, plain, .. }) = self.board.seat(endpoint) else { return };
         event.observed = now();
         self.seen.last_event = self.seen.last_event.max(Some(event.time));
         let Some((last, others)) = inspections.split_last() else { return };
         self.seen.events = self.seen.events.saturating_add(inspections.len() as u64);
         for inspection in others {
-            self.outlet.offer(SecurityEvent { inspection: Some(inspection.clone()), ..event.clone() });
+            self.outlet.offer(addressed(event.clone(), inspection, plain));
         }
-        event.inspection = Some(last.clone());
-        self.outlet.offer(event);
+        self.outlet.offer(addressed(event, last, plain));
     }
+}
+
+/// An event for one of its inspections, which may not want the bytes that matched.
+fn addressed(mut event: SecurityEvent, inspection: &Inspection, plain: &[Inspection]) -> SecurityEvent {
+    if plain.contains(inspection) {
+        event.evidence = None;
+    }
+    event.inspection = Some(inspection.clone());
+    event
 }
 
 /// Frames that were not inspected, or not wholly: what an agent says of itself as losses.

@@ -12,20 +12,24 @@
 #![deny(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests fail like this"))]
 
+mod blindness;
 pub mod board;
 mod budget;
 pub mod clock;
 pub mod cluster;
-
 pub mod discovery;
 pub mod health;
+mod inside;
 pub mod inspector;
 pub mod keeper;
+pub mod library;
 mod names;
 pub mod own;
 mod processes;
+mod received;
 mod routes;
 pub mod rules;
+pub mod selection;
 pub mod shared;
 pub mod speaker;
 pub mod standalone;

@@ -1,16 +1,25 @@
-//! The rule set of a node: loaded, watched for changes, compiled anew in the background, handed to the capture side.
+//! The rule sets of a node: loaded, watched for changes, compiled anew in the background, handed to the capture side.
 //!
-//! *Invariants*: a set that has nothing to run never replaces one that has; what was skipped is told, file by file.
+//! *How it fits*: rules come from files and from what the cluster [lends](crate::library); for each [selection](crate::selection) that is in use there
+//! is one set, and always that of the node.
 //!
-//! *Limits*: files are looked at every [`LOOK`]: their names, sizes and times. [`MAX_TOLD`] findings are told.
+//! *Invariants*: 1. a set that has nothing to run, or has lost all of a text that gave rules before, never replaces one that is in
+//! force; 2. what was skipped is told, with file, line and column; 3. a set is compiled again only if something that it is made of has
+//! changed.
+//!
+//! *Limits*: files are looked at every [`LOOK`]: their names, sizes and times. [`MAX_TOLD`] findings are told of a set, and
+//! [`MAX_SELECTIONS`] sets are kept besides the node's.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tapir_detect::Profile;
-use tapir_engine::{LoadReport, RuleSources, Rules};
+use tapir_engine::{LoadReport, RuleSources, RuleText, Rules};
 use tapir_rules::{Severity, render};
 
+use crate::library::{Library, Loan};
+use crate::selection::Selection;
 use crate::shared::Shared;
 use tokio::sync::{Notify, watch};
 
@@ -18,8 +27,14 @@ use tokio::sync::{Notify, watch};
 const LOOK: Duration = Duration::from_secs(2);
 /// Findings of a load that are told.
 const MAX_TOLD: usize = 20;
+/// Settings of a `snort.lua` that are named.
+const MAX_NAMED: usize = 8;
+/// The loader's word for them.
+const UNREAD: &str = "R0413";
+/// Sets besides that of the node: each takes the memory of its rules.
+pub const MAX_SELECTIONS: usize = 16;
 
-/// What became of the last load.
+/// What became of the last load of a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RulesState {
     /// Identity of the set in force.
@@ -34,69 +49,269 @@ pub struct RulesState {
     pub error: Option<String>,
     /// What is wrong in the files, rendered.
     pub findings: Vec<String>,
+    /// The same, one line each, with its place.
+    pub faults: Vec<Fault>,
+    /// What else is not as it was asked for: sources that are missing, variables that mean nothing.
+    pub notes: Vec<String>,
+}
+
+/// Something that is wrong in a rule file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// `R0102`, …
+    pub code: &'static str,
+    /// The file, or `configmap/NAME/KEY`.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u32,
+    /// The character in it, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code, file, line, column, message } = self;
+        write!(f, "{file}:{line}:{column}: {message} ({code})")
+    }
+}
+
+/// All sets in force, by what was selected.
+#[derive(Clone, Default)]
+pub struct RuleSets(BTreeMap<Selection, Arc<Rules>>);
+
+impl RuleSets {
+    /// That of the node alone.
+    pub fn of_node(rules: Arc<Rules>) -> Self {
+        Self(BTreeMap::from([(Selection::default(), rules)]))
+    }
+
+    /// The set for a selection, once it is compiled.
+    pub fn get(&self, selection: &Selection) -> Option<&Arc<Rules>> {
+        self.0.get(selection)
+    }
+}
+
+/// What became of all sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetStates {
+    /// Of the node's.
+    pub node: RulesState,
+    /// Of the others.
+    pub others: BTreeMap<Selection, RulesState>,
+}
+
+impl SetStates {
+    /// Of the set for a selection; `None`: it was not compiled yet, or there is no room for it.
+    pub fn of(&self, selection: &Selection) -> Option<&RulesState> {
+        if selection.is_default() { Some(&self.node) } else { self.others.get(selection) }
+    }
+}
+
+/// A set, and what it was made of.
+struct Kept {
+    rules: Option<Arc<Rules>>,
+    loan: Loan,
+    /// Texts that gave rules.
+    fruitful: HashSet<Arc<str>>,
 }
 
 /// See the module.
 pub struct RuleKeeper {
     sources: RuleSources,
     profile: Profile,
-    current: Arc<Rules>,
-    state: watch::Sender<RulesState>,
+    kept: BTreeMap<Selection, Kept>,
+    state: watch::Sender<SetStates>,
     seen: Vec<Stamp>,
 }
 
 /// Name, size and time of a file.
 type Stamp = (PathBuf, u64, Option<SystemTime>);
 
+/// A set that was loaded.
+struct Outcome {
+    rules: Rules,
+    report: LoadReport,
+    notes: Vec<String>,
+}
+
 impl RuleKeeper {
-    /// Loads the first set. The error says why there is nothing to run.
+    /// Loads the node's first set, of the files. The error says why there is nothing to run.
     pub fn load(sources: RuleSources, profile: Profile) -> Result<Self, String> {
         let seen = stamps(&sources.files);
         let (rules, report) = Rules::load(&sources, profile);
-        let state = accept(&report)?;
-        let state = RulesState { rule_set: rules.set.id.0, ..state };
-        Ok(Self { sources, profile, current: Arc::new(rules), state: watch::Sender::new(state), seen })
+        let notes = unread(&report).into_iter().collect();
+        let node = RulesState { rule_set: rules.set.id.0, notes, ..accept(&report)? };
+        let kept = Kept { rules: Some(Arc::new(rules)), loan: Loan::default(), fruitful: HashSet::new() };
+        let state = watch::Sender::new(SetStates { node, others: BTreeMap::new() });
+        Ok(Self { sources, profile, kept: BTreeMap::from([(Selection::default(), kept)]), state, seen })
     }
 
-    /// The set in force.
-    pub fn rules(&self) -> &Arc<Rules> {
-        &self.current
+    /// The sets in force.
+    pub fn sets(&self) -> RuleSets {
+        let ready = self
+            .kept
+            .iter()
+            .filter_map(|(selection, kept)| Some((selection.clone(), Arc::clone(kept.rules.as_ref()?))));
+        RuleSets(ready.collect())
     }
 
-    /// What became of the last load.
-    pub fn state(&self) -> watch::Receiver<RulesState> {
+    /// What became of the last loads.
+    pub fn state(&self) -> watch::Receiver<SetStates> {
         self.state.subscribe()
     }
 
-    /// Follows the files, and loads when it is told to, for ever.
-    pub async fn run(mut self, shared: Arc<Shared>, now: Arc<Notify>) {
+    /// Follows files, the library and what is selected, and loads when it is told to, for ever.
+    pub async fn run(
+        mut self,
+        shared: Arc<Shared>,
+        now: Arc<Notify>,
+        mut library: watch::Receiver<Arc<Library>>,
+        mut selected: watch::Receiver<Arc<BTreeSet<Selection>>>,
+    ) {
+        let (mut has_library, mut has_selected) = (true, true);
         loop {
-            let told = tokio::select! {
-                () = now.notified() => true,
-                () = tokio::time::sleep(LOOK) => false,
-            };
+            let mut told = false;
+            tokio::select! {
+                () = now.notified() => told = true,
+                () = tokio::time::sleep(LOOK) => {}
+                changed = library.changed(), if has_library => has_library = changed.is_ok(),
+                changed = selected.changed(), if has_selected => has_selected = changed.is_ok(),
+            }
             let stamps = stamps(&self.sources.files);
-            if !told && stamps == self.seen {
-                continue;
-            }
+            let files_changed = stamps != self.seen;
             self.seen = stamps;
-            let (current, sources, profile) = (Arc::clone(&self.current), self.sources.clone(), self.profile);
-            // Compiling takes a second; the control side goes on meanwhile.
-            let loaded = tokio::task::spawn_blocking(move || current.load_successor(&sources, profile)).await;
-            let Ok((rules, report)) = loaded else { continue };
-            match accept(&report) {
-                Ok(state) => {
-                    self.current = Arc::new(rules);
-                    shared.post_rules(Arc::clone(&self.current));
-                    self.state.send_replace(RulesState { rule_set: self.current.set.id.0, ..state });
+            let lent = Arc::clone(&library.borrow_and_update());
+            let wanted = Arc::clone(&selected.borrow_and_update());
+            let wanted: BTreeSet<Selection> =
+                wanted.iter().filter(|one| !one.is_default()).take(MAX_SELECTIONS).cloned().collect();
+            let before = self.kept.len();
+            self.kept.retain(|selection, _| selection.is_default() || wanted.contains(selection));
+            let mut changed = before != self.kept.len();
+            for selection in std::iter::once(Selection::default()).chain(wanted) {
+                let loan = lent.lend(&selection);
+                let is_same = self.kept.get(&selection).is_some_and(|kept| kept.loan == loan);
+                if !(told || files_changed && !selection.without_node || !is_same) {
+                    continue;
                 }
-                Err(why) => self.state.send_modify(|state| {
-                    state.findings = findings(&report);
-                    state.error = Some(why);
-                }),
+                changed |= self.renew(selection, loan).await;
             }
+            if changed {
+                shared.post_rules(Arc::new(self.sets()));
+            }
+            let kept = &self.kept;
+            self.state.send_if_modified(|state| {
+                let before = state.others.len();
+                state.others.retain(|selection, _| kept.contains_key(selection));
+                before != state.others.len()
+            });
         }
     }
+
+    /// Compiles a set; whether it is another one now.
+    async fn renew(&mut self, selection: Selection, loan: Loan) -> bool {
+        let current = self.kept.get(&selection).and_then(|kept| kept.rules.clone());
+        let (sources, profile) = (self.sources.clone(), self.profile);
+        let (texts, asked) = (loan.texts.clone(), selection.clone());
+        // Compiling takes a second; the control side goes on meanwhile.
+        let load = move || {
+            let (sources, notes) = specific(&sources, &asked, texts);
+            let (rules, report) = match &current {
+                Some(current) => current.load_successor(&sources, profile),
+                None => Rules::load(&sources, profile),
+            };
+            Outcome { rules, report, notes }
+        };
+        // A compiler that panicked has left nothing behind; the set before stays, and the next change is tried again.
+        let Ok(Outcome { rules, report, mut notes }) = tokio::task::spawn_blocking(load).await else { return false };
+        notes.extend(loan.notes.iter().cloned().chain(unread(&report)));
+        let kept = self.kept.entry(selection.clone()).or_insert_with(|| Kept {
+            rules: None,
+            loan: Loan::default(),
+            fruitful: HashSet::new(),
+        });
+        let fruitful = fruitful(&rules, &loan.texts);
+        let accepted = accept(&report).and_then(|state| match barren(&kept.fruitful, &fruitful, &loan.texts, &state) {
+            Some(why) => Err(why),
+            None => Ok(state),
+        });
+        kept.loan = loan;
+        let (changed, state) = match accepted {
+            Ok(state) => {
+                let state = RulesState { rule_set: rules.set.id.0, notes, ..state };
+                (kept.rules, kept.fruitful) = (Some(Arc::new(rules)), fruitful);
+                (true, state)
+            }
+            Err(why) => {
+                let before = self.state.borrow().of(&selection).cloned().unwrap_or_default();
+                let (findings, faults) = (findings(&report), faults(&report));
+                (false, RulesState { error: Some(why), findings, faults, notes, ..before })
+            }
+        };
+        self.state.send_modify(|states| match selection.is_default() {
+            true => states.node = state,
+            false => drop(states.others.insert(selection, state)),
+        });
+        changed
+    }
+}
+
+/// Settings of a `snort.lua` that nobody acts on, in one line.
+fn unread(report: &LoadReport) -> Option<String> {
+    let all: Vec<&tapir_rules::Diagnostic> = report.diagnostics.iter().filter(|found| found.code == UNREAD).collect();
+    let first = all.first()?;
+    let name = |found: &&tapir_rules::Diagnostic| {
+        let what = found.message.split('`').nth(1).unwrap_or_default();
+        format!("{what} (line {})", report.sources.line(found.span.source, found.span.start))
+    };
+    let named: Vec<String> = all.iter().take(MAX_NAMED).map(name).collect();
+    let rest = all.len().saturating_sub(named.len());
+    let more =
+        if rest > 0 { format!(" and {rest} more; `tapir rules check --warnings` has them all") } else { String::new() };
+    Some(format!("{}: not acted on: {}{more}", report.sources.name(first.span.source), named.join(", ")))
+}
+
+/// The node's sources, changed as a selection says; and what of that is impossible.
+fn specific(node: &RuleSources, selection: &Selection, texts: Vec<RuleText>) -> (RuleSources, Vec<String>) {
+    let mut sources = RuleSources { texts, texts_only: selection.without_node, ..node.clone() };
+    let mut notes = Vec::new();
+    for (name, value) in &selection.variables {
+        if let Err(why) = sources.config.set(&format!("{name}={value}")) {
+            notes.push(format!("variable {name}: {why}; the node's value holds"));
+        }
+    }
+    if let Some(policy) = selection.policy {
+        // Rules say `balanced-ips`.
+        sources.enable.policies = vec![policy.to_owned(), format!("{policy}-ips")];
+        sources.enable.all = false;
+        sources.enable.sids.clear();
+    }
+    sources.enable.rules.extend(&selection.enable);
+    sources.enable.not.extend(&selection.disable);
+    (sources, notes)
+}
+
+/// The texts that rules of the set are from.
+fn fruitful(rules: &Rules, texts: &[RuleText]) -> HashSet<Arc<str>> {
+    let places: HashSet<&str> =
+        rules.set.rules.iter().filter_map(|rule| Some(rule.rule.place.rsplit_once(':')?.0)).collect();
+    texts.iter().filter(|text| places.contains(&*text.name)).map(|text| Arc::clone(&text.name)).collect()
+}
+
+/// Why a set must not replace the one in force: a text that had rules is there still, has faults, and has no rule left.
+fn barren(
+    before: &HashSet<Arc<str>>,
+    now: &HashSet<Arc<str>>,
+    texts: &[RuleText],
+    state: &RulesState,
+) -> Option<String> {
+    let lost = texts.iter().find(|text| {
+        let is_faulty = state.faults.iter().any(|fault| fault.file == *text.name);
+        before.contains(&text.name) && !now.contains(&text.name) && is_faulty
+    })?;
+    let first = state.faults.iter().find(|fault| fault.file == *lost.name)?;
+    Some(format!("{} has no rule left that can run: {first}", lost.name))
 }
 
 /// What a load came to, if it may be put in force.
@@ -111,6 +326,7 @@ fn accept(report: &LoadReport) -> Result<RulesState, String> {
         rejected: report.skipped.len().saturating_add(report.refused),
         disabled: report.disabled,
         findings,
+        faults: faults(report),
         ..RulesState::default()
     })
 }
@@ -118,6 +334,16 @@ fn accept(report: &LoadReport) -> Result<RulesState, String> {
 fn findings(report: &LoadReport) -> Vec<String> {
     let errors = report.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     errors.take(MAX_TOLD).map(|found| render(found, &report.sources, false)).collect()
+}
+
+fn faults(report: &LoadReport) -> Vec<Fault> {
+    let errors = report.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let fault = |found: &tapir_rules::Diagnostic| {
+        let (line, column) = report.sources.position(found.span.source, found.span.start);
+        let file = report.sources.name(found.span.source).to_owned();
+        Fault { code: found.code, file, line, column, message: found.message.clone() }
+    };
+    errors.take(MAX_TOLD).map(fault).collect()
 }
 
 /// Of all rule files, those in directories among them.
@@ -159,14 +385,16 @@ mod tests {
         let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap();
         let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
         let mut state = keeper.state();
-        let first = state.borrow_and_update().clone();
+        let first = state.borrow_and_update().node.clone();
         assert_eq!((first.loaded, first.rejected), (1, 0));
-        let running = tokio::spawn(keeper.run(Arc::clone(&shared), Arc::clone(&now)));
+        let (_library, lent) = watch::channel(Arc::default());
+        let (_selected, selected) = watch::channel(Arc::default());
+        let running = tokio::spawn(keeper.run(Arc::clone(&shared), Arc::clone(&now), lent, selected));
 
         std::fs::write(&file, rule(1) + &rule(2) + "alert nonsense\n").unwrap();
         now.notify_one();
         state.changed().await.unwrap();
-        let second = state.borrow_and_update().clone();
+        let second = state.borrow_and_update().node.clone();
         assert_eq!((second.loaded, second.rejected, second.error.is_none()), (2, 1, true));
         assert!(second.findings[0].contains("a.rules"), "{:?}", second.findings);
         assert_ne!(first.rule_set, second.rule_set);
@@ -175,10 +403,81 @@ mod tests {
         std::fs::write(&file, "alert nonsense\n").unwrap();
         now.notify_one();
         state.changed().await.unwrap();
-        let third = state.borrow_and_update().clone();
+        let third = state.borrow_and_update().node.clone();
         assert_eq!((third.loaded, third.rule_set), (2, second.rule_set), "the last good set stays");
         assert!(third.error.unwrap().contains("no rule to run"));
         assert!(shared.take_orders().is_none());
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn rules_of_the_cluster_join_those_of_the_node_and_selections_have_sets_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.rules"), rule(1)).unwrap();
+        std::fs::write(dir.path().join("snort.lua"), "stream = {}\nsuppress = { { sid = 9 } }").unwrap();
+        let files = vec![dir.path().join("snort.lua"), dir.path().to_owned()];
+        let sources = RuleSources { files, ..RuleSources::default() };
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap();
+        let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
+        let mut state = keeper.state();
+        let (library, lent) = watch::channel(Arc::default());
+        let (select, selected) = watch::channel(Arc::default());
+        let running = tokio::spawn(keeper.run(Arc::clone(&shared), now, lent, selected));
+        let shelf = |text: String, is_for_all| crate::library::Shelf {
+            is_for_all,
+            texts: BTreeMap::from([("x.rules".to_owned(), text.into_bytes().into())]),
+        };
+        let object = |name: &str| crate::selection::Object { is_secret: false, name: name.into() };
+        let publish = |all: String| {
+            let shelves = [(object("all"), shelf(all, true)), (object("named"), shelf(rule(3), false))];
+            library.send_replace(Arc::new(Library { shelves: shelves.into() }));
+        };
+        publish(rule(2) + "alert broken\n");
+        state.wait_for(|state| state.node.loaded == 2).await.unwrap();
+        let node = state.borrow_and_update().node.clone();
+        assert_eq!(node.rejected, 1);
+        assert!(node.notes[0].ends_with("snort.lua: not acted on: stream (line 1)"), "{:?}", node.notes);
+        assert_eq!((node.faults[0].file.as_str(), node.faults[0].line), ("configmap/all/x.rules", 2));
+
+        // A text that gave rules and has none any more does not take the good set away.
+        publish("alert broken\n".to_owned());
+        let bad = state.wait_for(|state| state.node.error.is_some()).await.unwrap().node.clone();
+        assert_eq!((bad.loaded, bad.rule_set), (2, node.rule_set));
+        assert!(
+            bad.error
+                .unwrap()
+                .contains("configmap/all/x.rules has no rule left that can run: configmap/all/x.rules:1:")
+        );
+        publish(rule(4));
+        state.wait_for(|state| state.node.error.is_none()).await.unwrap();
+
+        let named = Selection {
+            without_node: true,
+            sources: [(object("named"), None)].into(),
+            variables: [("HOME_NET".into(), "10.0.0.300".into())].into(),
+            ..Selection::default()
+        };
+        let without = Selection { disable: [(1, 1)].into(), ..Selection::default() };
+        select.send_replace(Arc::new([named.clone(), without.clone()].into()));
+        state.wait_for(|state| state.others.len() == 2).await.unwrap();
+        let states = state.borrow_and_update().clone();
+        assert_eq!(states.of(&named).map(|one| (one.loaded, one.notes.len())), Some((1, 1)), "{states:?}");
+        assert_eq!(states.of(&without).map(|one| one.loaded), Some(1));
+        let sets = loop {
+            if let Some(sets) = shared.take_orders().and_then(|orders| orders.rules)
+                && sets.get(&named).is_some()
+            {
+                break sets;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let sids = |selection: &Selection| -> Vec<u32> {
+            sets.get(selection).unwrap().set.rules.iter().map(|rule| rule.rule.info.sid).collect()
+        };
+        assert_eq!((sids(&Selection::default()), sids(&named), sids(&without)), (vec![1, 4], vec![3], vec![4]));
+
+        select.send_replace(Arc::default());
+        state.wait_for(|state| state.others.is_empty()).await.unwrap();
         running.abort();
     }
 

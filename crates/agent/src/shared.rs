@@ -6,12 +6,13 @@
 //! *Invariants*: nobody waits for the other; locks are held for the exchange of a pointer.
 
 use crate::board::Board;
+use crate::rules::RuleSets;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tapir_delivery::beacon::Unseen;
-use tapir_engine::{Counters, Rules, Suppressions};
+use tapir_engine::{Counters, Suppressions};
 use tapir_packet::Timestamp;
 use tokio::sync::Notify;
 
@@ -20,8 +21,8 @@ use tokio::sync::Notify;
 pub struct Orders {
     /// Other endpoints, or other names.
     pub board: Option<Arc<Board>>,
-    /// Another rule set.
-    pub rules: Option<Arc<Rules>>,
+    /// Other rule sets.
+    pub rules: Option<Arc<RuleSets>>,
     /// Other suppressions.
     pub suppressions: Option<Arc<Suppressions>>,
 }
@@ -31,6 +32,8 @@ pub struct Orders {
 pub struct Seen {
     /// Packets.
     pub packets: u64,
+    /// Those of them that go to the pod.
+    pub to_pod: u64,
     /// Their captured bytes.
     pub bytes: u64,
     /// Events that were raised on it, once for each of its inspections.
@@ -46,7 +49,7 @@ pub struct Report {
     pub seen: BTreeMap<u32, Seen>,
     /// Sums over all endpoints, those that have gone among them.
     pub counters: Counters,
-    /// The rule set in force, and how many rules it has.
+    /// The node's rule set in force.
     pub rule_set: u64,
     /// Rules in it.
     pub rules: u64,
@@ -60,7 +63,9 @@ pub struct Report {
     pub flows: BTreeMap<String, u64>,
     /// What could not be inspected.
     pub unseen: Vec<Unseen>,
-    /// Why nothing can be captured, if so.
+    /// Why nothing can be captured inside of a pod, by number.
+    pub troubles: BTreeMap<u32, String>,
+    /// Why nothing can be captured on the node's side, if so.
     pub trouble: Option<String>,
 }
 
@@ -84,8 +89,8 @@ impl Shared {
         self.post(|orders| orders.board = Some(board));
     }
 
-    /// Posts a rule set.
-    pub fn post_rules(&self, rules: Arc<Rules>) {
+    /// Posts all rule sets.
+    pub fn post_rules(&self, rules: Arc<RuleSets>) {
         self.post(|orders| orders.rules = Some(rules));
     }
 

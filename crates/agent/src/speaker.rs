@@ -5,8 +5,9 @@ use crate::keeper::State;
 use crate::shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
+use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport, Unseen};
 use tapir_engine::{Counter, Suppressions};
+use tapir_telemetry::Unit;
 use tokio::sync::{Notify, watch};
 
 use crate::inspector::LOSSES;
@@ -45,6 +46,11 @@ impl Agent for Speaker {
         if refused > 0 {
             drops.insert("events_before_spool".to_owned(), refused);
         }
+        let blind = state.attached.iter().filter_map(|one| {
+            let count = *state.missed.get(&one.number)?;
+            let (interface, unit) = (one.tap.name.to_string(), Unit::Packets.name().to_owned());
+            Some(Unseen { interface, reason: "bypasses_tap".to_owned(), unit, count, ..Unseen::default() })
+        });
         Heartbeat {
             node: self.node.clone(),
             version: self.version.clone(),
@@ -60,7 +66,7 @@ impl Agent for Speaker {
             suppressions_active: report.suppressions.standing().iter().map(|one| one.id.clone()).collect(),
             quieted: report.quieted.clone(),
             flows: report.flows.clone(),
-            unseen: report.unseen.clone(),
+            unseen: report.unseen.iter().cloned().chain(blind).collect(),
             sinks,
         }
     }

@@ -9,8 +9,10 @@
 //! *Limits*: files `*.yaml` and `*.yml` of one directory, [`MAX_FILE`] bytes each, [`MAX_FILES`] of them; looked at every
 //! [`LOOK`].
 
-use crate::view::{Asked, LabelMap, View};
-use k8s_openapi::api::core::v1::Pod;
+use crate::library::{Library, Shelf};
+use crate::selection::Object;
+use crate::view::{Asked, Given, LabelMap, View};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,10 +58,12 @@ fn default_namespace() -> String {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct EndpointSpec {
     /// The interface that leads to it.
-    interface: String,
+    interface: Option<String>,
+    /// Its own network namespace, a name of `ip netns` or a path. Without an interface its devices are inspected inside of it.
+    network_namespace: Option<String>,
     /// Its addresses.
     addresses: Vec<IpAddr>,
     /// What it belongs to.
@@ -81,6 +85,8 @@ struct Owner {
 pub struct Reading {
     /// What the files say.
     pub view: View,
+    /// Rules in ConfigMaps and Secrets among them.
+    pub rule_texts: Library,
     /// What is wrong, with its place.
     pub findings: Vec<String>,
 }
@@ -126,7 +132,7 @@ fn read_file(file: &Path, read: &mut Reading) -> Result<(), String> {
             None => vec![document],
         };
         for item in items {
-            if let Err(why) = take(item, &mut read.view) {
+            if let Err(why) = take(item, &mut read.view, &mut read.rule_texts) {
                 read.findings.push(format!("{}: document {number}: {why}", file.display()));
             }
         }
@@ -135,7 +141,7 @@ fn read_file(file: &Path, read: &mut Reading) -> Result<(), String> {
 }
 
 /// Takes in an object.
-fn take(object: Value, view: &mut View) -> Result<(), String> {
+fn take(object: Value, view: &mut View, library: &mut Library) -> Result<(), String> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, kind) = (text("apiVersion"), text("kind"));
     match (version.as_str(), kind.as_str()) {
@@ -152,6 +158,24 @@ fn take(object: Value, view: &mut View) -> Result<(), String> {
             }
             endpoint(parse(object)?, view)
         }
+        (OURS, "Inspection") => {
+            let resource: tapir_kubernetes::resources::Inspection = parse(object)?;
+            let name = resource.metadata.name.clone().unwrap_or_default();
+            if name.is_empty() {
+                return Err("an Inspection needs metadata.name".to_owned());
+            }
+            match view.inspections.insert((String::new(), name.clone()), Asked::of(&resource)) {
+                None => Ok(()),
+                Some(_) => Err(format!("Inspection {name} is there twice; this one holds")),
+            }
+        }
+        ("v1", "ConfigMap" | "Secret") => shelve(&object, kind == "Secret", library),
+        // This host, whatever it is called.
+        ("v1", "Node") => {
+            let labels = object.get("metadata").and_then(|meta| meta.get("labels")).cloned();
+            view.node = Some(parse(labels.unwrap_or_else(|| json!({})))?);
+            Ok(())
+        }
         ("v1", "Namespace") => {
             let meta = object.get("metadata");
             let name = meta.and_then(|meta| meta.get("name")).and_then(Value::as_str).unwrap_or_default();
@@ -163,9 +187,25 @@ fn take(object: Value, view: &mut View) -> Result<(), String> {
         ("operator.tigera.io/v1", "IntrusionDetection") => Ok(()),
         ("", "") => Err("neither apiVersion nor kind: not an object of Kubernetes".to_owned()),
         _ => Err(format!(
-            "{version} {kind} means nothing here; DeepPacketInspection (projectcalico.org/v3), Endpoint ({OURS}) and Namespace do"
+            "{version} {kind} means nothing here; DeepPacketInspection (projectcalico.org/v3), Inspection and Endpoint ({OURS}), \
+             ConfigMap, Secret, Namespace and Node do"
         )),
     }
+}
+
+/// Takes in a ConfigMap or Secret with the label of rules; others are no business of ours.
+fn shelve(object: &Value, is_secret: bool, library: &mut Library) -> Result<(), String> {
+    let (name, shelf) = if is_secret {
+        let secret: Secret = parse(object.clone())?;
+        (secret.metadata.name.clone(), Shelf::of_secret(secret))
+    } else {
+        let map: ConfigMap = parse(object.clone())?;
+        (map.metadata.name.clone(), Shelf::of_config_map(map))
+    };
+    if let (Some(name), Some(shelf)) = (name, shelf) {
+        library.shelves.insert(Object { is_secret, name }, shelf);
+    }
+    Ok(())
 }
 
 fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
@@ -178,8 +218,11 @@ fn inspection(resource: DeepPacketInspection, view: &mut View) -> Result<(), Str
         return Err("a DeepPacketInspection needs metadata.name".to_owned());
     }
     let namespace = resource.metadata.namespace.unwrap_or_else(default_namespace);
-    let asked =
-        Asked { selector: resource.spec.selector(&namespace), text: resource.spec.selector.unwrap_or_default() };
+    let asked = Asked {
+        selector: resource.spec.selector(&namespace),
+        text: resource.spec.selector.unwrap_or_default(),
+        whole: None,
+    };
     match view.inspections.insert((namespace.clone(), name.clone()), asked) {
         None => Ok(()),
         Some(_) => Err(format!("DeepPacketInspection {namespace}/{name} is there twice; this one holds")),
@@ -189,8 +232,10 @@ fn inspection(resource: DeepPacketInspection, view: &mut View) -> Result<(), Str
 fn endpoint(file: EndpointFile, view: &mut View) -> Result<(), String> {
     let EndpointFile { metadata, spec } = file;
     let uid = format!("{}/{}", metadata.namespace, metadata.name);
-    if metadata.name.is_empty() || spec.interface.is_empty() {
-        return Err("an Endpoint needs metadata.name and spec.interface".to_owned());
+    let named = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let given = Given { interface: named(spec.interface), namespace: named(spec.network_namespace) };
+    if metadata.name.is_empty() || given == Given::default() {
+        return Err("an Endpoint needs metadata.name, and spec.interface or spec.networkNamespace".to_owned());
     }
     let Some(first) = spec.addresses.first() else {
         return Err(format!("Endpoint {uid} needs an address in spec.addresses: events name it by that"));
@@ -210,7 +255,7 @@ fn endpoint(file: EndpointFile, view: &mut View) -> Result<(), String> {
     if !spec.service.is_empty() {
         view.services.extend(spec.addresses.iter().map(|address| (*address, spec.service.clone())));
     }
-    if view.given.insert(uid.clone(), spec.interface).is_some() {
+    if view.given.insert(uid.clone(), given).is_some() {
         return Err(format!("Endpoint {uid} is there twice; the first one holds"));
     }
     view.pods.push(Arc::new(pod));
@@ -218,7 +263,12 @@ fn endpoint(file: EndpointFile, view: &mut View) -> Result<(), String> {
 }
 
 /// Reads the directory whenever its files change, for ever; `say` hears what is wrong in them.
-pub async fn follow(directory: PathBuf, views: watch::Sender<Arc<View>>, say: impl Fn(&str)) {
+pub async fn follow(
+    directory: PathBuf,
+    views: watch::Sender<Arc<View>>,
+    library: watch::Sender<Arc<Library>>,
+    say: impl Fn(&str),
+) {
     let mut seen: BTreeMap<PathBuf, (u64, Option<std::time::SystemTime>)> = stamps(&directory);
     loop {
         tokio::time::sleep(LOOK).await;
@@ -230,6 +280,7 @@ pub async fn follow(directory: PathBuf, views: watch::Sender<Arc<View>>, say: im
         match read(&directory) {
             Ok(read) => {
                 read.findings.iter().for_each(|finding| say(finding));
+                library.send_replace(Arc::new(read.rule_texts));
                 views.send_replace(Arc::new(read.view));
             }
             Err(why) => say(&why),
@@ -272,10 +323,10 @@ mod tests {
         let (wanted, unfit) = wanted(&read.view);
         assert!(unfit.is_empty());
         let one = &wanted[0];
-        assert_eq!(one.given.as_deref(), Some("cali1"));
+        assert_eq!(one.given.interface.as_deref(), Some("cali1"));
         assert_eq!(one.workload.display(), "shop/frontend");
         assert_eq!((one.workload.service.as_str(), one.endpoint.addresses.len()), ("frontend", 2));
-        assert_eq!(one.inspections[0].to_string(), "shop/sample");
+        assert_eq!(one.inspections()[0].to_string(), "shop/sample");
     }
 
     #[test]

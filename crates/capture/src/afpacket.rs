@@ -6,4 +6,4 @@ mod mapping;
 mod ring;
 pub(crate) mod socket;
 
-pub use ring::{Block, KernelDrops, Ring, RingConfig, Source};
+pub use ring::{Block, KernelDrops, Ring, RingConfig, Source, wait_for_any};

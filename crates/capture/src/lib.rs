@@ -19,10 +19,10 @@ mod live_tests;
 mod netns;
 mod watch;
 
-pub use afpacket::{Block, KernelDrops, Ring, RingConfig, Source};
+pub use afpacket::{Block, KernelDrops, Ring, RingConfig, Source, wait_for_any};
 pub use error::CaptureError;
 pub use filter::Instruction;
 pub use frames::Frames;
-pub use link::fuzz_link_messages;
+pub use link::{Link, fuzz_link_messages};
 pub use netns::NetworkNamespace;
 pub use watch::{InterfaceEvent, InterfaceWatch, namespace_of};

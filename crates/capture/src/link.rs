@@ -1,16 +1,36 @@
-//! Link messages of rtnetlink: which interfaces there are, their names, whether they are up, and in which network
-//! namespace their other end is.
+//! Link messages of rtnetlink: which interfaces there are, their names, whether they are up, and which interface of which
+//! network namespace is their other end.
 //!
 //! Pure functions over received bytes; nothing here can fail on any of them.
 //!
 //! *Spec*: rtnetlink(7), netlink(7). Messages of family AF_BRIDGE tell of bridge ports, not of interfaces: a "deleted"
 //! one has only left its bridge. They are left out.
 
+/// An interface, as the kernel describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Is it up?
+    pub up: bool,
+    /// Is it a loopback interface?
+    pub is_loopback: bool,
+    /// Namespace of its other end, or of the device that it rests on, by the number that ours has for it; `None` if that is
+    /// ours, or there is none.
+    pub peer: Option<i32>,
+    /// Index of its other end, or of the device that it rests on, in that namespace.
+    pub lower: Option<u32>,
+    /// Is it a port of a bridge or a member of a bond?
+    pub is_port: bool,
+    /// `veth`, `macvlan`, `bridge`, …; a device of hardware has none.
+    pub kind: Option<String>,
+}
+
 /// A message of interest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LinkMessage {
-    /// The interface exists, with this name and state; `peer` is the namespace of its other end, if that is another one.
-    Present { index: u32, name: String, up: bool, peer: Option<i32> },
+    /// The interface exists.
+    Present { index: u32, link: Link },
     /// The interface is gone.
     Gone { index: u32 },
     /// The list that was asked for is complete.
@@ -34,6 +54,8 @@ const RTM_GETNSID: u16 = 90;
 const NETNSA_NSID: u16 = 1;
 const NETNSA_PID: u16 = 2;
 const IFLA_LINK_NETNSID: u16 = 37;
+/// What is left of an attribute's type without its flags.
+const ATTRIBUTE_TYPE: u16 = 0x3FFF;
 const AF_UNSPEC: u8 = libc::AF_UNSPEC as u8;
 /// The list was changed while it was written; not in `libc`.
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -117,13 +139,27 @@ fn present(body: &[u8]) -> Option<LinkMessage> {
         return None;
     }
     let index = u32_at(body, 4)?;
-    let up = u32_at(body, 8)? & libc::IFF_UP as u32 != 0;
+    let flags = u32_at(body, 8)?;
     let attributes = body.get(IFINFO..)?;
     let name = attribute(attributes, libc::IFLA_IFNAME)?;
-    let name = name.split(|&byte| byte == 0).next().unwrap_or(name);
     let peer = attribute(attributes, IFLA_LINK_NETNSID).and_then(|value| u32_at(value, 0)).map(|id| id as i32);
-    let peer = peer.filter(|id| *id >= 0);
-    Some(LinkMessage::Present { index, name: String::from_utf8_lossy(name).into_owned(), up, peer })
+    let number = |kind| attribute(attributes, kind).and_then(|value| u32_at(value, 0)).filter(|number| *number != 0);
+    let kind = attribute(attributes, libc::IFLA_LINKINFO).and_then(|nested| attribute(nested, libc::IFLA_INFO_KIND));
+    let link = Link {
+        name: text(name),
+        up: flags & libc::IFF_UP as u32 != 0,
+        is_loopback: flags & libc::IFF_LOOPBACK as u32 != 0,
+        peer: peer.filter(|id| *id >= 0),
+        lower: number(libc::IFLA_LINK),
+        is_port: number(libc::IFLA_MASTER).is_some(),
+        kind: kind.map(text),
+    };
+    Some(LinkMessage::Present { index, link })
+}
+
+/// Up to the first NUL.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or(bytes)).into_owned()
 }
 
 fn is_interface(body: &[u8]) -> bool {
@@ -135,7 +171,7 @@ fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16_at(attributes, 0)?);
         let value = attributes.get(ATTRIBUTE..length)?;
-        if u16_at(attributes, 2)? == wanted {
+        if u16_at(attributes, 2)? & ATTRIBUTE_TYPE == wanted {
             return Some(value);
         }
         attributes = attributes.get(length.next_multiple_of(ALIGN)..)?;
@@ -202,8 +238,8 @@ mod tests {
         datagram.extend(raw(NLMSG_DONE, 0, 6, &[0; 4]));
         datagram.extend(raw(NLMSG_ERROR, 0, 7, &(-libc::EBUSY).to_ne_bytes()));
         let expected = [
-            LinkMessage::Present { index: 4, name: "veth1".into(), up: true, peer: None },
-            LinkMessage::Present { index: 9, name: "cali0123456".into(), up: false, peer: None },
+            LinkMessage::Present { index: 4, link: Link { name: "veth1".into(), up: true, ..Link::default() } },
+            LinkMessage::Present { index: 9, link: Link { name: "cali0123456".into(), ..Link::default() } },
             LinkMessage::Gone { index: 4 },
             LinkMessage::Done { interrupted: true },
             LinkMessage::Refused(libc::EBUSY),
@@ -224,7 +260,8 @@ mod tests {
         let mut body = link_body(AF_UNSPEC, 4, true, "ve1");
         body.extend(8u16.to_ne_bytes().into_iter().chain(IFLA_LINK_NETNSID.to_ne_bytes()).chain(5i32.to_ne_bytes()));
         let found: Vec<_> = messages(&raw(libc::RTM_NEWLINK, 0, 0, &body), 0).collect();
-        assert_eq!(found, [LinkMessage::Present { index: 4, name: "ve1".into(), up: true, peer: Some(5) }]);
+        let expected = Link { name: "ve1".into(), up: true, peer: Some(5), ..Link::default() };
+        assert_eq!(found, [LinkMessage::Present { index: 4, link: expected }]);
         let answer = |id: i32| {
             let mut body = vec![0; RTGENMSG];
             body.extend(8u16.to_ne_bytes().into_iter().chain(NETNSA_NSID.to_ne_bytes()).chain(id.to_ne_bytes()));
@@ -234,6 +271,35 @@ mod tests {
         let refused = raw(NLMSG_ERROR, 0, 1, &(-libc::ESRCH).to_ne_bytes());
         assert_eq!(namespace_answer(&refused), Some(Err(libc::ESRCH)));
         assert_eq!(namespace_answer(&refused[..HEADER]), None);
+    }
+
+    #[test]
+    fn what_an_interface_rests_on_and_of_which_kind_it_is_are_read() {
+        let put = |body: &mut Vec<u8>, kind: u16, value: &[u8]| {
+            body.extend(((ATTRIBUTE + value.len()) as u16).to_ne_bytes());
+            body.extend(kind.to_ne_bytes());
+            body.extend(value);
+            body.resize(body.len().next_multiple_of(ALIGN), 0);
+        };
+        let mut body = link_body(AF_UNSPEC, 4, true, "ve1");
+        body[8] |= libc::IFF_LOOPBACK as u8;
+        put(&mut body, libc::IFLA_LINK, &7u32.to_ne_bytes());
+        put(&mut body, libc::IFLA_MASTER, &3u32.to_ne_bytes());
+        let mut info = Vec::new();
+        put(&mut info, libc::IFLA_INFO_KIND, b"macvlan\0");
+        // The kernel may mark it as nested.
+        put(&mut body, libc::IFLA_LINKINFO | 0x8000, &info);
+        let found: Vec<_> = messages(&raw(libc::RTM_NEWLINK, 0, 0, &body), 0).collect();
+        let expected = Link {
+            name: "ve1".into(),
+            up: true,
+            is_loopback: true,
+            peer: None,
+            lower: Some(7),
+            is_port: true,
+            kind: Some("macvlan".into()),
+        };
+        assert_eq!(found, [LinkMessage::Present { index: 4, link: expected }]);
     }
 
     #[test]

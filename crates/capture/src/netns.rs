@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::afpacket::socket;
@@ -16,20 +17,39 @@ use crate::error::CaptureError;
 /// Where ip-netns(8) keeps its names.
 const NAMED: &str = "/run/netns";
 
-/// A network namespace, held open.
+/// A network namespace, held open: it lives for as long as this does. Two of these are equal if they are one namespace.
 #[derive(Debug)]
 pub struct NetworkNamespace {
     fd: OwnedFd,
+    id: u64,
 }
 
+impl PartialEq for NetworkNamespace {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for NetworkNamespace {}
+
 impl NetworkNamespace {
-    /// By the name that `ip netns` knows, or by a path such as `/proc/4711/ns/net`.
+    /// By the name that `ip netns` knows, or by a path such as `/proc/4711/ns/net`, which needs CAP_SYS_PTRACE if the process is
+    /// another's.
     pub fn open(name_or_path: &str) -> Result<Self, CaptureError> {
         let path = path(name_or_path);
-        match File::open(&path) {
-            Ok(file) => Ok(Self { fd: file.into() }),
+        match File::open(&path).and_then(|file| Ok((file.metadata()?.ino(), file))) {
+            Ok((id, file)) => Ok(Self { fd: file.into(), id }),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.starts_with("/proc") => {
+                let operation = "opening the network namespace of another process";
+                Err(CaptureError::MissingCapability { operation, capability: "CAP_SYS_PTRACE" })
+            }
             Err(source) => Err(CaptureError::NoNamespace { path, source }),
         }
+    }
+
+    /// The kernel's number for it: no other has it while this one is held.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Runs `open` by a thread inside the namespace. What it opens stays there; the caller does not move.
@@ -75,6 +95,13 @@ mod tests {
         assert!(error.to_string().contains("/run/netns/no-such-namespace"), "{error}");
         let error = NetworkNamespace::open("/dev/null").unwrap().within(|| Ok(())).unwrap_err();
         assert!(matches!(error.reason(), "system" | "missing_capability"), "{error}");
+    }
+
+    #[test]
+    fn one_namespace_is_itself_whichever_way_it_is_opened() {
+        let ours = NetworkNamespace::open("/proc/self/ns/net").unwrap();
+        assert_eq!(ours, NetworkNamespace::open("/proc/thread-self/ns/net").unwrap());
+        assert_ne!(ours, NetworkNamespace::open("/dev/null").unwrap());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tapir_telemetry::{Counter, Counters};
 
 use crate::afpacket::socket::{self, Ready};
 use crate::error::CaptureError;
-use crate::link::{self, LinkMessage};
+use crate::link::{self, Link, LinkMessage};
 
 /// A change of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +77,6 @@ pub struct InterfaceWatch {
     buffer: Vec<u8>,
     resyncs: u64,
     resyncs_counted: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Link {
-    name: String,
-    up: bool,
-    /// Namespace of its other end, by the number that ours has for it.
-    peer: Option<i32>,
 }
 
 /// The kernel writes lists in datagrams of at most 32 KiB.
@@ -148,6 +140,16 @@ impl InterfaceWatch {
     /// The name of the interface with this index.
     pub fn name(&self, index: u32) -> Option<&str> {
         self.links.get(&index).map(|link| link.name.as_str())
+    }
+
+    /// What the kernel says of the interface with this index.
+    pub fn link(&self, index: u32) -> Option<&Link> {
+        self.links.get(&index)
+    }
+
+    /// All of them, by index.
+    pub fn links(&self) -> impl Iterator<Item = (u32, &Link)> {
+        self.links.iter().map(|(&index, link)| (index, link))
     }
 
     /// Is the interface up? None if there is none.
@@ -220,7 +222,7 @@ impl InterfaceWatch {
 
     fn apply(&mut self, message: LinkMessage, report: &mut dyn FnMut(InterfaceEvent)) -> io::Result<()> {
         match message {
-            LinkMessage::Present { index, name, up, peer } => self.present(index, Link { name, up, peer }, report),
+            LinkMessage::Present { index, link } => self.present(index, link, report),
             LinkMessage::Gone { index } => {
                 if let Some(named) = &mut self.listing {
                     named.remove(&index);
@@ -239,22 +241,20 @@ impl InterfaceWatch {
     }
 
     fn present(&mut self, index: u32, link: Link, report: &mut dyn FnMut(InterfaceEvent)) {
-        let Link { name, up, peer } = link;
         if let Some(named) = &mut self.listing {
             named.insert(index);
         }
         let Some(known) = self.links.get_mut(&index) else {
-            report(InterfaceEvent::New { index, name: name.clone(), up });
-            self.links.insert(index, Link { name, up, peer });
+            report(InterfaceEvent::New { index, name: link.name.clone(), up: link.up });
+            self.links.insert(index, link);
             return;
         };
-        known.peer = peer;
-        if known.name != name {
-            let from = std::mem::replace(&mut known.name, name.clone());
-            report(InterfaceEvent::Renamed { index, from, to: name.clone() });
+        let before = std::mem::replace(known, link);
+        let Link { name, up, .. } = known.clone();
+        if before.name != name {
+            report(InterfaceEvent::Renamed { index, from: before.name, to: name.clone() });
         }
-        if known.up != up {
-            known.up = up;
+        if before.up != up {
             report(if up { InterfaceEvent::Up { index, name } } else { InterfaceEvent::Down { index, name } });
         }
     }

@@ -33,7 +33,7 @@ pub use directory::Directory;
 pub use fuzz::fuzz_frames;
 pub use inspect::EventSink;
 pub use quiet::Suppressions;
-pub use rules::{Enable, LoadReport, RuleSources, Rules};
+pub use rules::{Enable, LoadReport, RuleSources, RuleText, Rules};
 pub use scan::{Progress, ScanReport, scan_file};
 pub use worker::{Excluded, Worker};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tapir_detect::{Profile, RuleSet};
 use tapir_event::RuleSummary;
 use tapir_options::{BitNames, CompileContext, Effect, fold};
-use tapir_rules::{Action, Diagnostic, Loaded, Rule, Severity, SourceMap};
+use tapir_rules::{Action, Diagnostic, Input, Loaded, Rule, Severity, SourceMap};
 
 /// Which rules to switch on beside the enabled ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,19 @@ pub struct Enable {
     pub policies: Vec<String>,
     /// These sids (gid 1).
     pub sids: Vec<u32>,
+    /// These rules, by gid and sid.
+    pub rules: Vec<(u32, u32)>,
+    /// None of these, whatever switches them on, by gid and sid.
+    pub not: Vec<(u32, u32)>,
+}
+
+/// Rules that are in no file of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleText {
+    /// What findings and rules call it.
+    pub name: Arc<str>,
+    /// The text.
+    pub bytes: Arc<[u8]>,
 }
 
 /// Where rules come from and how to build them.
@@ -25,6 +38,10 @@ pub struct Enable {
 pub struct RuleSources {
     /// Files and directories; empty: the built-in starter set.
     pub files: Vec<PathBuf>,
+    /// Leave the files and the built-in set out.
+    pub texts_only: bool,
+    /// Texts, behind the files.
+    pub texts: Vec<RuleText>,
     /// Variables and dialect.
     pub config: tapir_rules::Config,
     /// What to switch on.
@@ -86,11 +103,14 @@ impl Rules {
     }
 
     fn read(sources: &RuleSources) -> Loaded {
-        if sources.files.is_empty() {
-            tapir_rules::load_str("tapir-starter.rules", crate::STARTER_RULES, &sources.config)
-        } else {
-            tapir_rules::load_files(&sources.files, &sources.config)
-        }
+        let starter = Input::Text("tapir-starter.rules", crate::STARTER_RULES.as_bytes());
+        let mut inputs: Vec<Input<'_>> = match (sources.texts_only, sources.files.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => vec![starter],
+            (false, false) => sources.files.iter().map(|path| Input::Path(path)).collect(),
+        };
+        inputs.extend(sources.texts.iter().map(|text| Input::Text(&text.name, &text.bytes)));
+        tapir_rules::load_inputs(inputs, &sources.config)
     }
 
     fn assemble(loaded: Loaded, enable: &Enable, profile: Profile, mut bits: BitNames) -> (Self, LoadReport) {
@@ -175,7 +195,11 @@ impl Rules {
 impl Enable {
     /// Whether a parsed rule is to run.
     pub fn switches_on(&self, rule: &Rule) -> bool {
-        if self.all || self.sids.contains(&rule.info.sid) {
+        let identity = (rule.info.gid, rule.info.sid);
+        if self.not.contains(&identity) {
+            return false;
+        }
+        if self.all || self.sids.contains(&rule.info.sid) || self.rules.contains(&identity) {
             return true;
         }
         if self.policies.is_empty() {

@@ -156,7 +156,7 @@ pub struct FlowSummary {
 /// The resource that asked for the inspection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Inspection {
-    /// Its namespace.
+    /// Its namespace; empty: it is the whole cluster's.
     pub namespace: String,
     /// Its name.
     pub name: String,
@@ -164,7 +164,10 @@ pub struct Inspection {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        match self.namespace.as_str() {
+            "" => f.write_str(&self.name),
+            namespace => write!(f, "{namespace}/{}", self.name),
+        }
     }
 }
 

@@ -139,6 +139,7 @@ fn namespace_rules() -> Value {
     json!([
         { "apiGroups": [""], "resources": ["serviceaccounts", "configmaps", "secrets", "services"], "verbs": all },
         { "apiGroups": ["apps"], "resources": ["daemonsets", "statefulsets"], "verbs": all },
+        { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": all },
         { "apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": all },
         { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"] },
     ])

@@ -26,6 +26,8 @@ pub struct Options {
     pub interface_prefix: String,
     /// Agents see the node's processes: for network plugins without a route for each pod.
     pub host_pid: bool,
+    /// Agents may enter network namespaces of pods: SYS_ADMIN, SYS_PTRACE, the node's processes, root.
+    pub inside_pods: bool,
     /// Agents run as root, without its powers: for runtimes that lose the capability of the program's file.
     pub run_as_root: bool,
     /// The manager; `None`: none is installed.
@@ -60,6 +62,7 @@ impl Default for Options {
             cluster: "cluster".into(),
             interface_prefix: "cali".into(),
             host_pid: false,
+            inside_pods: false,
             run_as_root: false,
             manager: Some(ManagerOptions::default()),
         }
@@ -70,6 +73,12 @@ impl Options {
     /// Names of the agents.
     pub fn agent(&self) -> AgentNames {
         self.compat.agent(&self.namespace)
+    }
+
+    /// Agents are root by number.
+    pub fn is_root(&self) -> bool {
+        // Capabilities beyond that of the program's file come to root only.
+        self.run_as_root || self.inside_pods
     }
 
     /// As arguments of `tapir operator`, those that are not the default only.
@@ -96,7 +105,9 @@ impl Options {
                 add("public-url", manager.public_url.as_deref().unwrap_or_default(), "");
             }
         }
-        for (flag, is_set) in [("host-pid", self.host_pid), ("run-as-root", self.run_as_root)] {
+        for (flag, is_set) in
+            [("host-pid", self.host_pid), ("inside-pods", self.inside_pods), ("run-as-root", self.run_as_root)]
+        {
             if is_set {
                 arguments.push(format!("--{flag}"));
             }

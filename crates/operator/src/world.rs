@@ -176,6 +176,8 @@ async fn own_objects(hub: &Arc<Hub>, client: &Client, options: &Options) {
         ("apps/v1", "DaemonSet", "daemonsets"),
         ("apps/v1", "StatefulSet", "statefulsets"),
         ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+        ("rbac.authorization.k8s.io/v1", "Role", "roles"),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     ];
     let of_cluster = [
         ("v1", "Namespace", "namespaces"),

@@ -55,13 +55,30 @@ pub struct Loaded {
     pub counts: Counts,
 }
 
-/// Loads files, and the `*.rules` files of directories in order of their names.
-pub fn load_files(paths: &[PathBuf], config: &Config) -> Loaded {
+/// Something to load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A file of rules, a `snort.lua`, or the `*.rules` files of a directory in order of their names.
+    Path(&'a Path),
+    /// A text and what it is called. Its includes are not followed: it has no place that they could be relative to.
+    Text(&'a str, &'a [u8]),
+}
+
+/// Loads all of these, in this order.
+pub fn load_inputs<'a>(inputs: impl IntoIterator<Item = Input<'a>>, config: &Config) -> Loaded {
     let mut loader = Loader::new(config);
-    for path in paths {
-        loader.path(path);
+    for input in inputs {
+        match input {
+            Input::Path(path) => loader.path(path),
+            Input::Text(name, bytes) => loader.text(name, bytes.to_vec(), None, 0),
+        }
     }
     loader.finish()
+}
+
+/// Loads files, and the `*.rules` files of directories in order of their names.
+pub fn load_files(paths: &[PathBuf], config: &Config) -> Loaded {
+    load_inputs(paths.iter().map(|path| Input::Path(path)), config)
 }
 
 /// Loads a text.
@@ -71,9 +88,12 @@ pub fn load_str(name: &str, text: &str, config: &Config) -> Loaded {
 
 /// Loads bytes. A rule with bytes that aren't UTF-8 is refused, with the place of the first.
 pub fn load_bytes(name: &str, bytes: &[u8], config: &Config) -> Loaded {
-    let mut loader = Loader::new(config);
-    loader.text(name, bytes.to_vec(), None, 0);
-    loader.finish()
+    load_inputs([Input::Text(name, bytes)], config)
+}
+
+/// Ends like a configuration of Snort 3?
+fn is_lua(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lua")
 }
 
 struct Loader<'a> {
@@ -144,8 +164,29 @@ impl<'a> Loader<'a> {
         }
         self.files = self.files.saturating_add(1);
         match self.read(path) {
+            Ok(bytes) if is_lua(path) => self.lua(path, &bytes, depth),
             Ok(bytes) => self.text(&path.display().to_string(), bytes, Some(path), depth),
             Err(reason) => self.unreadable(path, &reason, from),
+        }
+    }
+
+    /// What a `snort.lua` says of rules. Each piece is a text of its own, so that places are told by the file's lines.
+    fn lua(&mut self, path: &Path, bytes: &[u8], depth: usize) {
+        let crate::lua::Translation { pieces, unread } = crate::lua::translate(&String::from_utf8_lossy(bytes));
+        let name = path.display().to_string();
+        for piece in pieces {
+            let name = format!("{name} from line {}", piece.line);
+            self.text(&name, piece.text.into_bytes(), Some(path), depth);
+        }
+        if unread.is_empty() {
+            return;
+        }
+        let source = self.loaded.sources.add(name, bytes.to_vec());
+        for (line, what) in unread {
+            let start = self.loaded.sources.start_of(source, line);
+            let span = Span { source, start, end: start };
+            let message = format!("`{what}` of a snort.lua is not acted on");
+            self.report(Diagnostic::new(Severity::Note, "R0413", span, message));
         }
     }
 
@@ -278,9 +319,17 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Loads arbitrary bytes in every dialect and checks that printing is stable.
+/// Loads arbitrary bytes in every dialect and checks that printing is stable; and reads them as Lua.
 #[doc(hidden)]
 pub fn fuzz_rules(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let lines = text.split('\n').count();
+    let lua = crate::lua::translate(&text);
+    assert!(
+        lua.pieces.iter().all(|piece| (1..=lines).contains(&(piece.line as usize))),
+        "pieces have lines of the text"
+    );
+    assert!(lua.unread.iter().all(|(line, _)| (1..=lines).contains(&(*line as usize))), "what is told, too");
     for dialect in [None, Some(Dialect::Snort2), Some(Dialect::Snort3), Some(Dialect::Suricata)] {
         let config = Config { dialect, include_depth: 0, ..Config::default() };
         let loaded = load_bytes("fuzz", data, &config);

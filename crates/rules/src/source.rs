@@ -64,6 +64,12 @@ impl SourceMap {
         self.source(id).map_or(1, |source| offset(source.lines.partition_point(|&start| start <= at)))
     }
 
+    /// Offset of the first byte of a line, from 1; 0 for one that is not there.
+    pub fn start_of(&self, id: SourceId, line: u32) -> u32 {
+        let index = (line as usize).checked_sub(1);
+        self.source(id).zip(index).and_then(|(source, index)| source.lines.get(index)).copied().unwrap_or(0)
+    }
+
     /// Line and column (in characters) of an offset, both from 1.
     pub fn position(&self, id: SourceId, at: u32) -> (u32, u32) {
         let Some(source) = self.source(id) else { return (1, 1) };

@@ -194,9 +194,15 @@ pub struct AgentArgs {
     /// Name of this node. Default: the configuration file's, or the host's.
     #[arg(long, value_name = "NAME", env = "NODE_NAME")]
     pub node: Option<String>,
+    /// Namespace of ConfigMaps and Secrets with rules. Default: that of the agent.
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub rule_args: RuleArgs,
+    /// Rules from an image: the *.rules files of this directory and its snort.lua, if it has any rules when the agent begins.
+    #[arg(long, value_name = "DIR", default_value = "/usr/etc/snort/rules", env = "TAPIR_SNORT_RULES")]
+    pub snort_rules: PathBuf,
     /// Print alerts on standard output in this form, too.
     #[arg(long, short, value_enum)]
     pub format: Option<FormatArg>,
@@ -212,12 +218,30 @@ pub struct AgentArgs {
     /// Where the node's processes are to be seen.
     #[arg(long, value_name = "DIR", default_value = "/proc")]
     pub proc: PathBuf,
+    /// Listen inside of pods' network namespaces: where the node's side does not see them (needs SYS_ADMIN and SYS_PTRACE, and
+    /// says so without), nowhere, or everywhere.
+    #[arg(long, value_enum, default_value_t = InsideArg::Auto, env = "TAPIR_INSIDE_PODS")]
+    pub inside_pods: InsideArg,
+    /// Capture rings inside of all pods together, in MiB.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub inside_ring_mib: u32,
     /// Capture ring in MiB.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub ring_mib: u32,
     /// Memory of the conversations of all endpoints, in MiB; shared fairly when it is short.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub flow_mib: u32,
+}
+
+/// Whether pods are listened to from inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InsideArg {
+    /// Where the node's side does not see them.
+    Auto,
+    /// Nowhere.
+    Never,
+    /// Everywhere.
+    Always,
 }
 
 /// `tapir manager`

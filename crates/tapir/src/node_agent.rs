@@ -3,7 +3,7 @@
 //! The capture side has a thread of its own; this one runs the control side and follows signals: SIGHUP loads rules and opens
 //! files anew, SIGINT and SIGTERM end.
 
-use crate::args::{AgentArgs, OutputArgs};
+use crate::args::{AgentArgs, InsideArg, OutputArgs};
 use crate::delivery::{Delivery, Entrance};
 use crate::identity::{Identity, host_name};
 use crate::message::Messages;
@@ -15,22 +15,25 @@ use std::io::Stdout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tapir_agent::cluster::{self, Facts};
+use tapir_agent::cluster::{self, Facts, Tell};
+use tapir_agent::discovery::How;
 use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
-use tapir_agent::keeper::{Keeper, KeeperConfig, State};
-use tapir_agent::rules::{RuleKeeper, RulesState};
+use tapir_agent::keeper::{Attached, InsidePods, Keeper, KeeperConfig, State};
+use tapir_agent::library::Library;
+use tapir_agent::rules::{RuleKeeper, RulesState, SetStates};
 use tapir_agent::shared::{Report, Shared};
 use tapir_agent::speaker::Speaker;
 use tapir_agent::standalone;
-use tapir_agent::view::View;
 use tapir_capture::{NetworkNamespace, RingConfig};
-use tapir_engine::{Counter, EventSink};
+use tapir_engine::{Counter, EventSink, RuleSources};
 use tapir_event::SecurityEvent;
 use tapir_kubernetes::interface::Prefixes;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
+/// Files of a folder that are looked at to see whether one has rules.
+const MAX_LISTED: usize = 10_000;
 /// How often signals are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -42,11 +45,16 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("--interface-prefix: {error}"))?;
     let node = args.node.clone().or_else(|| settings.delivery.as_ref()?.node.clone()).unwrap_or_else(host_name);
     let signals = Signals::new()?;
-    let rules = RuleKeeper::load(settings.sources.clone(), settings.engine.profile)?;
+    let rules = RuleKeeper::load(sources(args, &settings), settings.engine.profile)?;
     let shared = Shared::new();
     let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
     let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
-    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone() };
+    let inside = match args.inside_pods {
+        InsideArg::Auto => InsidePods::Auto,
+        InsideArg::Never => InsidePods::Never,
+        InsideArg::Always => InsidePods::Always,
+    };
+    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone(), inside };
     let keeper = Keeper::new(keeper_config, Arc::clone(&shared));
     let log = *messages;
     let say = move |text: &str| log.info(text);
@@ -78,6 +86,23 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     Ok(0)
 }
 
+/// What the command line and the configuration say, and the folder that an image of rules has filled.
+fn sources(args: &AgentArgs, settings: &Settings) -> RuleSources {
+    let mut sources = settings.sources.clone();
+    let entries = std::fs::read_dir(&args.snort_rules).into_iter().flatten().flatten();
+    if entries.take(MAX_LISTED).any(|entry| entry.path().extension().is_some_and(|ending| ending == "rules")) {
+        // First: its variables are for the files behind it.
+        let lua = args.snort_rules.join("snort.lua");
+        if lua.is_file() {
+            sources.files.insert(0, lua);
+        }
+        if !sources.files.contains(&args.snort_rules) {
+            sources.files.push(args.snort_rules.clone());
+        }
+    }
+    sources
+}
+
 fn inspector_config(
     args: &AgentArgs,
     settings: &Settings,
@@ -89,7 +114,8 @@ fn inspector_config(
     engine.evidence = true;
     let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };
     let flow_bytes = usize::try_from(args.flow_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    InspectorConfig { engine, ring, flow_bytes, namespace }
+    let inside_bytes = u64::from(args.inside_ring_mib) << 20;
+    InspectorConfig { engine, ring, inside_bytes, flow_bytes, namespace }
 }
 
 /// The capture thread.
@@ -100,7 +126,7 @@ struct Capture {
 
 impl Capture {
     fn start(config: InspectorConfig, rules: &RuleKeeper, shared: &Arc<Shared>, mut out: Out) -> Result<Self, String> {
-        let mut inspector = Inspector::new(config, Arc::clone(rules.rules()), Arc::clone(shared));
+        let mut inspector = Inspector::new(config, rules.sets(), Arc::clone(shared));
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -178,6 +204,8 @@ impl Control<'_> {
         let health_at = listener.local_addr().map_err(|error| error.to_string())?;
         let (views, view) = watch::channel(Arc::default());
         let (heard, is_heard) = watch::channel(false);
+        let (library, lent) = watch::channel::<Arc<Library>>(Arc::default());
+        let selected = keeper.selected();
         let (state, rules_state) = (keeper.state(), rules.state());
         let health = Health {
             shared: Arc::clone(&self.shared),
@@ -186,15 +214,15 @@ impl Control<'_> {
             heard: is_heard,
         };
         let reload = Arc::new(Notify::new());
-        let loaded = rules_state.borrow().clone();
+        let loaded = rules_state.borrow().node.clone();
         tell_rules(&loaded, self.messages);
         self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
         let log = *self.messages;
         let facts = Facts { state: state.clone(), rules: rules_state.clone(), shared: Arc::clone(&self.shared) };
         tokio::select! {
-            ended = self.follow(views, heard, facts) => ended,
+            ended = self.follow(Tell { views, library, heard }, facts) => ended,
             ended = keeper.run(view) => ended,
-            () = rules.run(Arc::clone(&self.shared), Arc::clone(&reload)) => Ok(()),
+            () = rules.run(Arc::clone(&self.shared), Arc::clone(&reload), lent, selected) => Ok(()),
             () = health.serve(listener) => Ok(()),
             () = tell(state, rules_state, Arc::clone(&self.shared), log) => Ok(()),
             () = self.signals.wait(|| {
@@ -209,24 +237,21 @@ impl Control<'_> {
 
 impl Control<'_> {
     /// Follows the source of what is to be inspected.
-    async fn follow(
-        &self,
-        views: watch::Sender<Arc<View>>,
-        heard: watch::Sender<bool>,
-        facts: Facts,
-    ) -> Result<(), String> {
+    async fn follow(&self, tell: Tell, facts: Facts) -> Result<(), String> {
         let log = *self.messages;
         if let Some(directory) = &self.args.resources {
             let first = standalone::read(directory)?;
             first.findings.iter().for_each(|finding| log.warning(finding));
+            let Tell { views, library, heard } = tell;
+            library.send_replace(Arc::new(first.rule_texts));
             views.send_replace(Arc::new(first.view));
             heard.send_replace(true);
-            standalone::follow(directory.clone(), views, move |text| log.warning(text)).await;
+            standalone::follow(directory.clone(), views, library, move |text| log.warning(text)).await;
             return Ok(());
         }
         let client = cluster::client(self.args.kubeconfig.as_deref()).await?;
         let say: cluster::Say = Arc::new(move |text, is_bad| if is_bad { log.warning(text) } else { log.info(text) });
-        cluster::follow(client, self.node, views, heard, facts, say).await;
+        cluster::follow(client, self.node, self.args.namespace.as_deref(), tell, facts, say).await;
         Ok(())
     }
 }
@@ -234,12 +259,13 @@ impl Control<'_> {
 /// Tells what changes, for ever.
 async fn tell(
     mut state: watch::Receiver<Arc<State>>,
-    mut rules: watch::Receiver<RulesState>,
+    mut rules: watch::Receiver<SetStates>,
     shared: Arc<Shared>,
     messages: Messages,
 ) {
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     let mut trouble: Option<String> = None;
+    let mut sets = rules.borrow().clone();
     loop {
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return },
@@ -248,11 +274,8 @@ async fn tell(
                     return;
                 }
                 let now = rules.borrow_and_update().clone();
-                tell_rules(&now, &messages);
-                match &now.error {
-                    Some(why) => messages.error(&format!("rules not reloaded, the old ones stay in force: {why}")),
-                    None => messages.info(&format!("rules reloaded: {}", rules_in_words(&now))),
-                }
+                tell_sets(&sets, &now, &messages);
+                sets = now;
             },
             () = shared.reported().notified() => {},
         }
@@ -275,6 +298,16 @@ async fn tell(
     }
 }
 
+/// An endpoint, as lines begin; one with rules of its own is told apart.
+fn place(one: &Attached) -> String {
+    let whose = match one.how {
+        How::Node => "the node".to_owned(),
+        _ => format!("{}/{}", one.workload.namespace, one.workload.pod),
+    };
+    let own = if one.selection.is_default() { "" } else { ", with rules of its own" };
+    format!("{whose} on {}{own}", one.tap.name)
+}
+
 /// What is inspected and what is not, a line each. What is decided but not yet done is not told.
 fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
     let list = |names: &mut dyn Iterator<Item = String>| {
@@ -282,10 +315,19 @@ fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
     };
     let mut lines = BTreeMap::new();
     for one in state.attached.iter().filter(|one| report.seen.contains_key(&one.number)) {
-        let workload = &one.workload;
         let asked = list(&mut one.inspections.iter().map(ToString::to_string));
-        let key = format!("{}/{} on {}", workload.namespace, workload.pod, one.tap.name);
-        lines.insert(key, format!("inspected for {asked} (found by {})", one.how.name()));
+        let key = place(one);
+        let how = match one.how {
+            How::Inside => "inside of the pod".to_owned(),
+            How::Node => "of the node itself".to_owned(),
+            how => format!("found by {}", how.name()),
+        };
+        let blind = one.blind.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+        lines.insert(key, format!("inspected for {asked} ({how}){blind}"));
+    }
+    for one in &state.attached {
+        let Some(why) = report.troubles.get(&one.number) else { continue };
+        lines.insert(place(one), format!("not inspected: {why}"));
     }
     for one in &state.absent {
         lines.insert(one.pod.clone(), format!("not inspected: {}", one.why));
@@ -294,13 +336,36 @@ fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
         lines.insert(format!("{}/{}", one.pod.0, one.pod.1), format!("not inspected: {}", one.why));
     }
     for (inspection, text, error) in &state.unreadable {
-        lines.insert(format!("DeepPacketInspection {inspection}"), format!("selects nobody:\n{}", error.render(text)));
+        let kind = if inspection.namespace.is_empty() { "Inspection" } else { "DeepPacketInspection" };
+        lines.insert(format!("{kind} {inspection}"), format!("selects nobody:\n{}", error.render(text)));
+    }
+    for (name, understood) in state.wholes.iter().filter(|(_, understood)| !understood.notes.is_empty()) {
+        lines.insert(format!("Inspection {name}"), format!("not wholly done: {}", understood.notes.join("; ")));
     }
     lines
 }
 
+/// Tells what became of rule sets since the last time.
+fn tell_sets(before: &SetStates, now: &SetStates, messages: &Messages) {
+    if before.node != now.node {
+        tell_rules(&now.node, messages);
+        match &now.node.error {
+            Some(why) => messages.error(&format!("rules not reloaded, the old ones stay in force: {why}")),
+            None => messages.info(&format!("rules reloaded: {}", rules_in_words(&now.node))),
+        }
+    }
+    for (_, state) in now.others.iter().filter(|(selection, state)| before.of(selection) != Some(*state)) {
+        tell_rules(state, messages);
+        match &state.error {
+            Some(why) => messages.error(&format!("rules of an Inspection not loaded: {why}")),
+            None => messages.info(&format!("rules of an Inspection loaded: {}", rules_in_words(state))),
+        }
+    }
+}
+
 fn tell_rules(state: &RulesState, messages: &Messages) {
     state.findings.iter().for_each(|finding| messages.warning(finding));
+    state.notes.iter().for_each(|note| messages.warning(note));
 }
 
 fn rules_in_words(state: &RulesState) -> String {

@@ -160,6 +160,7 @@ fn options(args: &InstallOptions) -> Result<Options, String> {
         cluster: args.cluster.clone(),
         interface_prefix: args.interface_prefix.clone(),
         host_pid: args.host_pid,
+        inside_pods: args.inside_pods,
         run_as_root: args.run_as_root,
         manager: (args.manager == YesNo::Yes).then_some(manager),
     })

@@ -109,7 +109,11 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
     let files = if given.is_empty() { file.rules.clone().unwrap_or_default() } else { given };
     let enable = enable(args.enable.iter().chain(file.enable.iter().flatten()))?;
     let engine = engine(profile, &file, output)?;
-    Ok(Settings { sources: RuleSources { files, config, enable }, engine, delivery: file.delivery })
+    Ok(Settings {
+        sources: RuleSources { files, config, enable, ..RuleSources::default() },
+        engine,
+        delivery: file.delivery,
+    })
 }
 
 fn read(path: &Path) -> Result<File, String> {

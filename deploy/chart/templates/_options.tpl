@@ -36,6 +36,9 @@
 {{- if .Values.agent.hostPID }}
 - --host-pid
 {{- end }}
+{{- if .Values.agent.insidePods }}
+- --inside-pods
+{{- end }}
 {{- if .Values.agent.runAsRoot }}
 - --run-as-root
 {{- end }}

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tapir_event::Workload;
 use tapir_kubernetes::resources::{
-    DeepPacketInspection, DeepPacketInspectionSpec, NodeEntry, StoredDeepPacketInspection, from_stored,
+    DeepPacketInspection, DeepPacketInspectionSpec, Inspection, NodeEntry, NodeReport, StoredDeepPacketInspection,
+    from_stored,
 };
 
 /// Label of a slice that names its service.
@@ -70,10 +71,28 @@ pub(super) struct Held {
 /// A resource, read by a node.
 pub(super) fn served(resource: &DeepPacketInspection, node: &str) -> Held {
     let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
-    let asked =
-        Asked { selector: resource.spec.selector(namespace), text: resource.spec.selector.clone().unwrap_or_default() };
+    let asked = Asked {
+        selector: resource.spec.selector(namespace),
+        text: resource.spec.selector.clone().unwrap_or_default(),
+        whole: None,
+    };
     let nodes = resource.status.as_ref().map(|status| status.nodes.as_slice()).unwrap_or_default();
     Held { asked, own: nodes.iter().find(|entry| entry.node == node).cloned() }
+}
+
+/// An `Inspection`, reduced.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct HeldWhole {
+    /// What it asks for.
+    pub(super) asked: Asked,
+    /// What this node last said in it.
+    pub(super) own: Option<NodeReport>,
+}
+
+/// An `Inspection`, read by a node.
+pub(super) fn whole(resource: &Inspection, node: &str) -> HeldWhole {
+    let nodes = resource.status.as_ref().map(|status| status.nodes.as_slice()).unwrap_or_default();
+    HeldWhole { asked: Asked::of(resource), own: nodes.iter().find(|report| report.node == node).cloned() }
 }
 
 /// A resource in its stored form, read. One whose metadata make no sense has a spec all the same.

@@ -7,22 +7,25 @@
 //! again with the next look, and told once.
 
 use super::{Hub, Key};
+use crate::discovery::How;
 use crate::keeper::State;
-use crate::rules::RulesState;
+use crate::rules::{MAX_SELECTIONS, RulesState, SetStates};
 use crate::shared::{Report, Shared};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_engine::Counter;
 use tapir_event::Inspection;
 use tapir_kubernetes::resources::{
-    DeepPacketInspection, DeepPacketInspectionStatus, NodeEntry, StoredDeepPacketInspection,
+    DeepPacketInspection, DeepPacketInspectionStatus, Inspection as WholeInspection, NodeEntry, NodeReport,
+    StoredDeepPacketInspection,
 };
 use tapir_kubernetes::status::{
-    Decision, EndpointFact, NodeFacts, RuleFacts, WriteLimits, Written, decide, entry, merged,
+    Decision, EndpointFact, NodeFacts, RuleFacts, WriteLimits, Written, decide, entry, merged, report,
 };
 use tokio::sync::watch;
 
@@ -37,7 +40,7 @@ pub struct Facts {
     /// What is inspected.
     pub state: watch::Receiver<Arc<State>>,
     /// What became of the rules.
-    pub rules: watch::Receiver<RulesState>,
+    pub rules: watch::Receiver<SetStates>,
     /// What the capture side says.
     pub shared: Arc<Shared>,
 }
@@ -70,16 +73,22 @@ struct Writer {
 struct Told {
     facts: NodeFacts,
     last: Option<Written<NodeEntry>>,
+    /// The same of an `Inspection`.
+    last_whole: Option<Written<NodeReport>>,
 }
 
 impl Writer {
-    async fn look(&mut self, hub: &Arc<Hub>, state: &State, report: &Report, rules: &RulesState) {
+    async fn look(&mut self, hub: &Arc<Hub>, state: &State, report: &Report, rules: &SetStates) {
         let now = Timestamp::now();
         self.told.retain(|(namespace, name), _| {
             state.inspections.iter().any(|one| one.namespace == *namespace && one.name == *name)
         });
         for inspection in &state.inspections {
             let key = (inspection.namespace.clone(), inspection.name.clone());
+            if inspection.namespace.is_empty() {
+                self.look_whole(hub, &key, inspection, state, report, rules, now).await;
+                continue;
+            }
             let (own, is_served) = {
                 let world = hub.world();
                 let served = world.served.get(&key);
@@ -91,7 +100,7 @@ impl Writer {
                 let last = own.map(|own| Written { at: Timestamp::MIN, what: Some(own) });
                 Told { last, ..Told::default() }
             });
-            update(&mut told.facts, &self.node, inspection, state, report, rules, now);
+            update(&mut told.facts, &self.node, inspection, state, report, Some(&rules.node), now);
             let says = entry(&told.facts, now);
             if decide(told.last.as_ref(), says.as_ref(), now, &WriteLimits::default()) != Decision::Write {
                 continue;
@@ -119,14 +128,72 @@ impl Writer {
     }
 }
 
-/// What is known of a resource now.
+impl Writer {
+    /// The same for an `Inspection`, in which each node owns its report.
+    #[allow(clippy::too_many_arguments, reason = "one place calls it")]
+    async fn look_whole(
+        &mut self,
+        hub: &Arc<Hub>,
+        key: &Key,
+        inspection: &Inspection,
+        state: &State,
+        said: &Report,
+        rules: &SetStates,
+        now: Timestamp,
+    ) {
+        let understood = state.wholes.get(&inspection.name).cloned().unwrap_or_default();
+        let own = hub.world().wholes.get(key).and_then(|held| held.own.clone());
+        let told = self.told.entry(key.clone()).or_insert_with(|| {
+            let last_whole = own.map(|own| Written { at: Timestamp::MIN, what: Some(own) });
+            Told { last_whole, ..Told::default() }
+        });
+        let of_set = rules.of(&understood.selection);
+        told.facts.generation = understood.generation;
+        update(&mut told.facts, &self.node, inspection, state, said, of_set, now);
+        let says = report(&told.facts, now);
+        if decide(told.last_whole.as_ref(), says.as_ref(), now, &WriteLimits::default()) != Decision::Write {
+            return;
+        }
+        let written = apply(&self.client, &self.node, inspection, says.as_ref()).await;
+        told.last_whole = Some(Written { what: says.filter(|_| written.is_ok()), at: now });
+        match written {
+            Ok(()) => drop(self.said.remove(key)),
+            Err(why) if self.said.get(key) != Some(&why) => {
+                (hub.say)(&format!("status of Inspection {inspection} not written: {why}"), true);
+                self.said.insert(key.clone(), why);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Applies the node's own report under its own name; without one, what it said before goes.
+async fn apply(client: &Client, node: &str, inspection: &Inspection, says: Option<&NodeReport>) -> Result<(), String> {
+    let api: Api<WholeInspection> = Api::all(client.clone());
+    let status = says.map_or_else(|| json!({}), |report| json!({"nodes": [report]}));
+    let body = json!({
+        "apiVersion": "tapir.dev/v1alpha1", "kind": "Inspection",
+        "metadata": {"name": inspection.name}, "status": status,
+    });
+    let owner = PatchParams::apply(&format!("tapir-agent-{node}")).force();
+    match api.patch_status(&inspection.name, &owner, &Patch::Apply(body)).await {
+        Ok(_) => Ok(()),
+        Err(error) if code(&error) == Some(404) => Ok(()),
+        Err(error) => Err(in_words("patch", &error)),
+    }
+}
+
+/// Faults of rule files that a status has; the log and metrics have more.
+const MAX_FAULTS: usize = 3;
+
+/// What is known of a resource now. `rules`: what became of its rules; `None`: they are not compiled yet.
 fn update(
     facts: &mut NodeFacts,
     node: &str,
     inspection: &Inspection,
     state: &State,
     report: &Report,
-    rules: &RulesState,
+    rules: Option<&RulesState>,
     now: Timestamp,
 ) {
     facts.node = node.to_owned();
@@ -139,8 +206,15 @@ fn update(
     (facts.packets, facts.last_alert) = (0, None);
     for one in state.attached.iter().filter(|one| one.inspections.contains(inspection)) {
         let seen = report.seen.get(&one.number);
-        let name = format!("{}/{}", one.workload.namespace, one.workload.pod);
-        facts.endpoints.push(EndpointFact { name, attached: seen.is_some() });
+        let name = match one.how {
+            How::Node => one.tap.name.to_string(),
+            _ => format!("{}/{}", one.workload.namespace, one.workload.pod),
+        };
+        if let Some(why) = one.blind.as_deref().or_else(|| report.troubles.get(&one.number).map(String::as_str)) {
+            failed(facts, format!("capture {name} {}", one.tap.name), &format!("{name}: {why}"));
+        }
+        // Who sees one direction only does not inspect.
+        facts.endpoints.push(EndpointFact { name, attached: seen.is_some() && one.blind.is_none() });
         let Some(seen) = seen else { continue };
         facts.packets = facts.packets.saturating_add(seen.packets);
         let last = seen.last_event.and_then(|time| Timestamp::from_second(time.secs()).ok());
@@ -156,15 +230,38 @@ fn update(
     if let Some(why) = report.trouble.as_ref().filter(|_| !facts.endpoints.is_empty()) {
         failed(facts, "capture".to_owned(), why);
     }
-    if let Some(why) = rules.error.as_ref().filter(|_| !facts.endpoints.is_empty()) {
-        failed(facts, "rules".to_owned(), &format!("rules not reloaded, those before stay in force: {why}"));
+    let understood = state.wholes.get(&inspection.name).filter(|_| inspection.namespace.is_empty());
+    for (at, note) in understood.iter().flat_map(|one| &one.notes).enumerate() {
+        failed(facts, format!("note {at}"), note);
+    }
+    // Rules are nobody's business where nothing is inspected.
+    let concerned = rules.filter(|_| !facts.endpoints.is_empty());
+    if let Some(rules) = concerned {
+        for fault in rules.faults.iter().take(MAX_FAULTS) {
+            failed(facts, format!("fault {}:{}", fault.file, fault.line), &format!("rule left out: {fault}"));
+        }
+        for note in &rules.notes {
+            failed(facts, format!("rules {note}"), note);
+        }
+        if let Some(why) = &rules.error {
+            let message = match rules.loaded {
+                0 => format!("no rules: {why}"),
+                _ => format!("rules not reloaded, those before stay in force: {why}"),
+            };
+            failed(facts, "rules".to_owned(), &message);
+        }
+    } else if !facts.endpoints.is_empty() {
+        let why = format!(
+            "its rules are being compiled; if that does not end, there are more than {MAX_SELECTIONS} choices of rules on this node"
+        );
+        failed(facts, "rules".to_owned(), &why);
     }
     facts.errors.retain(|cause| causes.iter().any(|known| known == cause));
-    facts.rules = RuleFacts {
+    facts.rules = rules.map_or_else(RuleFacts::default, |rules| RuleFacts {
         loaded: rules.loaded as u64,
         rejected: rules.rejected as u64,
-        rule_set: format!("{:016x}", report.rule_set),
-    };
+        rule_set: format!("{:016x}", rules.rule_set),
+    });
     facts.drops = report.counters.value(Counter::KernelDrops);
 }
 

@@ -37,11 +37,15 @@ pub(super) async fn objects<K, T>(
 }
 
 /// Watches the labels of objects.
-pub(super) async fn metadata<K>(hub: &Arc<Hub>, api: Api<PartialObjectMeta<K>>, table: In<LabelMap>)
-where
+pub(super) async fn metadata<K>(
+    hub: &Arc<Hub>,
+    api: Api<PartialObjectMeta<K>>,
+    config: watcher::Config,
+    table: In<LabelMap>,
+) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let stream = watcher::watcher(api, watcher::Config::default());
+    let stream = watcher::watcher(api, config);
     follow(hub, &kind_of::<K>(), stream, table, |object| Some(object.metadata.labels.unwrap_or_default())).await;
 }
 

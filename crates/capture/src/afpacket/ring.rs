@@ -123,18 +123,25 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Waits for a block for at most `timeout`. None when none came, also when the interface is down.
-    pub fn next_block(&mut self, timeout: Duration) -> io::Result<Option<Block<'_>>> {
+    /// A block that is there already; asks the kernel nothing.
+    pub fn block_now(&mut self) -> Option<Block<'_>> {
         self.uncounted.foreign += self.left_out.foreign.take();
         self.uncounted.corrupt += self.left_out.corrupt.take();
-        if self.mapping.block(self.current).is_none() && socket::poll(&self.fd, timeout)? == Ready::Error {
+        // Made only now: dropping a `Block` releases it.
+        if self.has_block() { Some(Block { ring: self }) } else { None }
+    }
+
+    /// Is a block there?
+    pub fn has_block(&self) -> bool {
+        self.mapping.block(self.current).is_some()
+    }
+
+    /// Waits for a block for at most `timeout`. None when none came, also when the interface is down.
+    pub fn next_block(&mut self, timeout: Duration) -> io::Result<Option<Block<'_>>> {
+        if !self.has_block() && socket::poll(&self.fd, timeout)? == Ready::Error {
             self.take_error()?;
         }
-        if self.mapping.block(self.current).is_none() {
-            return Ok(None);
-        }
-        // Made only now: dropping a `Block` releases it.
-        Ok(Some(Block { ring: self }))
+        Ok(self.block_now())
     }
 
     /// Watches exactly `interfaces` from now on. Frames of others that the ring still holds are left out.
@@ -237,6 +244,24 @@ impl RingConfig {
             tp_feature_req_word: 0,
         })
     }
+}
+
+/// Waits until one of the rings has a block, for at most `timeout`. The error comes with the place of the ring that it is
+/// about; interfaces that are down or gone are none, as in [`Ring::next_block`].
+pub fn wait_for_any(rings: &mut [&mut Ring], timeout: Duration) -> Result<(), (usize, io::Error)> {
+    if rings.iter().any(|ring| ring.has_block()) {
+        return Ok(());
+    }
+    let ready = {
+        let sockets: Vec<&OwnedFd> = rings.iter().map(|ring| &ring.fd).collect();
+        socket::poll_any(&sockets, timeout).map_err(|error| (0, error))?
+    };
+    for (at, (ring, ready)) in rings.iter_mut().zip(ready).enumerate() {
+        if ready == Ready::Error {
+            ring.take_error().map_err(|error| (at, error))?;
+        }
+    }
+    Ok(())
 }
 
 impl AsFd for Ring {

@@ -116,17 +116,28 @@ pub(crate) fn set_filter(fd: &OwnedFd, program: Option<&[Instruction]>) -> io::R
 
 /// Waits for at most `timeout`.
 pub(crate) fn poll(fd: &OwnedFd, timeout: Duration) -> io::Result<Ready> {
+    poll_any(&[fd], timeout).map(|ready| ready.first().copied().unwrap_or(Ready::Nothing))
+}
+
+/// Waits for at most `timeout` until one of the sockets has something; what each of them has.
+pub(crate) fn poll_any(sockets: &[&OwnedFd], timeout: Duration) -> io::Result<Vec<Ready>> {
     // Rounded up, so that a wait of less than a millisecond does not become a busy loop.
     let milliseconds = c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX);
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one entry, valid for the call.
-    match result(unsafe { libc::poll(&mut entry, 1, milliseconds) }) {
-        Ok(0) => Ok(Ready::Nothing),
-        Ok(_) if entry.revents & (libc::POLLERR | libc::POLLNVAL) != 0 => Ok(Ready::Error),
-        Ok(_) => Ok(Ready::Readable),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Ready::Nothing),
-        Err(error) => Err(error),
+    let entry = |fd: &&OwnedFd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut entries: Vec<libc::pollfd> = sockets.iter().map(entry).collect();
+    // SAFETY: the pointer is valid for as many entries as are named.
+    let polled = result(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, milliseconds) });
+    match polled {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(vec![Ready::Nothing; sockets.len()]),
+        Err(error) => return Err(error),
+        Ok(_) => {}
     }
+    let ready = |entry: &libc::pollfd| match entry.revents {
+        0 => Ready::Nothing,
+        what if what & (libc::POLLERR | libc::POLLNVAL) != 0 => Ready::Error,
+        _ => Ready::Readable,
+    };
+    Ok(entries.iter().map(ready).collect())
 }
 
 /// Reads one datagram. Its whole length is returned even if `buffer` is shorter.

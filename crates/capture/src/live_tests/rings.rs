@@ -2,13 +2,13 @@
 
 use std::net::TcpListener;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tapir_packet::{ChecksumStatus, LinkType};
 use tapir_telemetry::{Counter, Counters};
 
 use super::{World, drain, frames_until, holds, in_namespace, index, passes, read_all, ring, send_udp};
-use crate::{CaptureError, Instruction, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source};
+use crate::{CaptureError, Instruction, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source, wait_for_any};
 
 #[test]
 fn both_directions_are_seen_and_told_apart() {
@@ -51,6 +51,37 @@ fn a_ring_may_be_in_another_namespace() {
         send_udp("10.77.1.2:9", 1, 300, "from-here");
         let arrives = |frame: &tapir_packet::Frame<'_>| holds(frame, "from-here") && !frame.meta.outgoing;
         assert!(frames_until(&mut ring, arrives), "what we send arrives there");
+    });
+}
+
+#[test]
+fn one_wait_serves_rings_of_several_namespaces() {
+    in_namespace("rings::one_wait_serves_rings_of_several_namespaces", |world| {
+        let near = world.pair(1);
+        let there = NetworkNamespace::open(&world.peer).unwrap();
+        let watch = there.within(InterfaceWatch::open).unwrap();
+        let far = watch.index("b1").expect("b1 is there");
+        let link = watch.link(far).expect("and known");
+        assert_eq!((link.kind.as_deref(), link.lower), (Some("veth"), Some(near)), "{link:?}");
+        assert!(link.peer.is_some() && !link.is_loopback && !link.is_port, "{link:?}");
+        let mut here = ring(Source::Interfaces(vec![near]));
+        let mut inside = there.within(|| Ring::open(&RingConfig::default(), Source::Interfaces(vec![far]))).unwrap();
+        send_udp("10.77.1.2:9", 1, 300, "from-here");
+        let (mut left, mut arrived) = (false, false);
+        let end = Instant::now() + Duration::from_secs(5);
+        while !(left && arrived) && Instant::now() < end {
+            wait_for_any(&mut [&mut here, &mut inside], Duration::from_millis(50)).unwrap();
+            if let Some(block) = here.block_now() {
+                left |= block.frames().any(|frame| holds(&frame, "from-here") && frame.meta.outgoing);
+            }
+            if let Some(block) = inside.block_now() {
+                arrived |= block.frames().any(|frame| holds(&frame, "from-here") && !frame.meta.outgoing);
+            }
+        }
+        assert!(left && arrived, "left {left}, arrived {arrived}");
+        // Gone interfaces are no error.
+        world.ip("link del a1");
+        wait_for_any(&mut [&mut here, &mut inside], Duration::from_millis(50)).unwrap();
     });
 }
 

@@ -5,7 +5,7 @@
 //! the incumbent renders it: without a command, an environment or a security context, so that its image can copy as root.
 //! *Spec*: tigera/operator `pkg/render/intrusiondetection/dpi/dpi.go`; `docs/kubernetes/install.md` for what differs and why.
 
-use super::{INPUTS, account, agent_rules, fingerprint, pull_secrets, restricted};
+use super::{INPUTS, account, agent_namespace_rules, agent_rules, fingerprint, pull_secrets, restricted};
 use crate::names::AgentNames;
 use crate::object::{Object, labels, present, put};
 use crate::options::{MANAGER_PORT, Options, USER};
@@ -51,6 +51,7 @@ pub fn agent(options: &Options, inputs: &AgentInputs) -> Vec<Object> {
     let AgentNames { namespace, name } = options.agent();
     let settings = settings(options, inputs);
     let mut objects = account(&namespace, &name, COMPONENT, agent_rules());
+    objects.extend(rules_role(&namespace, &name));
     let files = json!({ "data": { "tapir.toml": settings, "ca.crt": inputs.authority } });
     objects.push(Object::new("ConfigMap", &namespace, &name, COMPONENT, files));
     let token = json!({ "type": "Opaque", "data": { "token": STANDARD.encode(&inputs.token) } });
@@ -59,6 +60,19 @@ pub fn agent(options: &Options, inputs: &AgentInputs) -> Vec<Object> {
     let inputs_hash = fingerprint(&[&settings, &inputs.authority, &inputs.token]);
     objects.push(daemon_set(options, &namespace, &name, &inputs.spec, &inputs_hash));
     objects
+}
+
+/// The right to rules in ConfigMaps and Secrets of the agents' namespace.
+fn rules_role(namespace: &str, name: &str) -> [Object; 2] {
+    let role = format!("{name}-rules");
+    let binding = json!({
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
+        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
+    });
+    [
+        Object::new("Role", namespace, &role, COMPONENT, json!({ "rules": agent_namespace_rules() })),
+        Object::new("RoleBinding", namespace, &role, COMPONENT, binding),
+    ]
 }
 
 /// `tapir.toml` of the agents.
@@ -115,16 +129,15 @@ fn daemon_set(
     let selector = json!({ "k8s-app": name });
     let mut labels = labels(COMPONENT, crate::object::OPERATOR);
     put(&mut labels, "k8s-app", json!(name));
-    let security = if options.run_as_root { root() } else { user() };
-    let mut arguments = vec![
+    let security = if options.is_root() { root(options.inside_pods) } else { user() };
+    let arguments = vec![
         "agent".to_owned(),
         "--config=/etc/tapir/config/tapir.toml".to_owned(),
         format!("--health=127.0.0.1:{HEALTH_PORT}"),
         format!("--interface-prefix={}", options.interface_prefix),
+        format!("--namespace={namespace}"),
+        format!("--snort-rules={RULES}"),
     ];
-    if rules.is_some() {
-        arguments.push(format!("--rules={RULES}"));
-    }
     let mut mounts = vec![
         json!({ "name": "config", "mountPath": "/etc/tapir/config", "readOnly": true }),
         json!({ "name": "token", "mountPath": "/etc/tapir/token", "readOnly": true }),
@@ -172,7 +185,7 @@ fn daemon_set(
         ("containers", Some(json!([container]))),
         ("dnsPolicy", Some(json!("ClusterFirstWithHostNet"))),
         ("hostNetwork", Some(json!(true))),
-        ("hostPID", options.host_pid.then_some(json!(true))),
+        ("hostPID", (options.host_pid || options.inside_pods).then_some(json!(true))),
         ("imagePullSecrets", pull_secrets(&options.pull_secrets)),
         ("initContainers", Some(json!(first))),
         ("nodeSelector", Some(json!({ "kubernetes.io/os": "linux" }))),
@@ -215,11 +228,12 @@ fn user() -> Value {
     })
 }
 
-/// Root by number, with none of its powers but NET_RAW.
-fn root() -> Value {
+/// Root by number, with none of its powers but NET_RAW, and what entering a pod's network namespace takes.
+fn root(inside_pods: bool) -> Value {
+    let powers: &[&str] = if inside_pods { &["NET_RAW", "SYS_ADMIN", "SYS_PTRACE"] } else { &["NET_RAW"] };
     json!({
         "allowPrivilegeEscalation": false,
-        "capabilities": { "drop": ["ALL"], "add": ["NET_RAW"] },
+        "capabilities": { "drop": ["ALL"], "add": powers },
         "privileged": false,
         "readOnlyRootFilesystem": true,
         "runAsGroup": 0,
@@ -231,7 +245,7 @@ fn root() -> Value {
 
 /// Gives the node's directory to the agent's user: kubelet makes it root's.
 fn spool_owner(options: &Options) -> Value {
-    let user = if options.run_as_root { 0 } else { USER };
+    let user = if options.is_root() { 0 } else { USER };
     let mut security = restricted();
     put(&mut security, "capabilities", json!({ "drop": ["ALL"], "add": ["CHOWN"] }));
     put(&mut security, "runAsNonRoot", json!(false));

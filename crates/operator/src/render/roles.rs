@@ -13,6 +13,11 @@ pub(crate) fn agent_rules() -> Value {
     rules(AGENT, "ClusterRole")
 }
 
+/// Rules of the agents' Role in their namespace.
+pub(crate) fn agent_namespace_rules() -> Value {
+    rules(AGENT, "Role")
+}
+
 /// Rules of the manager's ClusterRole.
 pub(crate) fn manager_rules() -> Value {
     rules(MANAGER, "ClusterRole")
@@ -41,7 +46,7 @@ mod tests {
 
     #[test]
     fn both_files_have_rules() {
-        for rules in [agent_rules(), manager_rules(), webhook_rules()] {
+        for rules in [agent_rules(), agent_namespace_rules(), manager_rules(), webhook_rules()] {
             let rules = rules.as_array().unwrap().clone();
             assert!(!rules.is_empty());
             for rule in rules {

@@ -35,6 +35,7 @@ fn the_operator_with_tapirs_names_and_every_choice() {
         cluster: "prod".into(),
         interface_prefix: "cali,eni".into(),
         host_pid: true,
+        inside_pods: false,
         run_as_root: true,
         manager: None,
     };
@@ -74,12 +75,26 @@ fn nothing_is_ever_privileged() {
                 assert_eq!(security["readOnlyRootFilesystem"], true);
                 assert_eq!(security["capabilities"]["drop"], json!(["ALL"]));
                 let added = security["capabilities"]["add"].as_array().cloned().unwrap_or_default();
-                assert!(added.len() <= 1 && !added.contains(&json!("SYS_ADMIN")), "{added:?}");
+                assert!(added.len() <= 1, "{added:?}");
+                assert!(!added.contains(&json!("SYS_ADMIN")), "{added:?}");
             }
             assert_eq!(pod["hostPID"] == true, pid && object.kind() == "DaemonSet");
         }
         assert_eq!(containers, 4);
     }
+}
+
+#[test]
+fn entering_pods_takes_more_and_is_asked_for() {
+    let objects = agent(&Options { inside_pods: true, ..Options::default() }, &inputs());
+    let set = objects.iter().find(|object| object.kind() == "DaemonSet").unwrap();
+    let pod = &set.0["spec"]["template"]["spec"];
+    let security = &pod["containers"][0]["securityContext"];
+    assert_eq!(security["capabilities"]["add"], json!(["NET_RAW", "SYS_ADMIN", "SYS_PTRACE"]));
+    assert_eq!(
+        (&security["runAsUser"], &security["privileged"], &pod["hostPID"]),
+        (&json!(0), &json!(false), &json!(true))
+    );
 }
 
 #[test]

@@ -59,10 +59,14 @@ impl Loader<'_> {
             let message = format!("includes nest more than {} deep", self.config.include_depth);
             return self.fail("R0404", at.span, message);
         }
+        // What comes from elsewhere must not read our files: findings show lines of them.
+        let Some(path) = at.path else {
+            return self.fail("R0404", at.rest(), "`include` is for files; this text is none");
+        };
         match self.variables.expand_path(name) {
             Err(unknown) => self.fail("R0404", at.rest(), format!("undefined variable `${unknown}`")),
             Ok(name) => {
-                let base = at.path.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
+                let base = path.parent().unwrap_or_else(|| Path::new(""));
                 let path = base.join(name);
                 self.file(&path, Some(at.rest()), at.depth.saturating_add(1));
             }

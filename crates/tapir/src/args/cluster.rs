@@ -83,6 +83,10 @@ pub struct InstallOptions {
     /// Agents see the node's processes: for network plugins without a route for each pod (bridge, Flannel, Cilium).
     #[arg(long)]
     pub host_pid: bool,
+    /// Agents may enter network namespaces of pods, for those that the node's side does not show (eBPF host routing, SR-IOV, macvlan, ipvlan): SYS_ADMIN, SYS_PTRACE, the
+    /// node's processes, root.
+    #[arg(long)]
+    pub inside_pods: bool,
     /// Agents run as root, without its powers: for runtimes that lose the capability of the program's file.
     #[arg(long)]
     pub run_as_root: bool,
