@@ -176,7 +176,7 @@ for _ in 1 2 3 4 5 6; do attack_from wan 10.65.1.7; done
 sleep 5
 never "and is not taken for blind" logged 'does not see what the pod receives'
 redirect() {
-  in_node "$here/redirect-peer.py" wan0 "$link" >"$work/redirect" 2>&1 & redirected=$!
+  ip netns exec "$node" "$here/redirect-peer.py" wan0 "$link" >"$work/redirect" 2>&1 & redirected=$!
   pids+=("$redirected")
   for _ in $(seq 50); do grep -q attached "$work/redirect" && return 0; kill -0 "$redirected" 2>/dev/null || return 1; sleep 0.1; done
   return 1
@@ -193,7 +193,7 @@ if command -v python3 >/dev/null && redirect; then
   mkdir "$work/poor"
   cp "$work/resources/behind-1.yaml" "$work/resources/dpi-inside.yaml" "$work/poor"
   [ -e "$work/resources/macvlan-1.yaml" ] && cp "$work/resources/macvlan-1.yaml" "$work/poor"
-  in_node setpriv --bounding-set=-sys_admin,-sys_ptrace "$tapir" agent --resources "$work/poor" --rules "$work/rules" \
+  ip netns exec "$node" setpriv --bounding-set=-sys_admin,-sys_ptrace "$tapir" agent --resources "$work/poor" --rules "$work/rules" \
     --node node-2 --health 127.0.0.1:9098 2>"$work/poor.log" >/dev/null & poor=$!
   pids+=("$poor")
   poorly() { grep -qE -- "$1" "$work/poor.log"; }
