@@ -146,6 +146,7 @@ if command -v getcap >/dev/null; then
 fi
 install -m 644 "$root/demo/attacks.pcap" "$root/rules/tapir-starter.rules" "$work/root/tmp"
 inside() { chroot --userspec=65532:65532 "$work/root" /usr/bin/tapir "$@"; }
+check "the terms of what is linked come along" bash -c 'grep -q "^tokio [0-9.]*" "$1/tapir/third-party.txt" && grep -q "GNU" "$1/libc6/copyright"' - "$work/root/usr/share/doc"
 check "it says its version" does '^tapir [0-9]' inside --version
 check "it reads a capture" does '1:[0-9]+:[0-9]+.*\{TCP\}' inside scan /tmp/attacks.pcap
 check "it checks rules" does '0 errors' inside rules check /tmp/tapir-starter.rules

@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True  # nothing is left beside the sources
 
 import oci  # noqa: E402
 import sbom  # noqa: E402
+import terms  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -144,12 +145,13 @@ def files(time, program, libraries, parts, listed):
     tree.directory("sys", 0o555)
     tree.directory("dev")
     tree.add("usr/share/doc/tapir/LICENSE", (ROOT / "LICENSE").read_bytes())
+    tree.add("usr/share/doc/tapir/third-party.txt", terms.document(sbom.folders(ROOT, parts["components"])))
     tree.add("usr/share/doc/tapir/sbom.cdx.json", listed)
     # The terms of the libraries go where they go.
     for one in parts["components"]:
-        terms = one.get("licenses", [{}])[0].get("license", {}).get("name", "")
-        if terms.startswith("/usr/share/doc/"):
-            tree.add(terms.lstrip("/"), pathlib.Path(terms).read_bytes())
+        path = one.get("licenses", [{}])[0].get("license", {}).get("name", "")
+        if path.startswith("/usr/share/doc/"):
+            tree.add(path.lstrip("/"), pathlib.Path(path).read_bytes())
     return tree
 
 

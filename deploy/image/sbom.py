@@ -7,6 +7,7 @@ Source: CycloneDX 1.6 JSON, package-url.
 """
 import base64
 import datetime
+import functools
 import glob
 import json
 import pathlib
@@ -83,12 +84,16 @@ def crates(root, with_page):
     return made
 
 
+@functools.cache
+def places(root):
+    """Where cargo keeps crates, by name and version."""
+    packages = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1", cwd=root))["packages"]
+    return {(p["name"], p["version"]): pathlib.Path(p["manifest_path"]).parent for p in packages}
+
+
 def source(root, name, version, file):
-    """A file of a crate, where cargo keeps it."""
-    if not hasattr(source, "places"):
-        packages = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1", cwd=root))["packages"]
-        source.places = {(p["name"], p["version"]): pathlib.Path(p["manifest_path"]).parent for p in packages}
-    path = source.places[name, version] / file
+    """A file of a crate."""
+    path = places(root)[name, version] / file
     if not path.is_file():
         raise Missing(f"{path} is not there: what {name} carries has another place now; correct CARRIED")
     return path.read_text(errors="replace")
@@ -110,6 +115,21 @@ def npm(root):
         made.append(component("library", name, package["version"], purl, package.get("license"), hashes))
     unique = {one["bom-ref"]: one for one in made}
     return [unique[ref] for ref in sorted(unique)]
+
+
+def folders(root, components):
+    """Packages of others that are linked: name for people, licence, folder."""
+    npm_paths = {}
+    if any(one["purl"].startswith("pkg:npm/") for one in components):
+        lock = json.loads((root / "ui" / "package-lock.json").read_text())["packages"]
+        npm_paths = {(path.rpartition("node_modules/")[2], p.get("version")): path for path, p in lock.items() if path}
+    for one in components:
+        name, version = one["name"], one["version"]
+        licence = one.get("licenses", [{}])[0].get("expression")
+        if one["purl"].startswith("pkg:cargo/") and one.get("hashes"):
+            yield f"{name} {version}", licence, places(root)[name, version]
+        elif one["purl"].startswith("pkg:npm/"):
+            yield f"{name} {version}", licence, root / "ui" / npm_paths[name, version]
 
 
 def debian(paths):
