@@ -141,15 +141,21 @@ cluster: tools-cluster ## A real Kubernetes API on loopback, its KUBECONFIG prin
 	$(CARGO) run -q --locked -p tapir-cluster -- --controllers
 
 .PHONY: cluster-test
-cluster-test: tools-cluster ## Sign-in by the cluster, and the cluster of tests itself, against a real Kubernetes API
+cluster-test: tools-cluster ## Sign-in by the cluster, its resources, and the cluster of tests itself, against a real Kubernetes API
 	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
 	$(CARGO) test --locked -p tapir-cluster && \
-	$(CARGO) test --locked -p tapir-manager --test cluster
+	$(CARGO) test --locked -p tapir-manager --test cluster && \
+	$(CARGO) test --locked -p tapir-resources --test cluster
 
 .PHONY: kubernetes-test
 kubernetes-test: tools-cluster tools-demo $(RELEASE) ## The agent in a cluster: a real Kubernetes API, real pods' interfaces, kubectl
 	$(CARGO) build --workspace --locked --bin tapir-cluster
 	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubernetes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
+.PHONY: workflow-test
+workflow-test: tools-cluster tools-demo tools-opensearch $(RELEASE) ## The tutorial's five steps: operator, agent and manager as their objects say, kubectl, OpenSearch
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager) tests/workflow.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
 
 .PHONY: operator-test
 operator-test: tools-cluster $(RELEASE) ## The operator in a cluster: a real Kubernetes API with its controllers, kubectl

@@ -36,4 +36,4 @@ pub use sinks::kafka::fuzz_kafka;
 pub use spool::{
     Losses, Opened, Recovery, Spool, SpoolConfig, SpoolStats, Subscription, SyncPolicy, Writer, fuzz_spool, open,
 };
-pub use tapir_outbound::{TlsConfig, own};
+pub use tapir_outbound::{Pem, TlsConfig, own};

@@ -166,7 +166,7 @@ fn plain(topic: &str) -> KafkaConfig {
 fn tls(identity: bool) -> TlsConfig {
     let file = |name: &str| PathBuf::from(variable("KAFKA_CERTS")).join(name);
     let identity = identity.then(|| (file("client.pem"), file("client.key")));
-    TlsConfig { authorities: Some(file("ca.pem")), identity, server_name: None }
+    TlsConfig { authorities: Some(file("ca.pem")), identity, ..TlsConfig::default() }
 }
 
 fn secure(topic: &str, mechanism: Mechanism, user: &str, password: &str) -> KafkaConfig {

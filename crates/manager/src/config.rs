@@ -1,6 +1,7 @@
 //! [`Config`]: what the manager is told, and the limits that hold without being told.
 
 use crate::auth::{KubernetesConfig, OidcConfig};
+use crate::resources::Resources;
 use crate::tls::TlsFiles;
 use std::fmt;
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub struct Config {
     pub agent_tokens: Vec<String>,
     /// The cluster whose tokens and permissions count.
     pub kubernetes: Option<KubernetesConfig>,
+    /// What becomes of the cluster's resources, where somebody follows them.
+    pub resources: Option<Arc<Resources>>,
     /// An OpenID provider for people; needs `public_url`.
     pub oidc: Option<OidcConfig>,
     /// Rule files and directories, for the page of rules; empty: no such list.
@@ -58,6 +61,7 @@ impl Config {
             notices: Notices::default(),
             agent_tokens: Vec::new(),
             kubernetes: None,
+            resources: None,
             oidc: None,
             rules: Vec::new(),
             rule_config: tapir_rules::Config::default(),

@@ -8,6 +8,8 @@
 //! an RFC 9457 problem; 3. nothing is read without bound: connections, headers, bodies, decompressed bytes, lines,
 //! requests at once, streams, sessions, nodes ([`Limits`]); 4. no token is kept, only its SHA-256.
 //!
+//! What resources of a cluster ask for comes from beside it ([`resources`], [`Beside`]).
+//!
 //! *Layout*: `serve` accepts, `guard` holds limits and headers, `auth` knows who asks, `api/` has one file for each
 //! group of calls, `pages` the files of the page. `docs/openapi.json` is made from the handlers' types.
 
@@ -25,6 +27,7 @@ mod manager;
 mod metrics;
 mod pages;
 mod problem;
+pub mod resources;
 mod serve;
 mod sight;
 mod tls;
@@ -33,5 +36,5 @@ pub use api::openapi;
 pub use auth::{Authenticator, Can, GROUP, Grant, How, Identity, KubernetesConfig, OidcConfig, Reach, Realm, Role};
 pub use config::{Config, Limits, Notices};
 pub use error::ManagerError;
-pub use manager::{Manager, run};
+pub use manager::{Beside, Manager, run};
 pub use tls::TlsFiles;

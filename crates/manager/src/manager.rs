@@ -30,7 +30,7 @@ pub struct Manager {
 impl Manager {
     /// Reads the data directory and the rules, and binds the address.
     pub async fn bind(config: Config, store: Arc<dyn EventStore>) -> Result<Self, ManagerError> {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(config.resources.as_deref());
         let mut tls = None;
         if let Some(files) = &config.tls {
             let doors = Doors::new(config.limits.handshakes, config.limits.handshakes_of_one);
@@ -98,6 +98,11 @@ impl Manager {
         move || app.live.changed()
     }
 
+    /// For who works on the same store beside it.
+    pub fn beside(&self) -> Beside {
+        Beside(Arc::clone(&self.app))
+    }
+
     /// Serves until `shutdown` is done, then lets open requests finish for a while.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let Self { listener, router, app, end, tls, .. } = self;
@@ -112,6 +117,28 @@ impl Manager {
         if let Some(watching) = watching {
             watching.abort();
         }
+    }
+}
+
+/// A manager as seen by who changes its store by another way than its API.
+#[derive(Clone)]
+pub struct Beside(Arc<App>);
+
+impl Beside {
+    /// Lists show other things than before: pages are told.
+    pub fn changed(&self) {
+        self.0.live.changed();
+    }
+
+    /// Suppressions were made, changed or removed: pages and nodes are told.
+    pub async fn suppressions_changed(&self) {
+        self.0.live.changed();
+        self.0.orders.changed(&self.0).await;
+    }
+
+    /// How many nodes apply a suppression, of how many, and how many events they have dropped for it.
+    pub fn applying(&self, suppression: &str) -> (usize, usize, u64) {
+        self.0.fleet.applying(suppression)
     }
 }
 

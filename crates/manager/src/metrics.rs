@@ -2,6 +2,7 @@
 //!
 //! *Limits*: labels have few values: status classes and reasons, never names from outside.
 
+use crate::resources::Resources;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -41,7 +42,7 @@ pub(crate) struct Metrics {
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5];
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(resources: Option<&Resources>) -> Self {
         let mut registry = Registry::with_prefix("tapir_manager");
         let requests = Family::<Code, Counter>::default();
         registry.register("requests", "Answers by class of status", requests.clone());
@@ -64,6 +65,9 @@ impl Metrics {
         registry.register("tls_reloads", "New files of TLS by what became of them", reloads.clone());
         let store = Family::<Outcome, Gauge>::default();
         registry.register("store", "What the store says of itself", store.clone());
+        if let Some(resources) = resources {
+            resources.register(&mut registry);
+        }
         Self {
             registry,
             requests,

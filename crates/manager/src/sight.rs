@@ -25,11 +25,11 @@ use tapir_event::EventId;
 use tapir_packet::Timestamp;
 use tapir_query::{Expr, Field, Key, Node, Query, Span, Value};
 use tapir_store::{
-    ActionOutcome, ActionRequest, Answer, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, EventStore,
-    Exception, Facet, Filter, Group, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch, IngestOutcome,
-    NewException, NewSuppression, NewView, PageRequest, Partial, Party, Preview, RetentionPolicy, RetentionReport,
-    Scope, Side, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Target, Top, TopRequest,
-    UndoOutcome, UndoToken, View,
+    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage,
+    EventStore, Exception, Facet, Filter, Group, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
+    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Party, Preview, RetentionPolicy,
+    RetentionReport, Scope, Side, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Target, Top,
+    TopRequest, UndoOutcome, UndoToken, View,
 };
 
 /// Most groups that one action names by their ids, of somebody who does not see everything.
@@ -410,6 +410,14 @@ impl EventStore for Sight {
             self.must_see(id).await?;
             self.store.group_events(id, self.narrowed(filter), page).await
         })
+    }
+
+    /// Nobody's list: it is for those who pass events on.
+    fn arrivals(&self, filter: Filter, after: Option<Mark>, limit: usize) -> Answer<'_, Arrivals> {
+        if self.limited().is_some() {
+            return Box::pin(async { not_allowed("arrivals are for who sees all namespaces") });
+        }
+        self.store.arrivals(filter, after, limit)
     }
 
     fn event(&self, id: EventId) -> Answer<'_, StoredEvent> {

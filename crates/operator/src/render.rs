@@ -62,3 +62,6 @@ pub(crate) fn pull_secrets(names: &[String]) -> Option<Value> {
     let secrets: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
     (!secrets.is_empty()).then(|| json!(secrets))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ mod tls;
 
 pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER};
 pub use reqwest::{Method, StatusCode};
-pub use tls::TlsConfig;
+pub use tls::{Pem, TlsConfig};
 
 /// A client that cannot be made as it is configured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,9 @@ use std::time::Duration;
 use tapir_packet::Timestamp;
 use tapir_query::{Dialect, parse};
 
+/// Bytes of an exception's name: that of a resource, and what says that it is one's.
+const MAX_NAME: usize = 300;
+
 /// An exception to be: while it holds, events that answer the query are left out of every list. They stay in
 /// the store and come back when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +36,8 @@ impl NewException {
         if query.is_all() {
             return invalid("an exception must ask something, or it would hide everything");
         }
-        if self.name.is_empty() || self.name.len() > 253 || self.description.len() > 4096 {
-            return invalid("an exception has a name of 1 to 253 bytes");
+        if self.name.is_empty() || self.name.len() > MAX_NAME || self.description.len() > 4096 {
+            return invalid("an exception has a name of 1 to 300 bytes, and a description of at most 4 KiB");
         }
         if self.end.is_some_and(|end| end <= self.start) {
             return invalid("endTime must be after startTime");

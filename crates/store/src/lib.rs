@@ -16,6 +16,7 @@
 
 mod action;
 mod admin;
+mod arrivals;
 mod cursor;
 mod error;
 mod event;
@@ -35,6 +36,7 @@ pub use admin::{
     AuditEntry, AuditPage, AuditWhat, Exception, NewException, NewView, RetentionPolicy, RetentionReport, StoreHealth,
     View,
 };
+pub use arrivals::{Arrivals, Mark};
 pub use cursor::Cursor;
 pub use error::StoreError;
 pub use event::{EventPage, EventRow, StoredEvent};

@@ -6,10 +6,11 @@
 //! runtime. Dropping one does not take a write back that is on its way, but one that still waits may never begin.
 
 use crate::{
-    ActionOutcome, ActionRequest, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, Exception, Facet,
-    Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch, IngestOutcome, NewException,
-    NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy, RetentionReport, Scope, StoreError,
-    StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest, UndoOutcome, UndoToken, View,
+    ActionOutcome, ActionRequest, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, Exception,
+    Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch, IngestOutcome, Mark,
+    NewException, NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy, RetentionReport, Scope,
+    StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest, UndoOutcome, UndoToken,
+    View,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -49,6 +50,10 @@ pub trait EventStore: Send + Sync {
 
     /// A page of a group's events, newest first; the filter narrows them.
     fn group_events(&self, id: GroupId, filter: Filter, page: PageRequest) -> Answer<'_, EventPage>;
+
+    /// Events in the order in which they were kept, behind a mark; without one none, and the mark of now. At most `limit` events
+    /// (1 to [`MAX_PAGE`](crate::MAX_PAGE)), and fewer where looking for them takes long.
+    fn arrivals(&self, filter: Filter, after: Option<Mark>, limit: usize) -> Answer<'_, Arrivals>;
 
     /// A whole event.
     fn event(&self, id: EventId) -> Answer<'_, StoredEvent>;

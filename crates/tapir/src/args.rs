@@ -11,6 +11,8 @@ pub mod alerts;
 pub mod cluster;
 #[path = "args/kubectl.rs"]
 pub mod kubectl;
+#[path = "args/resources.rs"]
+pub mod resources;
 
 /// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
 #[derive(Debug, Parser)]
@@ -282,6 +284,9 @@ pub struct ManagerArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub resources: resources::ResourceArgs,
     /// Serve the page from this directory, not from the binary.
     #[arg(long, value_name = "DIR")]
     pub pages: Option<PathBuf>,

@@ -14,6 +14,7 @@ mod node_agent;
 mod operator;
 mod output;
 mod pcap_out;
+mod resources;
 mod rules;
 mod scan;
 mod serve;

@@ -3,6 +3,7 @@
 use crate::args::{ManagerArgs, StoreArgs};
 use crate::identity::wall_clock;
 use crate::message::Messages;
+use crate::resources;
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
     }
     config.kubernetes = kubernetes(args)?;
     config.oidc = args.sign_in.as_deref().map(oidc).transpose()?;
+    let board = resources::board(&args.resources);
+    config.resources.clone_from(&board);
     let hears = *messages;
     config.notices = Notices::to(move |text| hears.warning(text));
     for path in &args.agent_token_file {
@@ -103,6 +106,7 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         std::fs::write(path, format!("{address}\n"))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
+    let honoured = resources::honour(args, &manager, &store, board, messages).await?;
     let policy = RetentionPolicy {
         keep: Duration::from_secs(args.keep_days.saturating_mul(86_400)),
         max_bytes: args.max_mib.saturating_mul(1 << 20),
@@ -119,6 +123,7 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
     tokio::select! {
         () = manager.serve(shutdown) => {}
         () = retain(store, policy, messages) => {}
+        () = honoured => {}
     }
     Ok(0)
 }

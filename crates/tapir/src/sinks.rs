@@ -410,7 +410,12 @@ impl TlsTable {
             (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
             _ => return Err("tls: cert and key belong together".to_owned()),
         };
-        Ok(TlsConfig { authorities: self.ca.clone(), identity, server_name: self.server_name.clone() })
+        Ok(TlsConfig {
+            authorities: self.ca.clone(),
+            identity,
+            server_name: self.server_name.clone(),
+            ..TlsConfig::default()
+        })
     }
 }
 

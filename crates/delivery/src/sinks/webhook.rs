@@ -78,7 +78,7 @@ impl WebhookSink {
                 delivery.retry_after = Some(wait);
                 break;
             }
-            let (outcome, retry_after) = self.post(&event).await;
+            let (outcome, retry_after) = self.post(&event, false).await;
             if let Outcome::Retry(why) = outcome {
                 // The receiver's trouble, not this event's: it is tried again for as long as it takes.
                 if outcomes.is_empty() {
@@ -97,8 +97,16 @@ impl WebhookSink {
         delivery
     }
 
-    async fn post(&self, event: &SecurityEvent) -> (Outcome, Option<Duration>) {
-        let body = payload::body(event, &self.config).into_bytes();
+    /// Sends an event that nothing has raised, marked as a test; neither filter nor rate are asked. The error is for people.
+    pub async fn send_sample(&self, event: &SecurityEvent) -> Result<(), String> {
+        match self.post(event, true).await.0 {
+            Outcome::Retry(why) | Outcome::Reject(why) => Err(why),
+            Outcome::Done | Outcome::Duplicate | Outcome::Skipped | Outcome::Untried => Ok(()),
+        }
+    }
+
+    async fn post(&self, event: &SecurityEvent, is_test: bool) -> (Outcome, Option<Duration>) {
+        let body = payload::body(event, &self.config, is_test).into_bytes();
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
             // The receiver's means to keep an event once.

@@ -1,9 +1,11 @@
 //! Exceptions: while one holds, events that answer its query are left out of every list. They stay stored.
 
 use super::filter::{moment, query};
-use crate::app::{State, now};
+use super::resources::{Fault, Origin, own_exception};
+use crate::app::{App, State, now};
 use crate::auth::{Caller, random_hex};
 use crate::problem::{Answer, Body, Problem};
+use crate::resources::{Resource, ResourceKind, exception_id};
 use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
@@ -33,12 +35,20 @@ pub(super) struct ExceptionRow {
     author: String,
     /// It holds now.
     active: bool,
+    /// The resource of the cluster that asks for it; it is changed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Origin>,
+    /// Why it does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Fault>,
 }
 
 impl ExceptionRow {
-    fn new(exception: Exception, now: Timestamp) -> Self {
+    fn new(app: &App, exception: Exception, now: Timestamp) -> Self {
         let NewException { name, description, selector, start, end, .. } = exception.what;
         Self {
+            resource: Origin::of_exception(app, &name),
+            error: None,
             id: name,
             description,
             selector,
@@ -47,6 +57,23 @@ impl ExceptionRow {
             end: end.map(rfc3339),
             author: exception.author,
         }
+    }
+
+    /// Of a resource that cannot be honoured.
+    fn broken(resource: Resource) -> Option<Self> {
+        let error = Some(Fault::of(&resource));
+        let what = resource.exception?;
+        Some(Self {
+            id: exception_id(&resource.name),
+            description: what.description,
+            selector: what.selector,
+            start: rfc3339(what.start),
+            end: what.end.map(rfc3339),
+            author: "cluster".to_owned(),
+            active: false,
+            resource: Some(Origin::new(ResourceKind::AlertException, "", &resource.name)),
+            error,
+        })
     }
 }
 
@@ -59,10 +86,17 @@ pub(super) struct Exceptions {
 
 /// All exceptions.
 #[utoipa::path(get, path = "/exceptions", tag = "tuning", responses((status = 200, body = Exceptions)))]
-pub(super) async fn list(sight: Sight) -> Answer<Json<Exceptions>> {
+pub(super) async fn list(state: State, sight: Sight) -> Answer<Json<Exceptions>> {
     let now = now();
     let all = sight.exceptions().await?;
-    Ok(Json(Exceptions { items: all.into_iter().map(|one| ExceptionRow::new(one, now)).collect() }))
+    let mut items: Vec<_> = all.into_iter().map(|one| ExceptionRow::new(&state, one, now)).collect();
+    // As in the store: a selector can name anything, so it is for who sees everything.
+    if let Some(resources) = state.config.resources.as_ref().filter(|_| sight.reads_all()) {
+        let told = resources.items(ResourceKind::AlertException);
+        items.extend(told.into_iter().filter_map(ExceptionRow::broken));
+        items.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    Ok(Json(Exceptions { items }))
 }
 
 /// An exception to be.
@@ -83,7 +117,8 @@ pub(super) struct NewRow {
 
 /// Adds an exception, or replaces the one of its name.
 #[utoipa::path(post, path = "/exceptions", tag = "tuning", request_body = NewRow,
-    responses((status = 201, body = ExceptionRow), (status = 400, body = Problem)))]
+    responses((status = 201, body = ExceptionRow), (status = 400, body = Problem),
+        (status = 409, description = "it is a resource of the cluster", body = Problem)))]
 pub(super) async fn add(
     state: State,
     sight: Sight,
@@ -93,6 +128,9 @@ pub(super) async fn add(
     let by = caller.tune()?;
     if query(Some(&body.selector))?.is_all() {
         return Err(Problem::bad_request("an empty `selector` would hide everything"));
+    }
+    if let Some(id) = &body.id {
+        own_exception(&state, id, "edit")?;
     }
     let name = match body.id {
         Some(id) if is_name(&id) => id,
@@ -120,7 +158,7 @@ pub(super) async fn add(
     let now = by.now;
     let made = sight.put_exception(new, by).await?;
     state.live.changed();
-    Ok((StatusCode::CREATED, Json(ExceptionRow::new(made, now))))
+    Ok((StatusCode::CREATED, Json(ExceptionRow::new(&state, made, now))))
 }
 
 fn is_name(text: &str) -> bool {
@@ -130,9 +168,11 @@ fn is_name(text: &str) -> bool {
 
 /// Removes an exception: its events show again.
 #[utoipa::path(delete, path = "/exceptions/{id}", tag = "tuning", params(("id" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 404, body = Problem),
+        (status = 409, description = "it is a resource of the cluster", body = Problem)))]
 pub(super) async fn remove(state: State, sight: Sight, caller: Caller, Path(id): Path<String>) -> Answer<StatusCode> {
     let by = caller.tune()?;
+    own_exception(&state, &id, "delete")?;
     sight.remove_exception(id, by).await?;
     state.live.changed();
     Ok(StatusCode::NO_CONTENT)

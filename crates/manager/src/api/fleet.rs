@@ -166,7 +166,7 @@ impl Fleet {
     }
 
     /// Nodes alive that apply a suppression, nodes known, and the events that they have dropped for it.
-    pub(super) fn applying(&self, suppression: &str) -> (usize, usize, u64) {
+    pub(crate) fn applying(&self, suppression: &str) -> (usize, usize, u64) {
         let (active, of) = self.count(|beat| beat.suppressions_active.iter().any(|id| id == suppression));
         let dropped = |node: &Node| node.beat.quieted.get(suppression).copied().unwrap_or(0);
         (active, of, self.lock().values().map(dropped).fold(0, u64::saturating_add))

@@ -21,6 +21,7 @@ mod orders;
 mod packed;
 mod pcap;
 mod related;
+mod resources;
 mod rules;
 mod session;
 mod stats;
@@ -106,6 +107,7 @@ fn people() -> Routes {
         .routes(routes!(fleet::nodes))
         .routes(routes!(fleet::inspections))
         .routes(routes!(fleet::sinks))
+        .routes(routes!(resources::list))
         .routes(routes!(rules::list))
         .routes(routes!(rules::one))
 }

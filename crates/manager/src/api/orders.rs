@@ -40,7 +40,7 @@ impl Orders {
     }
 
     /// A suppression was made, changed or removed. If the store cannot be read now, the next heartbeat reads it.
-    pub(super) async fn changed(&self, app: &App) {
+    pub(crate) async fn changed(&self, app: &App) {
         let mut looked = self.looked.lock().await;
         if self.read(app, &mut looked).await.is_err() {
             *looked = None;

@@ -1,5 +1,6 @@
 //! Suppressions as the API shows and takes them.
 
+use super::resources::Origin;
 use crate::problem::{Answer, Problem};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -104,6 +105,9 @@ pub(super) struct SuppressionRow {
     pub dropped: u64,
     /// On how many nodes it holds.
     pub active: Active,
+    /// The resource of the cluster that asks for it; it is changed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Origin>,
     /// For `If-Match`.
     pub version: u64,
     /// The same as YAML.
@@ -142,6 +146,7 @@ impl SuppressionRow {
             silenced_last: last_silenced.map(rfc3339),
             dropped: 0,
             active: Active::default(),
+            resource: None,
             version,
             yaml,
         }

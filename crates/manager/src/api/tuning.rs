@@ -1,6 +1,7 @@
 //! Suppressions ("quiet this"), and what one would hide before it is made.
 
 use super::actions::if_match;
+use super::resources::{Origin, own_suppression};
 use super::suppression_form::{Active, LimitForm, ModeWord, Numbers, ScopeForm, SuppressionRow, mode};
 use crate::app::{App, State, now};
 use crate::auth::Caller;
@@ -28,7 +29,9 @@ pub(super) struct Suppressions {
 }
 
 fn row(app: &App, suppression: Suppression) -> SuppressionRow {
+    let resource = Origin::of_suppression(app, &suppression.author);
     let mut row = SuppressionRow::new(suppression);
+    row.resource = resource;
     let (nodes, of, dropped) = app.fleet.applying(row.id());
     row.active = Active { nodes, of };
     row.dropped = dropped;
@@ -167,6 +170,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 /// Changes a suppression.
 #[utoipa::path(patch, path = "/tuning/{id}", tag = "tuning", params(("id" = String, Path)), request_body = Change,
     responses((status = 200, body = SuppressionRow), (status = 404, body = Problem),
+        (status = 409, description = "it is a resource of the cluster", body = Problem),
         (status = 412, description = "somebody else was first", body = Problem)))]
 pub(super) async fn change(
     state: State,
@@ -184,6 +188,7 @@ pub(super) async fn change(
         expires: body.expires.map(|text| text.map(|text| expiry(&text, by.now)).transpose()).transpose()?,
         if_version: if_match(&headers)?.or(body.version),
     };
+    own_suppression(&state, &sight, &id, "edit").await?;
     let changed = sight.change_suppression(id, change, by).await?;
     told(&state).await;
     let row = row(&state, changed);
@@ -201,7 +206,8 @@ pub(super) struct RemoveParams {
 
 /// Removes a suppression.
 #[utoipa::path(delete, path = "/tuning/{id}", tag = "tuning", params(("id" = String, Path), RemoveParams),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 404, body = Problem),
+        (status = 409, description = "it is a resource of the cluster", body = Problem)))]
 pub(super) async fn remove(
     state: State,
     sight: Sight,
@@ -210,6 +216,7 @@ pub(super) async fn remove(
     Params(params): Params<RemoveParams>,
 ) -> Answer<StatusCode> {
     let by = caller.tune()?;
+    own_suppression(&state, &sight, &id, "delete").await?;
     sight.remove_suppression(id, params.reveal, by).await?;
     told(&state).await;
     Ok(StatusCode::NO_CONTENT)

@@ -42,6 +42,7 @@ refuse! {
     sparklines(Vec<GroupId>, Timestamp, Timestamp, usize) -> (Vec<Vec<u64>>, Option<Partial>);
     events(Filter, PageRequest) -> EventPage;
     group_events(GroupId, Filter, PageRequest) -> EventPage;
+    arrivals(Filter, Option<Mark>, usize) -> Arrivals;
     event(EventId) -> StoredEvent;
     mark_opened(EventId, Decision) -> ();
     histogram(Filter, usize) -> Histogram;

@@ -176,7 +176,6 @@ fn daemon_set(
         ("imagePullSecrets", pull_secrets(&options.pull_secrets)),
         ("initContainers", Some(json!(first))),
         ("nodeSelector", Some(json!({ "kubernetes.io/os": "linux" }))),
-        ("priorityClassName", Some(json!("system-node-critical"))),
         // Secrets are for the group only.
         ("securityContext", Some(json!({ "fsGroup": USER }))),
         ("serviceAccountName", Some(json!(name))),

@@ -57,7 +57,7 @@ impl Inner {
     }
 
     /// Rows with the state of their groups.
-    async fn rows(&self, rows: Vec<(Row, Option<String>)>) -> Result<Vec<EventRow>, StoreError> {
+    pub(super) async fn rows(&self, rows: Vec<(Row, Option<String>)>) -> Result<Vec<EventRow>, StoreError> {
         let groups: BTreeSet<String> = rows.iter().map(|(row, _)| row.group.clone()).collect();
         let groups: Vec<String> = groups.into_iter().collect();
         let found = self.server.documents(&self.names.groups, &groups, "doc.decided.status").await?;

@@ -16,6 +16,7 @@
 
 mod actions;
 mod admin;
+mod arrivals;
 mod ask;
 mod clock;
 mod compile;

@@ -8,11 +8,11 @@ use super::server::Server;
 use super::tuning::Remembered;
 use crate::cursor::Signer;
 use crate::{
-    ActionOutcome, ActionRequest, Answer, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, EventStore,
-    Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch, IngestOutcome,
-    NewException, NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy, RetentionReport, Scope,
-    StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest, UndoOutcome, UndoToken,
-    View,
+    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage,
+    EventStore, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
+    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy,
+    RetentionReport, Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest,
+    UndoOutcome, UndoToken, View,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -178,6 +178,10 @@ impl EventStore for OpenSearchStore {
 
     fn group_events(&self, id: GroupId, filter: Filter, page: PageRequest) -> Answer<'_, EventPage> {
         self.read(async move { self.inner.event_page(&filter, Some(id), &page).await })
+    }
+
+    fn arrivals(&self, filter: Filter, after: Option<Mark>, limit: usize) -> Answer<'_, Arrivals> {
+        self.read(async move { self.inner.arrived(&filter, after, limit).await })
     }
 
     fn event(&self, id: EventId) -> Answer<'_, StoredEvent> {

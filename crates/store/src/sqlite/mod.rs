@@ -9,6 +9,7 @@
 
 mod actions;
 mod admin;
+mod arrivals;
 mod asked;
 mod audit;
 mod body;

@@ -115,7 +115,11 @@ pub(super) fn event_row(link: &Link, id: &EventId) -> Result<i64, StoreError> {
 
 /// A whole event.
 pub(super) fn stored(link: &Link, id: &EventId) -> Result<StoredEvent, StoreError> {
-    let number = event_row(link, id)?;
+    stored_at(link, event_row(link, id)?)
+}
+
+/// A whole event by its row number.
+pub(super) fn stored_at(link: &Link, number: i64) -> Result<StoredEvent, StoreError> {
     let read = || {
         let sql = format!("{EVENT}, e.body FROM event e JOIN grp g ON g.id = e.grp WHERE e.id = ?");
         link.db.prepare_cached(&sql)?.query_row([number], |row| {
@@ -125,7 +129,7 @@ pub(super) fn stored(link: &Link, id: &EventId) -> Result<StoredEvent, StoreErro
     let (row, got, body) = read().map_err(|error| link.failed(&error))?;
     let document = link.guard.open(&body).map_err(|detail| StoreError::Corrupt {
         path: link.config.path.clone(),
-        detail: format!("document of event {id}: {detail}"),
+        detail: format!("document of event {}: {detail}", row.id),
     })?;
     Ok(StoredEvent { row, received: Timestamp(got.saturating_mul(1_000_000_000)), document })
 }

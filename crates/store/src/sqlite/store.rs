@@ -5,14 +5,15 @@ use super::put::Batch;
 use super::threads::{RETRY, Readers, answer, send};
 use super::writer::{Arrival, Claim, Gauges, Write, Writer, packer};
 use super::{
-    SqliteConfig, actions, admin, audit, detail, events, groups, open, preview, retain, row, rows, stats, tuning,
+    SqliteConfig, actions, admin, arrivals, audit, detail, events, groups, open, preview, retain, row, rows, stats,
+    tuning,
 };
 use crate::{
-    ActionOutcome, ActionRequest, Answer, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, EventStore,
-    Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch, IngestOutcome,
-    NewException, NewSuppression, NewView, PageRequest, Partial, Preview, Rejected, RetentionPolicy, RetentionReport,
-    Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest, UndoOutcome,
-    UndoToken, View,
+    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage,
+    EventStore, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
+    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview, Rejected,
+    RetentionPolicy, RetentionReport, Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top,
+    TopRequest, UndoOutcome, UndoToken, View,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -184,6 +185,10 @@ impl EventStore for SqliteStore {
 
     fn group_events(&self, id: GroupId, filter: Filter, page: PageRequest) -> Answer<'_, EventPage> {
         self.read(filter.now.0, move |link| events::page(link, &filter, Some(id), &page))
+    }
+
+    fn arrivals(&self, filter: Filter, after: Option<Mark>, limit: usize) -> Answer<'_, Arrivals> {
+        self.read(filter.now.0, move |link| arrivals::after(link, &filter, after, limit))
     }
 
     fn event(&self, id: EventId) -> Answer<'_, StoredEvent> {

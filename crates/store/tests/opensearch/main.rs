@@ -11,6 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../contract/arrivals.rs"]
+mod arrivals;
 #[path = "../contract/counts.rs"]
 mod counts;
 #[path = "../contract/decisions.rs"]

@@ -388,6 +388,7 @@ export interface Suppression extends NewSuppression {
   /** Dropped by nodes (limit, stop) since their starts; not among the silenced. */
   dropped: number;
   active: { nodes: number; of: number };
+  resource?: ClusterResource;
   yaml: string;
   version?: number;
 }
@@ -406,6 +407,14 @@ export interface Suggestions {
   partial: boolean;
 }
 
+/** The resource of the cluster that asks for something: it is changed there, with `edit`. */
+export interface ClusterResource {
+  kind: string;
+  namespace: string;
+  name: string;
+  edit: string;
+}
+
 export interface AlertException {
   id: string;
   description: string;
@@ -414,6 +423,9 @@ export interface AlertException {
   end: string | null;
   author: string;
   active: boolean;
+  resource?: ClusterResource;
+  /** Why it does nothing; where in the selector, if it is that. */
+  error?: { message: string; offset?: number; suggestion?: string };
 }
 
 export interface Field {

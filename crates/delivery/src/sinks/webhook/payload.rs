@@ -65,14 +65,30 @@ fn is_json(format: Format) -> bool {
     matches!(format, Format::Tapir | Format::Calico | Format::Eve | Format::Ecs | Format::Ocsf)
 }
 
+/// Stands before the texts of a test, as the incumbent has it.
+const TEST: &str = "[TEST] ";
+
 /// The body of the request.
-pub(super) fn body(event: &SecurityEvent, config: &WebhookConfig) -> String {
-    let value = match &config.consumer {
+pub(super) fn body(event: &SecurityEvent, config: &WebhookConfig, is_test: bool) -> String {
+    let mut value = match &config.consumer {
         Consumer::Generic(format) => generic(event, config, *format),
         Consumer::Slack => slack(event, config),
         Consumer::Jira { project, issue_type } => jira(event, config, project, issue_type),
         Consumer::AlertManager { generator_url } => alertmanager(event, config, generator_url),
     };
+    if is_test {
+        let places: &[&str] = match &config.consumer {
+            Consumer::Generic(_) => &["/description"],
+            Consumer::Slack => &["/text", "/blocks/0/text/text"],
+            Consumer::Jira { .. } => &["/fields/summary"],
+            Consumer::AlertManager { .. } => &["/0/annotations/Description", "/0/annotations/summary"],
+        };
+        for place in places {
+            if let Some(Value::String(text)) = value.pointer_mut(place) {
+                text.insert_str(0, TEST);
+            }
+        }
+    }
     value.to_string()
 }
 
@@ -270,7 +286,7 @@ mod tests {
     }
 
     fn sent(msg: &str, consumer: Consumer) -> Value {
-        serde_json::from_str(&body(&event(msg), &config(consumer))).unwrap()
+        serde_json::from_str(&body(&event(msg), &config(consumer), false)).unwrap()
     }
 
     #[test]
@@ -278,6 +294,25 @@ mod tests {
         let value = sent("m", Consumer::Generic(Format::Calico));
         assert_eq!(value["record"]["snort_signature_id"], "21562");
         assert_eq!(value["labels"], json!({ "team": "sec ops" }));
+    }
+
+    #[test]
+    fn a_test_is_marked_in_every_form() {
+        let jira = Consumer::Jira { project: "SEC".into(), issue_type: "Bug".into() };
+        let alertmanager = Consumer::AlertManager { generator_url: String::new() };
+        for (consumer, place) in [
+            (Consumer::Generic(Format::Calico), "/description"),
+            (Consumer::Slack, "/blocks/0/text/text"),
+            (jira, "/fields/summary"),
+            (alertmanager, "/0/annotations/Description"),
+        ] {
+            let text = |is_test| {
+                let text = body(&event("m"), &config(consumer.clone()), is_test);
+                let value: Value = serde_json::from_str(&text).unwrap();
+                value.pointer(place).unwrap().as_str().unwrap().to_owned()
+            };
+            assert_eq!(text(true), format!("[TEST] {}", text(false)), "{place}");
+        }
     }
 
     #[test]

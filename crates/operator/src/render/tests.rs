@@ -1,0 +1,130 @@
+//! What is rendered, as a whole and in what must never change.
+
+use super::*;
+use crate::install;
+use crate::names::Compat;
+use crate::options::{ManagerOptions, Options};
+
+fn inputs() -> AgentInputs {
+    AgentInputs { token: "t0ken".into(), authority: "-----BEGIN CERTIFICATE-----\n".into(), ..AgentInputs::default() }
+}
+
+fn yaml(objects: &[Object]) -> String {
+    install::yaml(objects.iter().map(|object| &object.0))
+}
+
+#[test]
+fn the_agents_as_the_incumbent_calls_them() {
+    insta::assert_snapshot!(yaml(&agent(&Options::default(), &inputs())));
+}
+
+#[test]
+fn the_manager() {
+    let chosen = ManagerOptions { public_url: Some("https://tapir.example".into()), ..ManagerOptions::default() };
+    insta::assert_snapshot!(yaml(&manager(&Options::default(), &chosen, &ManagerInputs { token: "t0ken".into() })));
+}
+
+#[test]
+fn the_operator_with_tapirs_names_and_every_choice() {
+    let options = Options {
+        namespace: "security".into(),
+        compat: Compat::None,
+        image: "registry.example/tapir:2".into(),
+        pull_policy: "Always".into(),
+        pull_secrets: vec!["one".into(), "two".into()],
+        cluster: "prod".into(),
+        interface_prefix: "cali,eni".into(),
+        host_pid: true,
+        run_as_root: true,
+        manager: None,
+    };
+    insta::assert_snapshot!(yaml(&install::operator(&options)));
+}
+
+#[test]
+fn agents_may_reach_what_they_need_and_nothing_else() {
+    let objects = agent(&Options::default(), &inputs());
+    let policy = objects.iter().find(|object| object.kind() == "NetworkPolicy").unwrap();
+    let ports: Vec<u64> = policy.0["spec"]["egress"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|rule| rule["ports"].as_array().unwrap())
+        .map(|port| port["port"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ports, [53, 53, 443, 6443, 9443]);
+    assert_eq!(policy.0["spec"]["policyTypes"], json!(["Egress"]));
+}
+
+#[test]
+fn nothing_is_ever_privileged() {
+    for (root, pid) in [(false, false), (true, true)] {
+        let options = Options { run_as_root: root, host_pid: pid, ..Options::default() };
+        let mut objects = agent(&options, &inputs());
+        objects.extend(manager(&options, &ManagerOptions::default(), &ManagerInputs::default()));
+        objects.extend(install::operator(&options));
+        let mut containers = 0;
+        for object in &objects {
+            let Some(pod) = object.0.pointer("/spec/template/spec") else { continue };
+            for container in pod["containers"].as_array().into_iter().chain(pod["initContainers"].as_array()).flatten()
+            {
+                containers += 1;
+                let security = &container["securityContext"];
+                assert_eq!(security["privileged"], false, "{container}");
+                assert_eq!(security["readOnlyRootFilesystem"], true);
+                assert_eq!(security["capabilities"]["drop"], json!(["ALL"]));
+                let added = security["capabilities"]["add"].as_array().cloned().unwrap_or_default();
+                assert!(added.len() <= 1 && !added.contains(&json!("SYS_ADMIN")), "{added:?}");
+            }
+            assert_eq!(pod["hostPID"] == true, pid && object.kind() == "DaemonSet");
+        }
+        assert_eq!(containers, 4);
+    }
+}
+
+#[test]
+fn a_container_of_rules_is_as_the_incumbent_renders_it() {
+    let spec: tapir_kubernetes::resources::IntrusionDetectionSpec = serde_json::from_value(json!({
+        "deepPacketInspectionDaemonset": {"spec": {"template": {"spec": {"initContainers": [
+            {"name": "snort-rules", "image": "registry.example/rules:1", "resources": {"limits": {"cpu": "1"}}},
+        ]}}}},
+    }))
+    .unwrap();
+    let objects = agent(&Options::default(), &AgentInputs { spec, ..inputs() });
+    let set = objects.iter().find(|object| object.kind() == "DaemonSet").unwrap();
+    let containers = set.0["spec"]["template"]["spec"]["initContainers"].as_array().unwrap();
+    assert_eq!(
+        containers.last().unwrap(),
+        &json!({
+            "name": "snort-rules", "image": "registry.example/rules:1", "resources": {"limits": {"cpu": "1"}},
+            "volumeMounts": [{"name": "snort-cache", "mountPath": "/usr/etc/snort/rules"}],
+        })
+    );
+}
+
+#[test]
+fn what_pods_read_at_their_start_makes_new_pods() {
+    let hash = |inputs: &AgentInputs| {
+        let objects = agent(&Options::default(), inputs);
+        let set = objects.iter().find(|object| object.kind() == "DaemonSet").unwrap();
+        set.0["spec"]["template"]["metadata"]["annotations"][INPUTS].as_str().unwrap().to_owned()
+    };
+    let first = hash(&inputs());
+    assert_eq!(first, hash(&inputs()));
+    assert_ne!(first, hash(&AgentInputs { token: "other".into(), ..inputs() }));
+    assert_ne!(first, hash(&AgentInputs { settings: "[[delivery.sink]]\n".into(), ..inputs() }));
+}
+
+#[test]
+fn the_operator_holds_what_it_grants() {
+    let objects = install::operator(&Options::default());
+    let role = objects.iter().find(|object| object.kind() == "ClusterRole").unwrap();
+    let held = role.0["rules"].as_array().unwrap();
+    for granted in [agent_rules(), manager_rules()] {
+        for rule in granted.as_array().unwrap() {
+            assert!(held.contains(rule), "{rule}");
+        }
+    }
+    // No secret of anybody else's.
+    assert!(held.iter().all(|rule| !rule["resources"].as_array().unwrap().contains(&json!("secrets"))));
+}
