@@ -172,6 +172,19 @@ chart-test: tools-cluster $(RELEASE) ## The Helm chart, linted and rendered by a
 	folders=$$(tests/envtest/build.sh helm); helm=$$(IFS=:; for folder in $$folders; do [ -x "$$folder/helm" ] && echo "$$folder/helm"; done | head -n 1); \
 	tests/chart.sh $(RELEASE) "$$helm"
 
+.PHONY: kubectl-test
+kubectl-test: tools-cluster $(RELEASE) ## `kubectl tapir` against a real Kubernetes API and a manager
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubectl.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
+.PHONY: image
+image: tools-image $(RELEASE) ## An OCI image layout in target/image, without a container engine
+	deploy/image/build.py $(RELEASE) $(TARGET_DIR)/image
+
+.PHONY: image-test
+image-test: tools-image $(RELEASE) ## The image: twice the same, whole, and its program runs as on a node
+	tests/image.sh $(RELEASE)
+
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
 	tests/dashboards/grafana.sh $(RELEASE) $(VENV)/bin/python
@@ -241,7 +254,7 @@ define apt
 	fi
 endef
 
-.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch tools-cluster
+.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch tools-cluster tools-image
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
 tools-test: tools-demo tools-check tools-opensearch $(if $(UI_DIST),tools-browser)
@@ -255,7 +268,9 @@ tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
 # Go is not: Debian's is too old, and build.sh says what is needed.
 tools-cluster:
-	$(call apt,etcd-server util-linux jq openssl python3-yaml)
+	$(call apt,etcd-server util-linux jq openssl curl python3-yaml)
+tools-image:
+	$(call apt,binutils ca-certificates python3 iproute2 libcap2-bin util-linux)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub mod alerts;
 #[path = "args/cluster.rs"]
 pub mod cluster;
+#[path = "args/kubectl.rs"]
+pub mod kubectl;
 #[path = "args/resources.rs"]
 pub mod resources;
 
@@ -62,6 +64,8 @@ pub enum Command {
     /// List, show, follow and decide about a manager's alerts.
     #[command(visible_alias = "alert")]
     Alerts(Box<alerts::AlertsArgs>),
+    /// Show what is inspected in a cluster and how that goes. Called as kubectl-tapir, the program does only this.
+    Kubectl(Box<kubectl::KubectlArgs>),
     /// Check, list, explain and convert rules.
     #[command(subcommand)]
     Rules(RulesCommand),

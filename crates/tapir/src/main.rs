@@ -6,6 +6,7 @@ mod args;
 mod delivery;
 mod explain;
 mod identity;
+mod kubectl;
 mod load;
 mod manager;
 mod message;
@@ -22,12 +23,17 @@ mod sinks;
 mod stats;
 mod watch;
 
+use args::kubectl::Plugin;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use message::Messages;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if kubectl::is_plugin(std::env::args_os().next().as_deref()) {
+        let plugin = Plugin::parse();
+        return ExitCode::from(kubectl::run(&plugin.args, &Messages::new(plugin.log_format, plugin.quiet)));
+    }
     let cli = Cli::parse();
     let messages = Messages::new(cli.log_format, cli.quiet);
     let result = match &cli.command {
@@ -39,6 +45,7 @@ fn main() -> ExitCode {
         Command::Install(args) => operator::install(args, &messages),
         Command::PrepareNode(args) => operator::prepare(args),
         Command::Alerts(args) => Ok(alerts::run(args, &messages)),
+        Command::Kubectl(args) => Ok(kubectl::run(args, &messages)),
         Command::Rules(command) => rules::run(command, &messages),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "tapir", &mut std::io::stdout());

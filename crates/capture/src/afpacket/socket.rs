@@ -21,8 +21,9 @@ pub(crate) enum Ready {
     Error,
 }
 
-/// A packet socket that receives nothing yet.
+/// A packet socket that receives nothing yet. The capability that it needs is taken up first, where it is only allowed.
 pub(crate) fn packet() -> io::Result<OwnedFd> {
+    super::capability::take_net_raw();
     socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
 }
 

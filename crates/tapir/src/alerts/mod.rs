@@ -2,23 +2,24 @@
 //!
 //! *How it fits*: every subcommand is a few calls of the manager's HTTP API (docs/api.md); nothing is decided here that the
 //! manager does not decide for the page, too. `client` speaks HTTP, `model` holds what is read of answers, `output` and `table` print.
+//! What is `pub(crate)` serves `kubectl tapir`, too.
 //!
 //! *Invariants*: 1. text of others reaches the terminal through [`readable`] only; 2. nothing that changes something is sent twice;
 //! 3. lists and streams are printed as they arrive, never collected.
 
 mod bytes;
-mod client;
+pub(crate) mod client;
 mod decide;
-mod failure;
+pub(crate) mod failure;
 mod follow;
 mod list;
-mod model;
-mod output;
+pub(crate) mod model;
+pub(crate) mod output;
 mod quiet;
-mod readable;
+pub(crate) mod readable;
 mod show;
 mod sse;
-mod table;
+pub(crate) mod table;
 mod terms;
 mod trust;
 mod yaml;

@@ -22,11 +22,14 @@ pub struct AlertsArgs {
     pub command: Option<AlertsCommand>,
 }
 
+/// Where a manager is if nobody says.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:9443";
+
 /// Which manager, and how answers are shown.
 #[derive(Args, Clone, Debug)]
 pub struct CommonArgs {
     /// The manager.
-    #[arg(long, value_name = "URL", env = "TAPIR_SERVER", default_value = "http://127.0.0.1:9443", global = true)]
+    #[arg(long, value_name = "URL", env = "TAPIR_SERVER", default_value = DEFAULT_SERVER, global = true)]
     pub server: String,
     /// File with the token. Otherwise TAPIR_TOKEN is the token, or TAPIR_TOKEN_FILE its file.
     #[arg(long, value_name = "FILE", global = true)]
