@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tapir_store::StoreHealth;
 
@@ -35,6 +36,7 @@ pub(crate) struct Metrics {
     certificate: Gauge,
     reloads: Family<Outcome, Counter>,
     store: Family<Outcome, Gauge>,
+    store_counts: Family<Outcome, Counter>,
 }
 
 /// Upper ends of the histogram, seconds.
@@ -64,6 +66,9 @@ impl Metrics {
         registry.register("tls_reloads", "New files of TLS by what became of them", reloads.clone());
         let store = Family::<Outcome, Gauge>::default();
         registry.register("store", "What the store says of itself", store.clone());
+        let store_counts = Family::<Outcome, Counter>::default();
+        let help = "What the store has counted since it was opened";
+        registry.register("store_counts", help, store_counts.clone());
         Self {
             registry,
             requests,
@@ -76,6 +81,7 @@ impl Metrics {
             certificate,
             reloads,
             store,
+            store_counts,
         }
     }
 
@@ -130,11 +136,17 @@ impl Metrics {
                 ("groups", health.groups),
                 ("bytes", health.bytes),
                 ("queued_batches", health.queued),
+            ] {
+                self.store.get_or_create(&Outcome { outcome }).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+            for (outcome, value) in [
                 ("refused_busy", health.refused_busy),
                 ("partial_answers", health.partial_answers),
                 ("removed", health.removed),
             ] {
-                self.store.get_or_create(&Outcome { outcome }).set(i64::try_from(value).unwrap_or(i64::MAX));
+                // The store counts; of two scrapes at once the greater number stays.
+                let counter = self.store_counts.get_or_create(&Outcome { outcome });
+                counter.inner().fetch_max(value, Ordering::Relaxed);
             }
         }
         let mut text = String::new();
