@@ -16,9 +16,11 @@
 
 mod action;
 mod admin;
+mod bundle;
 mod cursor;
 mod error;
 mod event;
+mod extent;
 mod facts;
 mod filter;
 mod group;
@@ -35,6 +37,7 @@ pub use admin::{
     AuditEntry, AuditPage, AuditWhat, Exception, NewException, NewView, RetentionPolicy, RetentionReport, StoreHealth,
     View,
 };
+pub use bundle::{Bundle, BundleBy, BundlePage};
 pub use cursor::Cursor;
 pub use error::StoreError;
 pub use event::{EventPage, EventRow, StoredEvent};

@@ -16,14 +16,16 @@ use tapir_event::{SecurityEvent, rfc3339};
 use tapir_packet::Timestamp;
 use tapir_query::Query;
 use tapir_store::{
-    AuditEntry, Breakdown, EventRow, EventStore, Filter, GroupId, GroupSort, PageRequest, ShapeRow, Status, StoreError,
+    AuditEntry, Breakdown, BundleBy, EventRow, EventStore, Filter, GroupId, GroupSort, PageRequest, ShapeRow, Status,
+    StoreError,
 };
 use utoipa::ToSchema;
 
 list_params! {
     /// Parameters of the inbox.
     GroupsParams {
-        /// `sig_pair`: signature, client and server, which is the only grouping that the store keeps.
+        /// `sig_pair` (the default): signature, client and server. `sig`, `workload`, `source`: rows for all groups of a
+        /// rule, of a workload on either side, of a client; see `bundle`.
         by: Option<String>,
         /// `last_seen` (the default), `severity`, `count`, `first_seen`.
         sort: Option<String>,
@@ -84,15 +86,16 @@ pub(super) struct GroupPage {
 #[utoipa::path(get, path = "/groups", tag = "groups", params(GroupsParams),
     responses((status = 200, body = GroupPage), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn list(sight: Sight, Params(params): Params<GroupsParams>) -> Answer<Json<GroupPage>> {
-    match params.by.as_deref() {
-        None | Some("sig_pair") => {}
-        Some(other) => {
-            let other: String = other.chars().take(32).collect();
-            return Err(Problem::bad_request(format!(
-                "groups by `{other}` are not kept; take by=sig_pair, or GET stats/top?field=sid|client|source_ip"
-            )));
+    let by = match params.by.as_deref() {
+        None | Some("sig_pair") => None,
+        Some("sig") => Some(BundleBy::Signature),
+        Some("workload") => Some(BundleBy::Workload),
+        Some("source") => Some(BundleBy::Source),
+        Some("none") => {
+            return Err(Problem::bad_request("by=none is the list of events: GET events with the same query"));
         }
-    }
+        Some(_) => return Err(Problem::bad_request("`by` is sig_pair, sig, workload, source or none")),
+    };
     let sort = match params.sort.as_deref() {
         None | Some("last_seen") => GroupSort::LastSeen,
         Some("severity") => GroupSort::Severity,
@@ -103,6 +106,16 @@ pub(super) async fn list(sight: Sight, Params(params): Params<GroupsParams>) -> 
     let (cursor, limit) = (params.cursor.as_deref(), params.limit);
     let asked = super::filter::Asked { cursor, limit, ..params.asked() };
     let (filter, page) = asked.page(Unsaid::Open, true)?;
+    if let Some(by) = by {
+        let found = sight.bundles(filter.clone(), by, sort, page).await?;
+        return Ok(Json(GroupPage {
+            items: found.items.into_iter().map(Group::of_bundle).collect(),
+            next: wrap(found.next, &filter),
+            total: found.total.map(|total| Total { count: total.count, exact: total.exact }),
+            as_of: rfc3339(found.as_of),
+            partial: found.partial.is_some(),
+        }));
+    }
     let found = sight.groups(filter.clone(), sort, page).await?;
     let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
     let items = with_sparks(&sight, found.items, from, to).await?;

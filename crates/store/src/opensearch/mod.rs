@@ -17,6 +17,7 @@
 mod actions;
 mod admin;
 mod ask;
+mod bundles;
 mod clock;
 mod compile;
 mod detail;

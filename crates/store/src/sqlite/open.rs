@@ -1,14 +1,16 @@
 //! Opening the file: one process at a time, settings, migrations, and SQLite's errors in our words.
 
 use super::SqliteConfig;
+use super::row::Address;
 use crate::StoreError;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// One file each; `PRAGMA user_version` tells how many have run. A file that was released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// Known schema.
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32;
@@ -44,7 +46,7 @@ pub(super) fn writer(config: &SqliteConfig) -> Result<Connection, StoreError> {
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "wal_autocheckpoint", 16_000)?;
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        settings(db, config)?;
+        settings(db, config.writer_cache_mib)?;
         db.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
     };
     let version = setup(&mut db).map_err(|error| translate(path, &error))?;
@@ -68,15 +70,15 @@ pub(super) fn reader(config: &SqliteConfig) -> Result<Connection, StoreError> {
     let open = || {
         let db = Connection::open_with_flags(&config.path, flags)?;
         db.busy_timeout(Duration::from_secs(2))?;
-        settings(&db, config)?;
+        settings(&db, config.cache_mib)?;
         db.pragma_update(None, "query_only", true)?;
         Ok(db)
     };
     open().map_err(|error| translate(&config.path, &error))
 }
 
-fn settings(db: &Connection, config: &SqliteConfig) -> rusqlite::Result<()> {
-    db.pragma_update(None, "cache_size", -i64::from(config.cache_mib).saturating_mul(1024))?;
+fn settings(db: &Connection, cache_mib: u32) -> rusqlite::Result<()> {
+    db.pragma_update(None, "cache_size", -i64::from(cache_mib).saturating_mul(1024))?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "mmap_size", 0)?;
     db.pragma_update(None, "trusted_schema", false)?;
@@ -85,6 +87,13 @@ fn settings(db: &Connection, config: &SqliteConfig) -> rusqlite::Result<()> {
 }
 
 fn migrate(db: &mut Connection, from: u32) -> rusqlite::Result<()> {
+    // Asked by schema 2.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    db.create_scalar_function("network", 1, flags, |context| {
+        let address: Vec<u8> = context.get(0)?;
+        let network = Address::of(&address).map(|address| address.network().bytes().to_vec());
+        Ok(network.unwrap_or(address))
+    })?;
     for (number, sql) in (1u32..).zip(MIGRATIONS).filter(|(number, _)| *number > from) {
         let transaction = db.transaction()?;
         transaction.execute_batch(sql)?;
@@ -94,7 +103,7 @@ fn migrate(db: &mut Connection, from: u32) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
-    Ok(())
+    db.remove_function("network", 1)
 }
 
 /// The error in words that say what to do.

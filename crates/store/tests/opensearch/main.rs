@@ -11,6 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../contract/bundles.rs"]
+mod bundles;
 #[path = "../contract/counts.rs"]
 mod counts;
 #[path = "../contract/decisions.rs"]
