@@ -11,11 +11,14 @@ export CARGO_TERM_COLOR ?= auto
 export TAPIR_SHARED ?= $(abspath ../shared)
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-RELEASE := $(TARGET_DIR)/release/tapir
+# What the binary is built with. `make test` takes `fast`: optimised and checked as `release`, but for the step at the link that
+# compiles the whole program once more and takes minutes.
+PROFILE ?= release
+RELEASE := $(TARGET_DIR)/$(PROFILE)/tapir
 # Python packages of tests, made on demand.
 VENV := $(TARGET_DIR)/venv
 FUZZ_SECONDS ?= 600
-# `fast` builds again in a third of the time; `make test` uses the profile that the binary is built with anyway.
+# Builds again in a third of the time.
 CONFORMANCE_PROFILE ?= fast
 
 # The pages need Node; without it the binary is built all the same, and says so where the page would be.
@@ -40,7 +43,7 @@ TEST_STEPS := check unit ui-test-if-there conformance-if-there e2e browser-test-
 test: tools-test ## Everything that must hold before a commit lands
 	@times=""; for step in $(TEST_STEPS); do \
 	  echo "== $$step"; begin=$$SECONDS; \
-	  $(MAKE) --no-print-directory $$step CONFORMANCE_PROFILE=release || { echo "make test: $$step failed" >&2; exit 1; }; \
+	  $(MAKE) --no-print-directory $$step PROFILE=fast || { echo "make test: $$step failed" >&2; exit 1; }; \
 	  times="$${times:+$$times, }$$step $$((SECONDS - begin)) s"; \
 	done; echo "make test: all passed ($$times)"
 
@@ -82,6 +85,7 @@ browser-test-if-there:
 e2e: tools-demo $(RELEASE) ## The demonstration as a test: real veth, real server, real attack
 	DEMO_ONCE=1 demo/run.sh $(RELEASE)
 	tests/cli.sh $(RELEASE)
+	tests/agent.sh $(RELEASE)
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## Every fuzz target for a moment, on stable
@@ -110,13 +114,42 @@ opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; 
 .PHONY: opensearch-test
 opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, against a real OpenSearch
 	tests/opensearch/run.sh tests/opensearch/smoke.sh
-	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-delivery --test opensearch
-	tests/opensearch/run.sh $(CARGO) test --locked -p tapir-store --features opensearch-tests --test opensearch
-	CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
+	# Of the whole workspace, so that libraries have the features that `unit` has built them with.
+	$(CARGO) build --workspace --locked --example elastic
+	tests/opensearch/run.sh $(CARGO) test --workspace --locked --features tapir-store/opensearch-tests --test opensearch
+	ELASTIC=$(TARGET_DIR)/debug/examples/elastic CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
 
 .PHONY: opensearch-smoke
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch
 	@tests/opensearch/run.sh tests/opensearch/smoke.sh
+
+.PHONY: kafka
+kafka: tools-opensearch ## A real Kafka broker on loopback, its addresses printed; Ctrl-D ends it
+	@tests/kafka/run.sh
+
+.PHONY: kafka-test
+kafka-test: tools-opensearch ## The Kafka sink against a real broker, read back by Kafka's own consumer
+	tests/kafka/run.sh $(CARGO) test --locked -p tapir-delivery --test kafka -- --nocapture
+
+.PHONY: envtest
+envtest: tools-cluster ## The programs of a Kubernetes API and helm, built from Go modules, once, kept in ~/.cache
+	@folders=$$(tests/envtest/build.sh); echo "TAPIR_ENVTEST=$$folders"
+
+.PHONY: cluster
+cluster: tools-cluster ## A real Kubernetes API on loopback, its KUBECONFIG printed; Ctrl-D ends it
+	@TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
+	$(CARGO) run -q --locked -p tapir-cluster -- --controllers
+
+.PHONY: cluster-test
+cluster-test: tools-cluster ## Sign-in by the cluster, and the cluster of tests itself, against a real Kubernetes API
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager); export TAPIR_ENVTEST; \
+	$(CARGO) test --locked -p tapir-cluster && \
+	$(CARGO) test --locked -p tapir-manager --test cluster
+
+.PHONY: kubernetes-test
+kubernetes-test: tools-cluster tools-demo $(RELEASE) ## The agent in a cluster: a real Kubernetes API, real pods' interfaces, kubectl
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubernetes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
 
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
@@ -141,7 +174,7 @@ release: $(RELEASE) ## The binary as shipped
 
 .PHONY: $(RELEASE)
 $(RELEASE): $(UI_DIST)
-	$(CARGO) build --release --locked -p tapir $(if $(UI_DIST),--features ui)
+	$(CARGO) build --profile $(PROFILE) --locked -p tapir $(if $(UI_DIST),--features ui)
 
 .PHONY: ui
 ui: $(UI_DIST) ## The pages, built for the binary
@@ -187,7 +220,7 @@ define apt
 	fi
 endef
 
-.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch
+.PHONY: tools-demo tools-test tools-check tools-bench tools-browser tools-opensearch tools-cluster
 tools-demo:
 	$(call apt,gcc libc6-dev iproute2 nginx-light curl ethtool)
 tools-test: tools-demo tools-check tools-opensearch $(if $(UI_DIST),tools-browser)
@@ -199,6 +232,9 @@ tools-browser:
 	$(if $(CHROMIUM),,$(call apt,chromium))
 tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
+# Go is not: Debian's is too old, and build.sh says what is needed.
+tools-cluster:
+	$(call apt,etcd-server util-linux)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \

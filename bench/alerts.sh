@@ -26,6 +26,12 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 say() { printf '\n== %s\n' "$*"; }
+# Waits until a file is there; says what it waited for if that takes longer than a minute.
+appears() {  # FILE
+  for _ in $(seq 600); do [ -e "$1" ] && return; sleep 0.1; done
+  echo "bench: no $1 after a minute; see the logs beside it" >&2
+  return 1
+}
 
 # A manager over a folder. Sets page, admin, agent.
 serve() {  # FOLDER
@@ -34,7 +40,7 @@ serve() {  # FOLDER
     >"$1/tokens" 2>"$1/log" &
   pids+=($!)
   manager=$!
-  for _ in $(seq 600); do [ -e "$1/ready" ] && break; sleep 0.1; done
+  appears "$1/ready"
   page=http://$(tr -d '\n' <"$1/ready")
   admin=$(sed -n 's/^admin token: //p' "$1/tokens")
   agent=$(sed -n 's/^agent token: //p' "$1/tokens")
@@ -82,7 +88,7 @@ manager = { url = "$page", token_file = "$work/agent", http = { allow_local = tr
 CONF
   "$tapir" watch lo --config "$work/tapir.toml" --no-summary --quiet --ready-file "$work/watching" >/dev/null 2>"$work/watch.log" &
   pids+=($!)
-  for _ in $(seq 600); do [ -e "$work/watching" ] && break; sleep 0.1; done
+  appears "$work/watching"
   TAPIR_URL=$page TAPIR_TOKEN=$admin node "$root/ui/dev/measure.mjs" latency "${BENCH_ATTACKS:-200}"
   stop
 fi

@@ -2,8 +2,9 @@
 """Runs Tapir and Suricata over captures in alternation on one core and writes the comparison.
 
 Called by run.sh. The figure to compare is capture bytes per CPU second (user and system time of the
-process, less that of a run over a capture of one ARP frame, which is the start-up): other programs on the
-machine disturb it less than they disturb wall time. Medians of the runs.
+process, less that of a run over a capture of one ARP frame just before, which is the start-up): other
+programs on the machine disturb it less than they disturb wall time. Medians of the runs. The speed of a shared
+machine drifts, so programs are compared round by round, and the median of these ratios is shown.
 
 Both inspect without depth limits: Tapir has none by default, Suricata's are set to 0.
 """
@@ -31,6 +32,8 @@ HTTP_PORTS = (
 MEASURABLE = 0.02
 
 Run = collections.namedtuple("Run", "cpu wall rss sids")
+# A start-up, and right behind it a run over a capture.
+Round = collections.namedtuple("Round", "start run")
 
 
 def engines(args, work):
@@ -152,25 +155,27 @@ def table(rows):
     return "\n".join([line(rows[0]), "| " + " | ".join(rule) + " |"] + [line(row) for row in rows[1:]])
 
 
-def figures(results, startup, facts):
+def figures(results, facts):
     """The comparison, a row for each capture and program."""
     rows = [("capture", "program", "MB per CPU-s", "range", "kpackets per CPU-s", "peak MiB", "alerts", "against Suricata")]
     for capture, by_engine in results.items():
         size, count = facts[capture]
-        speed = {}
-        for name, runs in by_engine.items():
-            cpu = [max(1e-3, one.cpu - startup[name][0]) for one in runs]
+        costs = {}
+        for name, rounds in by_engine.items():
+            cpu = [max(1e-3, one.run.cpu - one.start.cpu) for one in rounds]
+            starts = [one.start.cpu for one in rounds]
             middle = statistics.median(cpu)
-            speed[name] = size / middle
             rates = ("–", "–", "–")
-            if middle >= max(MEASURABLE, startup[name][3]):
+            if middle >= max(MEASURABLE, max(starts) - min(starts)):
+                costs[name] = cpu
                 rates = ("%.0f" % (size / middle / 1e6), "%.0f–%.0f" % (size / max(cpu) / 1e6, size / min(cpu) / 1e6),
                          "%.0f" % (count / middle / 1e3))
             rows.append((os.path.basename(capture).rsplit(".", 1)[0], name) + rates + (
-                "%.0f" % statistics.median(one.rss for one in runs), "%d" % sum(runs[0].sids.values()), ""))
-        if "Suricata" in speed and "–" not in rows[-1] + rows[-2]:
+                "%.0f" % statistics.median(one.run.rss for one in rounds), "%d" % sum(rounds[0].run.sids.values()), ""))
+        if "Suricata" in costs and "Tapir" in costs:
+            ratios = [theirs / ours for ours, theirs in zip(costs["Tapir"], costs["Suricata"])]
             at = len(rows) - len(by_engine)
-            rows[at] = rows[at][:-1] + ("%.1f ×" % (speed["Tapir"] / speed["Suricata"]),)
+            rows[at] = rows[at][:-1] + ("%.1f × (%.1f–%.1f)" % (statistics.median(ratios), min(ratios), max(ratios)),)
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
     return rows
@@ -182,7 +187,7 @@ def differences(results):
     for capture, by_engine in results.items():
         if "Suricata" not in by_engine:
             continue
-        ours, theirs = by_engine["Tapir"][0].sids, by_engine["Suricata"][0].sids
+        ours, theirs = by_engine["Tapir"][0].run.sids, by_engine["Suricata"][0].run.sids
         for sid in sorted(set(ours) | set(theirs), key=lambda sid: [int(part) for part in sid.split(":")]):
             if ours[sid] != theirs[sid]:
                 rows.append((os.path.basename(capture).rsplit(".", 1)[0], sid, str(ours[sid]), str(theirs[sid])))
@@ -204,21 +209,29 @@ def write_between(path, text):
         file.write(before + BEGIN + "\n" + text + "\n" + END + behind)
 
 
-def report(args, results, startup, facts):
+def startups(results):
+    """Medians over all rounds of what it takes to begin."""
+    rows = [("start-up", "program", "CPU s", "wall s", "peak MiB")]
+    for name in next(iter(results.values())):
+        starts = [one.start for by_engine in results.values() for one in by_engine[name]]
+        middle = lambda field: statistics.median(getattr(one, field) for one in starts)
+        rows.append(("rules and one frame", name, "%.2f" % middle("cpu"), "%.2f" % middle("wall"), "%.0f" % middle("rss")))
+    return rows
+
+
+def report(args, results, facts):
     """The section of the document."""
     lines = [
-        "%s. %s; no depth limits; one worker on one core; medians of %d alternating runs." % (
+        "%s. %s; no depth limits; one worker on one core; medians of %d alternating rounds." % (
             machine(args), args.rules_name, args.runs),
-        "Traffic at scale %s. CPU time without start-up; the range is over the runs." % args.scale,
-        "", table(figures(results, startup, facts)), "",
-        table([("start-up", "program", "CPU s", "wall s", "peak MiB")] + [
-            ("rules and one frame", name, "%.2f" % cpu, "%.2f" % wall, "%.0f" % rss)
-            for name, (cpu, wall, rss, _) in startup.items()]),
+        "Traffic at scale %s. CPU time without start-up; ranges are over the rounds." % args.scale,
+        "", table(figures(results, facts)), "",
+        table(startups(results)),
     ]
     apart = differences(results)
     if len(apart) > 1:
         lines += ["", "Rules whose number of alerts differs:", "", table(apart)]
-    elif "Suricata" in startup:
+    elif any("Suricata" in by_engine for by_engine in results.values()):
         lines += ["", "Every rule raised the same number of alerts in both."]
     return "\n".join(lines)
 
@@ -237,23 +250,18 @@ def main():
         one_frame(frame)
         programs = engines(args, work)
         results = {}
-        for capture in [frame] + args.captures:
+        for capture in args.captures:
             with open(capture, "rb") as file:   # into the page cache, so that every run finds it there
                 while file.read(1 << 24):
                     pass
             results[capture] = {name: [] for name in programs}
             for _ in range(args.runs):
                 for name, (command, alerts) in programs.items():
-                    words = [word.replace("{pcap}", capture) for word in command]
-                    results[capture][name].append(run(words, alerts, args.core, work))
+                    over = lambda pcap: run([word.replace("{pcap}", pcap) for word in command], alerts, args.core, work)
+                    results[capture][name].append(Round(over(frame), over(capture)))
             print("bench: %s done" % os.path.basename(capture), file=sys.stderr)
-        middle = lambda runs, field: statistics.median(getattr(one, field) for one in runs)
-        startup = {}
-        for name, runs in results.pop(frame).items():
-            cpu = [one.cpu for one in runs]
-            startup[name] = tuple(middle(runs, field) for field in ("cpu", "wall", "rss")) + (max(cpu) - min(cpu),)
         facts = {capture: (os.path.getsize(capture), packets(capture)) for capture in args.captures}
-        text = report(args, results, startup, facts)
+        text = report(args, results, facts)
     print(text)
     write_between(args.document, text)
     print("bench: written to %s" % os.path.relpath(args.document), file=sys.stderr)

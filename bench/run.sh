@@ -4,7 +4,7 @@
 # usage: bench/run.sh BINARY
 #
 #   GEN_SCALE=0.2               size of the traffic (1: about 1.5 GB)
-#   BENCH_RUNS=3                runs of each program on each capture; medians are shown
+#   BENCH_RUNS=3                rounds of each program on each capture; medians are shown
 #   BENCH_CAPTURES="…"          which captures, default http-mix small mix tls attacks
 #   BENCH_INSTALL_SURICATA=1    installs Suricata 7 from Debian's backports (adds them to apt's sources)
 #   BENCH_CORE=N                the core to run on, default the last one

@@ -4,8 +4,8 @@
 # usage: demo/run.sh BINARY
 #
 # As root: two network namespaces joined as Calico joins a pod to its node (veth `cali…` with proxy ARP, a
-# /32 address, the gateway 169.254.1.1), nginx as the workload, `tapir watch` on the veth, curl as attacker,
-# and `tapir manager` on loopback, to which the watch delivers its events through its spool.
+# /32 address, the gateway 169.254.1.1), nginx as the workload, `tapir agent` with the DeepPacketInspection that selects it,
+# curl as attacker, and `tapir manager` on loopback, to which the agent delivers its events through its spool.
 # The machine's own network is not touched; everything made here is removed on every way out.
 # Otherwise: the same attacks from demo/attacks.pcap, a recording of a run, by `tapir scan`.
 #
@@ -202,11 +202,23 @@ node = "demo-node"
 name = "page"
 manager = { url = "$page", token_file = "$work/agent.token", http = { allow_local = true } }
 CONF
-  "$tapir" watch "$link" --netns "$node_ns" --config "$work/tapir.toml" --format fast --no-summary \
-    --ready-file "$work/ready" >"$alerts" 2>"$log" &
+  mkdir "$work/resources"
+  cat >"$work/resources/shop.yaml" <<YAML
+apiVersion: projectcalico.org/v3
+kind: DeepPacketInspection
+metadata: {name: frontend, namespace: $namespace}
+spec: {selector: 'app == "frontend"'}
+---
+apiVersion: tapir.dev/v1alpha1
+kind: Endpoint
+metadata: {name: $workload, namespace: $namespace, labels: {app: frontend}}
+spec: {interface: $link, addresses: [$pod], owner: {kind: Deployment, name: frontend}, service: frontend}
+YAML
+  "$tapir" agent --resources "$work/resources" --netns "$node_ns" --config "$work/tapir.toml" --format fast \
+    --health 127.0.0.1:0 >"$alerts" 2>"$log" &
   pids+=($!)
   watcher=$!
-  wait_for "tapir watch" "$log" test -e "$work/ready"
+  wait_for "tapir agent" "$log" grep -q "inspected for $namespace/frontend" "$log"
 }
 
 run_command() {  # NUMBER
@@ -249,7 +261,7 @@ live() {
 
 end_watch() {
   kill -TERM "$watcher"   # what bash starts in the background ignores INT
-  wait "$watcher" || { cat "$log" >&2; fail "tapir watch ended with an error"; }
+  wait "$watcher" || { cat "$log" >&2; fail "tapir agent ended with an error"; }
   show_new
 }
 
@@ -262,6 +274,7 @@ on_the_page() {
   done
   event=$(ask "events?q=sid:21562&limit=1" | grep -o 'demo-node-[0-9]*-[0-9]*' | head -1)
   ask "events/$event" | grep -q '"matches":\[{' || fail "the page does not have the bytes that matched"
+  ask "events/$event" | grep -q '"owner_name":"frontend"' || fail "the page does not name the workload"
 }
 
 attack_live() {  # NUMBER
@@ -273,7 +286,7 @@ attack_live() {  # NUMBER
     for sid in ${sids[$1]}; do raised_since "$before" "$sid" || missing+=" $sid"; done
     show_new
     if [ -z "$missing" ] || [ $((tries += 1)) -gt $((patience * 20)) ]; then break; fi
-    kill -0 "$watcher" 2>/dev/null || { cat "$log" >&2; fail "tapir watch ended"; }
+    kill -0 "$watcher" 2>/dev/null || { cat "$log" >&2; fail "tapir ended"; }
     sleep 0.05
   done
   judge "$1" "$missing"
@@ -325,7 +338,7 @@ stay() {
     until=$((SECONDS + ${DEMO_STAY:-300}))
   fi
   while [ $SECONDS -lt $until ]; do
-    kill -0 "$watcher" 2>/dev/null || { cat "$log" >&2; fail "tapir watch ended"; }
+    kill -0 "$watcher" 2>/dev/null || { cat "$log" >&2; fail "tapir ended"; }
     sleep 0.5
     show_new
   done

@@ -388,6 +388,13 @@ put("query", "incumbent", "type = waf and NOT (source_ip != '10.0.0.1' OR dest_n
 put("query", "escapes", "msg:\"a\\\"b\\\\c\\*d*\" reason='it\\'s' description=\"C:\\dir\" cve:CVE-2021-44228 dismissed=false")
 put("query", "wrong", "(severty>=hihg AND a && b - c sid:>=5 type in waf 'open")
 
+# --- selectors ----------------------------------------------------------------------------------
+
+put("selector", "frontend", 'app == "frontend"')
+put("selector", "words", "! has(my-label) || my-label starts with 'prod' && role not in {'frontend','business',} && !(a contains 'x' || b endswith \"it's\")")
+put("selector", "calls", "((all( ) && !global()) || pcns.projectcalico.org/name in {} )")
+put("selector", "wrong", "app in {\"a\" 'b'} & (a = b and c starts x")
+
 # --- rules --------------------------------------------------------------------------------------
 
 put("rules", "snort3", 'alert http $HOME_NET any -> any any ( msg:"a; b\\"c"; flow:to_server,established; http_uri; content:"/x|20|y",fast_pattern,nocase,offset 1,depth 9;\n'
@@ -433,3 +440,33 @@ for name, data in {
 }.items():
     put("spool", name, b"\0" + data)
 put("spool", "script", bytes([1, 5, 9, 65, 200, 0, 0, 66, 30, 0x80, 17, 0x85, 200, 0x91, 3]))
+
+# --- kafka --------------------------------------------------------------------------------------
+
+
+def text(value):
+    return struct.pack(">h", -1) if value is None else struct.pack(">h", len(value)) + value
+
+
+def items(*each):
+    return struct.pack(">i", len(each)) + b"".join(each)
+
+
+KINDS = items(*(struct.pack(">hhh", *kind) for kind in [(0, 3, 12), (3, 0, 13), (18, 0, 4), (22, 0, 5)]))
+BROKERS = items(*(struct.pack(">i", n) + text(b"b.example") + struct.pack(">i", 9092) + text(None) for n in (1, 2)))
+PARTITIONS = items(*(struct.pack(">hii", 0, n, n) + items(struct.pack(">i", 1)) * 2 for n in (1, 0, -1)))
+TOPIC = struct.pack(">h", 0) + text(b"t") + b"\0" + PARTITIONS
+APPENDED = struct.pack(">ihqqq", 0, 0, 7, -1, 0)
+REFUSED = struct.pack(">ihqqq", 1, 87, -1, -1, -1)
+for name, data in {
+    "versions": b"\0\0\0" + KINDS,
+    "layout": b"\1" + bytes(4) + BROKERS + text(b"cluster") + struct.pack(">i", 1) + items(TOPIC),
+    "produced-7": b"\2" + items(text(b"t") + items(APPENDED, REFUSED)) + bytes(4),
+    "produced-8": b"\3" + items(text(b"t") + items(APPENDED + items() + text(None), REFUSED + items(struct.pack(">i", 3) + text(b"no")) + text(b"why"))) + bytes(4),
+    "producer": b"\4" + struct.pack(">ihqh", 0, 0, 4711, 0),
+    "handshake": b"\5" + struct.pack(">h", 33) + items(text(b"PLAIN"), text(b"SCRAM-SHA-512")),
+    "step": b"\6" + struct.pack(">h", 0) + text(None) + struct.pack(">i", 3) + b"v=a" + struct.pack(">q", 3600000),
+    "challenge": b"\7r=nxyz,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", "signature": b"\7v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+    "no-bytes-for-it": b"\1" + bytes(4) + b"\x7f\xff\xff\xff",
+}.items():
+    put("kafka", name, data)

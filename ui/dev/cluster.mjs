@@ -59,6 +59,8 @@ export async function fill(manager, of, now = Date.now()) {
     }),
   );
   for (let start = 0; start < events.length; start += 500) await ingest(manager, events.slice(start, start + 500));
+  // Numbers of agents count from the first heartbeat on.
+  await beat(manager, now - HOUR);
   await beat(manager, now);
 }
 
@@ -68,6 +70,8 @@ export async function fill(manager, of, now = Date.now()) {
  * @param {number} now milliseconds
  */
 export async function beat(manager, now = Date.now()) {
+  // What agents count grows with the time.
+  const seconds = Math.floor(now / 1000);
   for (let number = 1; number <= 3; number += 1) {
     await heartbeat(manager, {
       node: `worker-${number}`,
@@ -80,6 +84,31 @@ export async function beat(manager, now = Date.now()) {
       memory: 310_000_000 + number * 9_000_000,
       endpoints: 3,
       interfaces: [`cali0ab${number}2`, `cali77c${number}1`],
+      flows: { [`cali0ab${number}2`]: seconds * 3, [`cali77c${number}1`]: seconds },
+      unseen: [
+        {
+          interface: `cali0ab${number}2`,
+          reason: 'encrypted',
+          service: 'ssl',
+          port: 443,
+          unit: 'flows',
+          count: seconds,
+        },
+        {
+          interface: `cali0ab${number}2`,
+          reason: 'encrypted',
+          service: 'ssh',
+          port: 22,
+          unit: 'flows',
+          count: seconds >> 4,
+        },
+        { interface: `cali77c${number}1`, reason: 'midstream', port: 5432, unit: 'flows', count: seconds >> 5 },
+        ...(number === 2
+          ? [{ interface: 'cali77c21', reason: 'gap', port: 8080, unit: 'flows', count: seconds >> 6 }]
+          : []),
+        { interface: '', reason: 'packets_own', unit: 'packets', count: seconds },
+        { interface: '', reason: 'tcp_gap_bytes', unit: 'bytes', count: number === 2 ? seconds * 731 : 0 },
+      ],
       inspections: [
         {
           namespace: 'shop',

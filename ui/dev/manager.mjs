@@ -17,7 +17,8 @@ const RULES = ['../../rules', 'more.rules'].map((path) => fileURLToPath(new URL(
 /**
  * Starts one. Listens on a free port of loopback.
  * @param {string} binary
- * @param {{ pages?: string, listen?: string }} options `pages`: a folder to serve instead of the pages in the binary
+ * @param {{ pages?: string, listen?: string, args?: string[] }} options `pages`: a folder to serve instead of the pages in
+ * the binary; `args`: further arguments
  * @returns {Promise<Manager>}
  */
 export async function startManager(binary, options = {}) {
@@ -30,6 +31,7 @@ export async function startManager(binary, options = {}) {
       ...['--listen', options.listen ?? '127.0.0.1:0', '--data-dir', join(work, 'data'), '--ready-file', ready],
       ...['--cluster', 'demo', '--rules', ...RULES],
       ...(options.pages ? ['--pages', options.pages] : []),
+      ...(options.args ?? []),
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );

@@ -1,10 +1,12 @@
-//! `cargo run -p xtask -- tidy|reference`: what a person would have to remember, checked and written by machine.
+//! `cargo run -p xtask -- tidy|reference|crds`: what a person would have to remember, checked and written by machine.
 //!
 //! `tidy` reports every problem of the tree with its place and what to do; `reference` writes
-//! `docs/reference/` from the registries that the engine itself uses. Both run from anywhere.
+//! `docs/reference/` from the registries that the engine itself uses, `crds` writes `deploy/crds/` from the types of the
+//! custom resources. All run from anywhere.
 
 #![forbid(unsafe_code)]
 
+mod crds;
 mod problem;
 mod reference;
 mod rust_source;
@@ -19,8 +21,9 @@ fn main() -> ExitCode {
     match command.as_str() {
         "tidy" => run_tidy(),
         "reference" => run_reference(),
+        "crds" => run_crds(),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- tidy|reference");
+            eprintln!("usage: cargo run -p xtask -- tidy|reference|crds");
             ExitCode::from(2)
         }
     }
@@ -43,13 +46,20 @@ fn run_tidy() -> ExitCode {
 }
 
 fn run_reference() -> ExitCode {
-    let root = tree::root();
-    let tree = match Tree::read(&root) {
-        Ok(tree) => tree,
-        Err(error) => return fail(&error),
-    };
-    for (path, text) in reference::pages(&tree) {
-        let place = root.join(&path);
+    match Tree::read(&tree::root()) {
+        Ok(tree) => write(reference::pages(&tree)),
+        Err(error) => fail(&error),
+    }
+}
+
+fn run_crds() -> ExitCode {
+    write(crds::files())
+}
+
+/// Writes generated files: path from the root, text.
+fn write(files: Vec<(String, String)>) -> ExitCode {
+    for (path, text) in files {
+        let place = tree::root().join(&path);
         let written =
             place.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&place, text));
         match written {

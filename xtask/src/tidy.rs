@@ -2,6 +2,7 @@
 
 mod counters;
 mod crates;
+mod crds;
 mod dependencies;
 mod documents;
 mod files;
@@ -30,6 +31,7 @@ pub(crate) fn problems(tree: &Tree) -> Vec<Problem> {
     fuzzing::check(tree, &mut found);
     lock::check(tree, &mut found);
     documents::check(tree, &mut found);
+    crds::check(tree, &mut found);
     proofs::check(tree, &mut found);
     found.sort();
     found

@@ -25,4 +25,4 @@ pub use filter::Instruction;
 pub use frames::Frames;
 pub use link::fuzz_link_messages;
 pub use netns::NetworkNamespace;
-pub use watch::{InterfaceEvent, InterfaceWatch};
+pub use watch::{InterfaceEvent, InterfaceWatch, namespace_of};

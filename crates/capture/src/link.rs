@@ -1,4 +1,5 @@
-//! Link messages of rtnetlink: which interfaces there are, their names and whether they are up.
+//! Link messages of rtnetlink: which interfaces there are, their names, whether they are up, and in which network
+//! namespace their other end is.
 //!
 //! Pure functions over received bytes; nothing here can fail on any of them.
 //!
@@ -8,8 +9,8 @@
 /// A message of interest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LinkMessage {
-    /// The interface exists, with this name and state.
-    Present { index: u32, name: String, up: bool },
+    /// The interface exists, with this name and state; `peer` is the namespace of its other end, if that is another one.
+    Present { index: u32, name: String, up: bool, peer: Option<i32> },
     /// The interface is gone.
     Gone { index: u32 },
     /// The list that was asked for is complete.
@@ -25,6 +26,14 @@ const HEADER: usize = 16;
 const IFINFO: usize = 16;
 const ATTRIBUTE: usize = 4;
 const ALIGN: usize = 4;
+/// `struct rtgenmsg`, padded.
+const RTGENMSG: usize = 4;
+// <linux/rtnetlink.h>, <linux/net_namespace.h>, <linux/if_link.h>; not in `libc`.
+const RTM_NEWNSID: u16 = 88;
+const RTM_GETNSID: u16 = 90;
+const NETNSA_NSID: u16 = 1;
+const NETNSA_PID: u16 = 2;
+const IFLA_LINK_NETNSID: u16 = 37;
 const AF_UNSPEC: u8 = libc::AF_UNSPEC as u8;
 /// The list was changed while it was written; not in `libc`.
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -37,6 +46,32 @@ pub(crate) fn list_request(sequence: u32) -> [u8; HEADER + IFINFO] {
     let header = length.to_ne_bytes().into_iter().chain(libc::RTM_GETLINK.to_ne_bytes()).chain(flags.to_ne_bytes());
     request.iter_mut().zip(header.chain(sequence.to_ne_bytes())).for_each(|(to, from)| *to = from);
     request
+}
+
+/// Asks which number our network namespace has for that of a process.
+pub(crate) fn namespace_request(pid: u32) -> [u8; HEADER + RTGENMSG + ATTRIBUTE + 4] {
+    let mut request = [0; HEADER + RTGENMSG + ATTRIBUTE + 4];
+    let length = request.len() as u32;
+    let flags = libc::NLM_F_REQUEST as u16;
+    let header = length.to_ne_bytes().into_iter().chain(RTM_GETNSID.to_ne_bytes()).chain(flags.to_ne_bytes());
+    // A sequence number of 1, the sender's port left to the kernel, and `struct rtgenmsg` with its padding.
+    let rest = 1u32.to_ne_bytes().into_iter().chain([0; 4 + RTGENMSG]);
+    let attribute = (ATTRIBUTE as u16 + 4).to_ne_bytes().into_iter().chain(NETNSA_PID.to_ne_bytes());
+    let bytes = header.chain(rest).chain(attribute).chain(pid.to_ne_bytes());
+    request.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    request
+}
+
+/// The answer to [`namespace_request`]: the number, -1 if there is none, or an errno.
+pub(crate) fn namespace_answer(datagram: &[u8]) -> Option<Result<i32, i32>> {
+    match u16_at(datagram, 4)? {
+        RTM_NEWNSID => {
+            let value = attribute(datagram.get(HEADER + RTGENMSG..)?, NETNSA_NSID)?;
+            Some(Ok(u32_at(value, 0)? as i32))
+        }
+        NLMSG_ERROR => Some(Err((u32_at(datagram, HEADER)? as i32).wrapping_neg())),
+        _ => None,
+    }
 }
 
 /// The messages in a datagram. Lists that answer another request than `sequence` are left out: they may be older than a
@@ -83,9 +118,12 @@ fn present(body: &[u8]) -> Option<LinkMessage> {
     }
     let index = u32_at(body, 4)?;
     let up = u32_at(body, 8)? & libc::IFF_UP as u32 != 0;
-    let name = attribute(body.get(IFINFO..)?, libc::IFLA_IFNAME)?;
+    let attributes = body.get(IFINFO..)?;
+    let name = attribute(attributes, libc::IFLA_IFNAME)?;
     let name = name.split(|&byte| byte == 0).next().unwrap_or(name);
-    Some(LinkMessage::Present { index, name: String::from_utf8_lossy(name).into_owned(), up })
+    let peer = attribute(attributes, IFLA_LINK_NETNSID).and_then(|value| u32_at(value, 0)).map(|id| id as i32);
+    let peer = peer.filter(|id| *id >= 0);
+    Some(LinkMessage::Present { index, name: String::from_utf8_lossy(name).into_owned(), up, peer })
 }
 
 fn is_interface(body: &[u8]) -> bool {
@@ -118,6 +156,7 @@ pub fn fuzz_link_messages(data: &[u8]) {
     let (first, rest) = data.split_first().unwrap_or((&0, &[]));
     let count = messages(rest, u32::from(*first)).count();
     assert!(count <= rest.len() / HEADER, "every message has a header");
+    let _ = namespace_answer(rest);
 }
 
 #[cfg(test)]
@@ -163,8 +202,8 @@ mod tests {
         datagram.extend(raw(NLMSG_DONE, 0, 6, &[0; 4]));
         datagram.extend(raw(NLMSG_ERROR, 0, 7, &(-libc::EBUSY).to_ne_bytes()));
         let expected = [
-            LinkMessage::Present { index: 4, name: "veth1".into(), up: true },
-            LinkMessage::Present { index: 9, name: "cali0123456".into(), up: false },
+            LinkMessage::Present { index: 4, name: "veth1".into(), up: true, peer: None },
+            LinkMessage::Present { index: 9, name: "cali0123456".into(), up: false, peer: None },
             LinkMessage::Gone { index: 4 },
             LinkMessage::Done { interrupted: true },
             LinkMessage::Refused(libc::EBUSY),
@@ -178,6 +217,23 @@ mod tests {
         let entry = |sequence| raw(libc::RTM_NEWLINK, libc::NLM_F_MULTI as u16, sequence, &body);
         assert_eq!(messages(&entry(6), 7).count(), 0);
         assert_eq!(messages(&entry(7), 7).count(), 1);
+    }
+
+    #[test]
+    fn the_namespace_of_the_other_end_is_a_number_that_can_be_asked_for() {
+        let mut body = link_body(AF_UNSPEC, 4, true, "ve1");
+        body.extend(8u16.to_ne_bytes().into_iter().chain(IFLA_LINK_NETNSID.to_ne_bytes()).chain(5i32.to_ne_bytes()));
+        let found: Vec<_> = messages(&raw(libc::RTM_NEWLINK, 0, 0, &body), 0).collect();
+        assert_eq!(found, [LinkMessage::Present { index: 4, name: "ve1".into(), up: true, peer: Some(5) }]);
+        let answer = |id: i32| {
+            let mut body = vec![0; RTGENMSG];
+            body.extend(8u16.to_ne_bytes().into_iter().chain(NETNSA_NSID.to_ne_bytes()).chain(id.to_ne_bytes()));
+            namespace_answer(&raw(RTM_NEWNSID, 0, 1, &body))
+        };
+        assert_eq!((answer(5), answer(-1)), (Some(Ok(5)), Some(Ok(-1))));
+        let refused = raw(NLMSG_ERROR, 0, 1, &(-libc::ESRCH).to_ne_bytes());
+        assert_eq!(namespace_answer(&refused), Some(Err(libc::ESRCH)));
+        assert_eq!(namespace_answer(&refused[..HEADER]), None);
     }
 
     #[test]

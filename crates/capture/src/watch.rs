@@ -83,6 +83,8 @@ pub struct InterfaceWatch {
 struct Link {
     name: String,
     up: bool,
+    /// Namespace of its other end, by the number that ours has for it.
+    peer: Option<i32>,
 }
 
 /// The kernel writes lists in datagrams of at most 32 KiB.
@@ -91,6 +93,8 @@ const BUFFER: usize = 64 << 10;
 const RECEIVE_BUFFER: libc::c_int = 1 << 20;
 /// The first list must be here within this time.
 const FIRST_LIST: Duration = Duration::from_secs(5);
+/// The kernel answers within the call that asks.
+const ANSWER: Duration = Duration::from_secs(1);
 
 impl InterfaceWatch {
     /// Opens the watch and fetches the interfaces that exist.
@@ -151,6 +155,17 @@ impl InterfaceWatch {
         self.links.get(&index).map(|link| link.up)
     }
 
+    /// The interfaces whose other end is in the network namespace with this number ([`namespace_of`]).
+    pub fn peers_in(&self, namespace: i32) -> impl Iterator<Item = u32> {
+        self.links.iter().filter(move |(_, link)| link.peer == Some(namespace)).map(|(&index, _)| index)
+    }
+
+    /// Asks for the whole list again; differences come as events. Where the other end of an interface is, the kernel tells
+    /// no one when it moves.
+    pub fn refresh(&mut self) -> io::Result<()> {
+        if self.listing.is_none() { self.request_list() } else { Ok(()) }
+    }
+
     /// How often notifications were lost and the list fetched anew.
     pub fn resyncs(&self) -> u64 {
         self.resyncs
@@ -205,7 +220,7 @@ impl InterfaceWatch {
 
     fn apply(&mut self, message: LinkMessage, report: &mut dyn FnMut(InterfaceEvent)) -> io::Result<()> {
         match message {
-            LinkMessage::Present { index, name, up } => self.present(index, name, up, report),
+            LinkMessage::Present { index, name, up, peer } => self.present(index, Link { name, up, peer }, report),
             LinkMessage::Gone { index } => {
                 if let Some(named) = &mut self.listing {
                     named.remove(&index);
@@ -223,15 +238,17 @@ impl InterfaceWatch {
         Ok(())
     }
 
-    fn present(&mut self, index: u32, name: String, up: bool, report: &mut dyn FnMut(InterfaceEvent)) {
+    fn present(&mut self, index: u32, link: Link, report: &mut dyn FnMut(InterfaceEvent)) {
+        let Link { name, up, peer } = link;
         if let Some(named) = &mut self.listing {
             named.insert(index);
         }
         let Some(known) = self.links.get_mut(&index) else {
             report(InterfaceEvent::New { index, name: name.clone(), up });
-            self.links.insert(index, Link { name, up });
+            self.links.insert(index, Link { name, up, peer });
             return;
         };
+        known.peer = peer;
         if known.name != name {
             let from = std::mem::replace(&mut known.name, name.clone());
             report(InterfaceEvent::Renamed { index, from, to: name.clone() });
@@ -246,6 +263,25 @@ impl InterfaceWatch {
         if let Some(link) = self.links.remove(&index) {
             report(InterfaceEvent::Deleted { index, name: link.name });
         }
+    }
+}
+
+/// The number that our network namespace has for that of a process; `None` if it has none, which is so before an
+/// interface joins the two.
+///
+/// Needs no capability, but the process must be visible: the node's PID namespace.
+pub fn namespace_of(pid: u32) -> io::Result<Option<i32>> {
+    let fd = socket::netlink()?;
+    socket::send(&fd, &link::namespace_request(pid))?;
+    if socket::poll(&fd, ANSWER)? == Ready::Nothing {
+        return Err(io::Error::from(io::ErrorKind::TimedOut));
+    }
+    let mut buffer = [0; 512];
+    let length = socket::receive(&fd, &mut buffer)?;
+    match link::namespace_answer(buffer.get(..length).unwrap_or(&buffer)) {
+        Some(Ok(id)) => Ok((id >= 0).then_some(id)),
+        Some(Err(errno)) => Err(io::Error::from_raw_os_error(errno)),
+        None => Err(io::Error::from(io::ErrorKind::InvalidData)),
     }
 }
 

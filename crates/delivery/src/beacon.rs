@@ -58,6 +58,29 @@ pub struct Heartbeat {
     pub quieted: BTreeMap<String, u64>,
     /// Its sinks.
     pub sinks: Vec<SinkReport>,
+    /// Conversations of each interface, whether they could be inspected or not.
+    pub flows: BTreeMap<String, u64>,
+    /// What could not be inspected, or not wholly.
+    pub unseen: Vec<Unseen>,
+}
+
+/// Something that could not be inspected, in a heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Unseen {
+    /// The interface; empty: of the whole node.
+    pub interface: String,
+    /// `encrypted`, `gap`, a counter's name, …
+    pub reason: String,
+    /// Service, if it was recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Port of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// What is counted: `flows`, `packets`, `bytes`, `events`.
+    pub unit: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A sink in a heartbeat.
@@ -145,6 +168,9 @@ pub struct NewSuppressions {
 pub trait Agent: Send + Sync {
     /// How the agent is now.
     fn report(&self) -> Heartbeat;
+
+    /// How its sinks are, and how many events did not get into the spool: for the reports to come.
+    fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64);
 
     /// Suppressions to apply from now on, in the place of those before.
     fn suppress(&self, new: NewSuppressions);

@@ -31,7 +31,9 @@ pub use error::{AppendError, Error};
 pub use queue::{QueueConfig, QueueStats, SpoolHandle, SpoolThread};
 pub use record::{MAX_PAYLOAD, NewRecord, Record, Stream};
 pub use sink::{Answer, BoxFuture, Delivery, Load, Outcome, Sink};
+#[cfg(feature = "kafka")]
+pub use sinks::kafka::fuzz_kafka;
 pub use spool::{
     Losses, Opened, Recovery, Spool, SpoolConfig, SpoolStats, Subscription, SyncPolicy, Writer, fuzz_spool, open,
 };
-pub use tapir_outbound::TlsConfig;
+pub use tapir_outbound::{TlsConfig, own};

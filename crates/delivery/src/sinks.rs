@@ -1,4 +1,4 @@
-//! The sinks: standard output, files, syslog; over HTTP Elasticsearch and OpenSearch, webhooks, OTLP.
+//! The sinks: standard output, files, syslog, Kafka; over HTTP Elasticsearch and OpenSearch, webhooks, OTLP.
 //!
 //! A sink is one file here. What the simple ones write is up to a formatter that the caller brings.
 
@@ -6,6 +6,8 @@ mod blocking;
 pub mod elastic;
 mod file;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod manager;
 pub mod otlp;
 mod stdout;

@@ -1,5 +1,6 @@
 //! What the engine keeps of one flow.
 
+use crate::coverage::{Blind, Spot};
 use std::net::IpAddr;
 use tapir_detect::{FlowState, RuleSetId};
 use tapir_event::{Endpoint, FlowSummary};
@@ -48,6 +49,8 @@ pub(crate) struct Conversation {
     pub(crate) connection: u8,
     /// Established: may be idle for long.
     pub(crate) long_lived: bool,
+    /// Bytes that were never seen are noted.
+    pub(crate) gap_noted: bool,
     pub(crate) detect: FlowState,
     pub(crate) rules: RuleSetId,
     pub(crate) packets: [u64; 2],
@@ -91,6 +94,19 @@ impl Conversation {
     pub(crate) fn swap_roles(&mut self) {
         std::mem::swap(&mut self.client, &mut self.server);
         self.low_is_client = !self.low_is_client;
+    }
+
+    /// Where it counts if it could not be inspected.
+    pub(crate) fn spot(&self, blind: Blind) -> Spot {
+        let ported = matches!(self.protocol, tapir_packet::protocol::TCP | tapir_packet::protocol::UDP);
+        let port = ported.then_some(self.server.1);
+        Spot { endpoint: self.endpoint, blind, service: self.service.map(Service::name), port }
+    }
+
+    /// Bytes of it were never seen, which was not noted yet.
+    pub(crate) fn has_new_gap(&mut self) -> bool {
+        let gap = self.tcp.as_ref().is_some_and(|session| session.missing() != [0; 2]);
+        gap && !std::mem::replace(&mut self.gap_noted, true)
     }
 
     /// Bytes of memory held.

@@ -1,6 +1,8 @@
 //! From a unit to events: the only place where detection is called and borrowed results become
 //! owned [`SecurityEvent`]s.
 
+use crate::coverage::Coverage;
+use crate::directory::Directory;
 use crate::quiet::{Quiet, Verdict};
 use crate::rules::Rules;
 use bumpalo::Bump;
@@ -15,12 +17,12 @@ use tapir_telemetry::{Counter, Counters};
 
 /// Receives events. Called from the worker's loop: must not block.
 pub trait EventSink {
-    /// One event.
-    fn event(&mut self, event: SecurityEvent);
+    /// One event, seen on an endpoint: the number that its frames came with.
+    fn event(&mut self, endpoint: u32, event: SecurityEvent);
 }
 
 impl<F: FnMut(SecurityEvent)> EventSink for F {
-    fn event(&mut self, event: SecurityEvent) {
+    fn event(&mut self, _endpoint: u32, event: SecurityEvent) {
         self(event);
     }
 }
@@ -39,8 +41,10 @@ pub(crate) struct Core {
     pub(crate) detections: Vec<Detection>,
     pub(crate) evidence: bool,
     pub(crate) builtin_events: bool,
-    pub(crate) interface: Arc<str>,
+    pub(crate) directory: Arc<dyn Directory>,
     pub(crate) quiet: Quiet,
+    /// What could not be inspected.
+    pub(crate) coverage: Coverage,
 }
 
 /// Who a unit belongs to, for its events.
@@ -111,10 +115,10 @@ impl Core {
             truncated: origin.packet.is_some_and(is_cut),
             wire: origin.packet.filter(|_| unit.kind != UnitKind::Stream).map(wire_headers).unwrap_or_default(),
             flow: origin.flow,
-            interface: Arc::clone(&self.interface),
             rule_set: self.rules.set.id.0,
             ..SecurityEvent::default()
         };
+        self.name(&mut event, origin.endpoint);
         if self.quiet.judge(&mut event, &mut self.counters) == Verdict::Drop {
             return;
         }
@@ -124,7 +128,15 @@ impl Core {
             let hits = self.detector.evidence(rule, unit, &mut self.counters);
             event.evidence = Some(crate::evidence::collect(rule, unit, &hits));
         }
-        out.event(event);
+        out.event(origin.endpoint, event);
+    }
+
+    /// Names where the event was seen, and its parties. Before it is judged: suppressions know workloads by name.
+    fn name(&self, event: &mut SecurityEvent, endpoint: u32) {
+        event.interface = self.directory.interface(endpoint);
+        let (client, server) = event.parties();
+        let who = |end: Option<Endpoint>| self.directory.workload(endpoint, end?.address, event.time);
+        (event.client, event.server) = (who(client), who(server));
     }
 
     /// Raises a builtin event (gid other than 1), if such are on or a rule asks for it.
@@ -172,14 +184,14 @@ impl Core {
             packet_len: origin.packet.map_or(0, |packet| u32::try_from(packet.frame.data.len()).unwrap_or(u32::MAX)),
             wire: origin.packet.map(wire_headers).unwrap_or_default(),
             flow: origin.flow,
-            interface: Arc::clone(&self.interface),
             truncated: origin.packet.is_some_and(is_cut),
             rule_set: self.rules.set.id.0,
             ..SecurityEvent::default()
         };
+        self.name(&mut event, origin.endpoint);
         if self.quiet.judge(&mut event, &mut self.counters) == Verdict::Raise {
             self.counters.bump(Counter::Events);
-            out.event(event);
+            out.event(origin.endpoint, event);
         }
     }
 }

@@ -11,6 +11,8 @@ mod border;
 mod builtin;
 mod config;
 mod conversation;
+mod coverage;
+mod directory;
 mod evidence;
 mod filters;
 mod fuzz;
@@ -25,13 +27,15 @@ mod worker;
 
 pub use builtin::{builtin_events, generator};
 pub use config::{ChecksumMode, EngineConfig};
+pub use coverage::{Blind, Coverage, Spot};
+pub use directory::Directory;
 #[doc(hidden)]
 pub use fuzz::fuzz_frames;
 pub use inspect::EventSink;
 pub use quiet::Suppressions;
 pub use rules::{Enable, LoadReport, RuleSources, Rules};
 pub use scan::{Progress, ScanReport, scan_file};
-pub use worker::Worker;
+pub use worker::{Excluded, Worker};
 
 pub use tapir_telemetry::{Counter, Counters};
 

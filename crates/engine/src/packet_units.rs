@@ -3,6 +3,7 @@
 //! *Spec*: `snort/03-detection.md` §3.1 (what is inspected, and what is skipped).
 
 use crate::conversation::Conversation;
+use crate::coverage::Blind;
 use crate::inspect::{Core, EventSink, Origin};
 use crate::stream::{Driver, UnitFacts, net};
 use tapir_detect::{FlowState, UnitContext};
@@ -113,6 +114,9 @@ impl Driver<'_> {
         }
         if let Some(session) = &mut conversation.tcp {
             session.report(&mut self.core.counters);
+        }
+        if conversation.has_new_gap() {
+            self.core.coverage.note(conversation.spot(Blind::Gap));
         }
     }
 

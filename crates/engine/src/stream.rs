@@ -7,6 +7,7 @@
 use crate::border::BorderView;
 use crate::config::EngineConfig;
 use crate::conversation::{Conversation, Mode};
+use crate::coverage::Blind;
 use crate::inspect::{Core, EventSink, Origin};
 use bumpalo::Bump;
 use std::net::IpAddr;
@@ -389,9 +390,13 @@ impl Driver<'_> {
                 true
             }
             Step::Detach(reason) => {
+                if matches!(reason, DetachReason::Gap | DetachReason::Limit(_)) {
+                    self.core.coverage.note(conversation.spot(Blind::GivenUp));
+                }
                 match reason {
                     DetachReason::Encrypted => {
                         self.core.counters.bump(Counter::FlowsEncrypted);
+                        self.core.coverage.note(conversation.spot(Blind::Encrypted));
                         conversation.bypass();
                         return false;
                     }

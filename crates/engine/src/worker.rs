@@ -7,6 +7,8 @@
 
 use crate::config::{ChecksumMode, EngineConfig};
 use crate::conversation::{Conversation, Mode};
+use crate::coverage::{Blind, Coverage};
+use crate::directory::Directory;
 use crate::inspect::{Core, EventSink, Origin};
 use crate::packet_units::{Anomalies, RawUnit, packet_net};
 use crate::quiet::{Quiet, Suppressions};
@@ -44,13 +46,23 @@ pub struct Worker {
     expectations: Vec<Expectation>,
     /// Flows with bytes that wait for the rest of their unit, and when to look at them; each once.
     waiting: VecDeque<(i64, FlowId)>,
+    excluded: Vec<Excluded>,
     next_flow: u64,
     now: Timestamp,
     current: Option<FlowId>,
 }
 
+/// A connection that is not to be inspected, whichever end sends and whatever the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Address and port of both ends.
+    pub ends: [(IpAddr, u16); 2],
+}
+
 impl Worker {
-    /// A worker with its own flow table.
+    /// A worker with its own flow table. All its frames come from one place, until another directory is set.
     pub fn new(config: EngineConfig, rules: Arc<Rules>, interface: Arc<str>) -> Self {
         let tcp_config = TcpConfig {
             policy: config.overlap_policy,
@@ -73,9 +85,11 @@ impl Worker {
                 detections: Vec::new(),
                 evidence: config.evidence,
                 builtin_events: config.builtin_events,
-                interface,
+                directory: Arc::new(interface),
                 quiet: Quiet::new(config.hash_seed),
+                coverage: Coverage::default(),
             },
+            excluded: Vec::new(),
             config,
             tcp_config,
             flows,
@@ -107,6 +121,16 @@ impl Worker {
         self.flows.len()
     }
 
+    /// Bytes that its flows hold now.
+    pub fn memory(&self) -> usize {
+        self.flows.footprint()
+    }
+
+    /// Bytes that its flows may hold from now on: those idle for longest end, a few with each packet, until the others fit.
+    pub fn set_memory(&mut self, bytes: usize) {
+        self.flows.set_max_bytes(bytes);
+    }
+
     /// The rule set in force.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.core.rules
@@ -118,6 +142,17 @@ impl Worker {
         self.core.rules = rules;
         self.core.detector.forget_rules();
         self.stop_rules();
+    }
+
+    /// Replaces the connections that are left out; their packets are counted (`packets_own`). They are few: every packet is
+    /// compared with each.
+    pub fn set_excluded(&mut self, excluded: Vec<Excluded>) {
+        self.excluded = excluded;
+    }
+
+    /// What could not be inspected.
+    pub fn coverage(&mut self) -> &mut Coverage {
+        &mut self.core.coverage
     }
 
     /// The suppressions in force.
@@ -141,9 +176,9 @@ impl Worker {
         self.core.detector.set_stops(stops);
     }
 
-    /// Names the interface or file that the next frames come from.
-    pub fn set_interface(&mut self, interface: Arc<str>) {
-        self.core.interface = interface;
+    /// Replaces the names of endpoints and addresses between two packets.
+    pub fn set_directory(&mut self, directory: Arc<dyn Directory>) {
+        self.core.directory = directory;
     }
 
     /// Takes one frame to its events. `number` counts frames from 1; `endpoint` is whose traffic it is.
@@ -277,11 +312,20 @@ impl Worker {
             return;
         }
         if let Some((key, source_is_low)) = FlowKey::of(packet, endpoint) {
+            if self.is_excluded(&key) {
+                self.core.counters.bump(Counter::PacketsOwn);
+                return;
+            }
             match packet.tcp() {
                 Some(tcp) => self.tcp(packet, tcp, key, source_is_low, number, endpoint, out),
                 None => self.datagram(packet, key, source_is_low, number, endpoint, out),
             }
         }
+    }
+
+    #[inline]
+    fn is_excluded(&self, key: &FlowKey) -> bool {
+        self.excluded.iter().any(|one| one.protocol == key.protocol() && key.is_between(one.ends))
     }
 
     fn decode_events(&mut self, packet: &Packet<'_>, number: u64, endpoint: u32, out: &mut dyn EventSink) {
@@ -442,6 +486,9 @@ impl Worker {
             }
             // Memory is looked at now and then: a flow holds what its buffers grew to.
             let footprint = number.is_multiple_of(FOOTPRINT_EVERY).then(|| conversation.footprint());
+            if footprint.is_some() && conversation.has_new_gap() {
+                self.core.coverage.note(conversation.spot(Blind::Gap));
+            }
             if closed {
                 conversation.release();
                 self.flows.set_timeout(id, CLOSED_SECONDS);
@@ -491,6 +538,9 @@ impl Worker {
         }
         let (session, sender_is_client) = TcpSession::new(packet);
         let mut conversation = self.conversation(packet, source_is_low == sender_is_client, endpoint)?;
+        if session.midstream() {
+            self.core.coverage.note(conversation.spot(Blind::Midstream));
+        }
         conversation.tcp = Some(Box::new(session));
         let expected = self.expected(&mut conversation);
         let bound = self.bound(TransportKind::Tcp, conversation.server.1);
@@ -511,8 +561,10 @@ impl Worker {
         out: &mut dyn EventSink,
     ) -> FlowId {
         self.core.counters.bump(Counter::FlowsCreated);
+        self.core.coverage.flow(conversation.endpoint);
         let (id, evicted) = self.flows.insert(key, self.now, timeout, conversation);
         if let Some((_, mut old)) = evicted {
+            self.core.coverage.note(old.spot(Blind::Shed));
             self.driver(out).finish(&mut old, End::TimedOut, number);
         }
         id
@@ -547,6 +599,7 @@ impl Worker {
             ended: [false; 2],
             listed: false,
             long_lived: false,
+            gap_noted: false,
             connection: 0,
             detect: FlowState::new(number),
             rules: self.core.rules.set.id,

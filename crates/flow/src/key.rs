@@ -75,6 +75,15 @@ impl FlowKey {
         (self.address(self.high), self.high_port)
     }
 
+    /// Whether these are the ends, whichever is the lower one.
+    #[inline]
+    pub fn is_between(&self, ends: [(IpAddr, u16); 2]) -> bool {
+        let [one, other] = ends.map(|(address, port)| (bits(address), port));
+        let (low, high) = if one <= other { (one, other) } else { (other, one) };
+        let v6 = ends.iter().any(|(address, _)| address.is_ipv6());
+        (self.low_port, self.high_port, self.v6) == (low.1, high.1, v6) && (self.low, self.high) == (low.0, high.0)
+    }
+
     /// IP protocol number.
     #[inline]
     pub fn protocol(&self) -> u8 {
@@ -132,6 +141,23 @@ mod tests {
         assert!(!a_low && b_low);
         assert_eq!(a.low(), ("10.0.0.1".parse().unwrap(), 80));
         assert_eq!(a.high(), ("10.0.0.2".parse().unwrap(), 40_000));
+    }
+
+    #[test]
+    fn ends_are_recognised_in_either_order_and_each_part_counts() {
+        let (key, _) = FlowKey::of(&packet_between(("10.0.0.2", 40_000), ("10.0.0.1", 80)), 7).unwrap();
+        let end = |address: &str, port| (address.parse::<IpAddr>().unwrap(), port);
+        assert!(key.is_between([end("10.0.0.1", 80), end("10.0.0.2", 40_000)]));
+        assert!(key.is_between([end("10.0.0.2", 40_000), end("10.0.0.1", 80)]));
+        for (one, other) in [
+            (end("10.0.0.1", 81), end("10.0.0.2", 40_000)),
+            (end("10.0.0.1", 80), end("10.0.0.2", 40_001)),
+            (end("10.0.0.1", 80), end("10.0.0.3", 40_000)),
+            (end("10.0.0.1", 40_000), end("10.0.0.2", 80)),
+            (end("::a00:1", 80), end("::a00:2", 40_000)),
+        ] {
+            assert!(!key.is_between([one, other]), "{one:?} {other:?}");
+        }
     }
 
     #[test]

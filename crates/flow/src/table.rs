@@ -220,6 +220,11 @@ impl<S> FlowTable<S> {
         self.bytes
     }
 
+    /// Changes the memory cap; [`FlowTable::expire`] brings the table below it.
+    pub fn set_max_bytes(&mut self, bytes: usize) {
+        self.max_bytes = bytes;
+    }
+
     /// Ends a flow.
     pub fn remove(&mut self, id: FlowId) -> Option<S> {
         self.record_mut(id)?;

@@ -1,6 +1,6 @@
 //! [`App`]: what all handlers share.
 
-use crate::api::{Fleet, Live, Orders, RuleList};
+use crate::api::{Fleet, History, Live, Orders, RuleList};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -18,6 +18,8 @@ pub(crate) struct App {
     pub metrics: Metrics,
     pub live: Live,
     pub fleet: Fleet,
+    /// What agents could not inspect.
+    pub unseen: History,
     pub orders: Orders,
     pub rules: RuleList,
     /// Permits of requests at once.

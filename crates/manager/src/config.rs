@@ -115,7 +115,7 @@ pub struct Limits {
     pub streams: usize,
     /// How long it holds what the cluster said of a token and of permissions.
     pub known: Duration,
-    /// How long a live stream goes on of somebody whom others vouch for; browsers connect again, and are looked at anew.
+    /// How long a live stream goes on while those who vouch for its reader do not answer.
     pub stream: Duration,
     /// Time for the head of a request.
     pub head: Duration,

@@ -55,6 +55,7 @@ impl Manager {
             metrics,
             live: api::Live::new(),
             fleet: api::Fleet::new(config.limits.nodes),
+            unseen: api::History::new(),
             orders: api::Orders::new(),
             rules: api::RuleList::load(&config.rules, &config.rule_config),
             requests: Arc::new(Semaphore::new(config.limits.requests)),

@@ -466,6 +466,11 @@ impl EventStore for Sight {
         })
     }
 
+    /// A number without a meaning, as in [`EventStore::health`].
+    fn last_change(&self) -> Answer<'_, u64> {
+        self.store.last_change()
+    }
+
     fn act(&self, request: ActionRequest) -> Answer<'_, ActionOutcome> {
         Box::pin(async move {
             let done = self.store.act(self.decidable(request).await?).await?;

@@ -34,6 +34,7 @@ async fn heartbeats_become_nodes_inspections_and_sinks() {
     }
     let nodes = served.get("/api/v1/nodes").await.ok();
     assert_eq!((&nodes["items"][0]["name"], &nodes["items"][0]["alive"]), (&json!("a"), &json!(true)));
+    assert_eq!(nodes["silent_after"], 120);
     assert_eq!(nodes["items"][1]["drops"], json!({ "ring": 1 }));
     served.ingest(&[event(1, 100, "203.0.113.7", 10)]).await.ok();
     let inspections = served.get("/api/v1/inspections").await.ok();
@@ -49,6 +50,70 @@ async fn heartbeats_become_nodes_inspections_and_sinks() {
     beat(&served, &json!({ "node": "" })).await.problem(400);
     beat(&served, &json!({ "node": "a\nb" })).await.problem(400);
     beat(&served, &json!({ "node": "x".repeat(1_100_000) })).await.problem(413);
+}
+
+#[tokio::test]
+async fn an_inspection_with_a_stroke_in_its_name_is_one_row() {
+    let served = Served::new().await;
+    let inspection = json!({ "namespace": "shop", "name": "a/b", "endpoints": 1 });
+    beat(&served, &json!({ "node": "a", "inspections": [inspection] })).await.ok();
+    let mut strange = event(1, 100, "203.0.113.7", 10);
+    strange.inspection = Some(tapir_event::Inspection { namespace: "shop".into(), name: "a/b".into() });
+    served.ingest(&[strange]).await.ok();
+    let items = served.get("/api/v1/inspections").await.ok()["items"].clone();
+    assert_eq!(items.as_array().unwrap().len(), 1, "{items}");
+    let row = &items[0];
+    assert_eq!(
+        (&row["namespace"], &row["name"], &row["alerts"], &row["endpoints"]),
+        (&json!("shop"), &json!("a/b"), &json!(1), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn what_could_not_be_inspected_is_told_by_interface_reason_and_workload() {
+    let served = Served::new().await;
+    let body = |times: u64| {
+        json!({
+            "node": "a", "flows": { "cali1": 10 * times }, "drops": { "kernel_drops": 2 * times },
+            "unseen": [
+                { "interface": "cali1", "reason": "encrypted", "service": "ssl", "port": 443, "unit": "flows", "count": 4 * times },
+                { "interface": "", "reason": "packets_cut", "unit": "packets", "count": times },
+            ],
+        })
+    };
+    // What the agent had counted before the manager knew it belongs to no hour.
+    beat(&served, &body(1_000)).await.ok();
+    assert_eq!(beat(&served, &body(1_001)).await.ok()["cut"], 0);
+    let (mut whole, mut holed, mut cut) =
+        (event(1, 100, "203.0.113.7", 10), event(2, 100, "203.0.113.7", 9), event(3, 100, "203.0.113.7", 8));
+    whole.service = Some("http".into());
+    holed.flow.as_mut().unwrap().missing = [0, 5];
+    cut.truncated = true;
+    cut.flow.as_mut().unwrap().missing = [1, 0];
+    served.ingest(&[whole, holed, cut]).await.ok();
+    let spots = served.get("/api/v1/blind-spots").await.ok();
+    let alerts = &spots["alerts"];
+    assert_eq!((&alerts["alerts"], &alerts["partial"]), (&json!(3), &json!(2)));
+    assert_eq!(alerts["reasons"], json!([{ "value": "gap", "count": 2 }, { "value": "truncated", "count": 1 }]));
+    assert_eq!(
+        alerts["workloads"],
+        json!([{ "workload": "shop/frontend", "partial": 2, "alerts": 3, "reasons": { "gap": 2, "truncated": 1 } }])
+    );
+    let traffic = &spots["traffic"];
+    assert_eq!(traffic["interfaces"], json!([{ "node": "a", "interface": "cali1", "flows": 10, "encrypted": 4 }]));
+    let row = |interface: &str, reason: &str, service: Value, port: Value, unit: &str, count: u64| json!({ "node": "a", "interface": interface, "reason": reason, "service": service, "port": port, "unit": unit, "count": count });
+    assert_eq!(
+        traffic["rows"],
+        json!([
+            row("cali1", "encrypted", json!("ssl"), json!(443), "flows", 4),
+            row("", "kernel_drops", Value::Null, Value::Null, "packets", 2),
+            row("", "packets_cut", Value::Null, Value::Null, "packets", 1),
+        ])
+    );
+    served.get("/api/v1/blind-spots?from=now-8d").await.problem(400);
+    served.get("/api/v1/blind-spots?from=now&to=now-1h").await.problem(400);
+    let many: Vec<Value> = (0..3_100).map(|n| json!({ "reason": "encrypted", "port": n, "count": 1 })).collect();
+    assert_eq!(beat(&served, &json!({ "node": "a", "unseen": many })).await.ok()["cut"], 100);
 }
 
 #[tokio::test]
@@ -119,6 +184,8 @@ impl Agent for Listener {
         }
     }
 
+    fn set_delivery(&self, _sinks: Vec<tapir_delivery::beacon::SinkReport>, _refused: u64) {}
+
     fn suppress(&self, new: NewSuppressions) {
         *self.heard.lock().unwrap() = new;
         self.applied.notify_one();
@@ -185,6 +252,14 @@ async fn rules_are_listed_with_state_words_and_hits() {
     let next = served.get(&format!("/api/v1/rules?limit=2&cursor={}", page["next"].as_str().unwrap())).await.ok();
     assert_eq!((&next["items"][0]["sid"], &next["next"], &next["total"]), (&json!(101), &Value::Null, &json!(3)));
     assert_eq!(served.get("/api/v1/rules?q=STRANGE").await.ok()["total"], 1);
+    // Without a value it is the first page, here as elsewhere; nonsense is no cursor.
+    for list in ["rules", "groups", "events", "audit"] {
+        served.get(&format!("/api/v1/{list}?cursor=")).await.ok();
+        assert_eq!(
+            served.get(&format!("/api/v1/{list}?cursor=nonsense")).await.problem(400)["type"],
+            "/problems/cursor"
+        );
+    }
     let rule = served.get("/api/v1/rules/1-100").await.ok();
     assert_eq!((&rule["line"], rule["days"].as_array().unwrap().len()), (&json!(1), 30));
     assert!(rule["words"].as_array().unwrap().len() >= 2, "{rule}");

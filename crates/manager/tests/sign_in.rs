@@ -51,8 +51,8 @@ async fn a_session_reads_with_its_cookie_and_changes_with_its_csrf_word() {
     let served = Served::new().await;
     let reply = sign_in(&served, &served.admin).await;
     let csrf = reply.ok()["csrf"].as_str().unwrap().to_owned();
-    let set = reply.header("set-cookie");
-    assert!(set.starts_with("tapir=") && set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
+    let set = reply.session();
+    assert!(set.starts_with("tapir-") && set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
     let cookie = set.split(';').next().unwrap();
     let me = served.call("GET", "/api/v1/me", &[("cookie", cookie)], b"").await.ok();
     assert_eq!((&me["user"], &me["how"], &me["csrf"]), (&json!("admin"), &json!("token"), &json!(csrf)));
@@ -74,6 +74,40 @@ async fn a_session_reads_with_its_cookie_and_changes_with_its_csrf_word() {
     assert_eq!(out.status, 204);
     assert!(out.header("set-cookie").contains("Max-Age=0"));
     served.call("GET", "/api/v1/me", &[("cookie", cookie)], b"").await.problem(401);
+}
+
+#[tokio::test]
+async fn two_managers_of_one_host_keep_their_sessions_apart_and_a_start_keeps_the_name() {
+    let (one, other) = (Served::new().await, Served::new().await);
+    let mut jar = Vec::new();
+    for served in [&one, &other] {
+        let reply = sign_in(served, &served.admin).await;
+        reply.ok();
+        jar.push(reply.session().split(';').next().unwrap().to_owned());
+    }
+    let name = |pair: &str| pair.split('=').next().unwrap().to_owned();
+    assert_ne!(name(&jar[0]), name(&jar[1]));
+    // A browser sends both to either: it knows hosts, not ports.
+    let both = jar.join("; ");
+    for served in [&one, &other] {
+        served.call("GET", "/api/v1/me", &[("cookie", &both)], b"").await.ok();
+    }
+    let scratch = Scratch::new();
+    let mut names = std::collections::BTreeSet::new();
+    let mut token = String::new();
+    for _ in 0..2 {
+        let mut config = Config::new(scratch.path().join("data"));
+        config.listen = ([127, 0, 0, 1], 0).into();
+        let manager = Manager::bind(config, sqlite(Scratch::new().path())).await.unwrap();
+        if let Some((_, new)) = manager.new_tokens().iter().find(|(name, _)| *name == "admin") {
+            token = new.clone();
+        }
+        let served = Served::serving(manager, Scratch::new());
+        let reply = sign_in(&served, &token).await;
+        reply.ok();
+        names.insert(name(reply.session()));
+    }
+    assert_eq!(names.len(), 1, "{names:?}");
 }
 
 #[tokio::test]
@@ -101,8 +135,8 @@ async fn a_sign_in_link_opens_one_session() {
 async fn behind_tls_the_cookie_is_secure_and_bound_to_the_host() {
     let served = Served::with(|config| config.behind_tls = true).await;
     let reply = sign_in(&served, &served.admin).await;
-    let set = reply.header("set-cookie");
-    assert!(set.starts_with("__Host-tapir=") && set.contains("; Secure") && set.contains("Path=/"), "{set}");
+    let set = reply.session();
+    assert!(set.starts_with("__Host-tapir-") && set.contains("; Secure") && set.contains("Path=/"), "{set}");
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@
 //! from somebody who must not reach the cloud's metadata service; 3. an answer is read up to a limit, [`MAX_ANSWER`] if nothing else is said.
 
 use crate::ConfigError;
+use crate::own;
 use crate::tls::{self, TlsConfig};
+use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
@@ -105,6 +107,7 @@ impl HttpClient {
             .connect_timeout(Duration::from_secs(5))
             .timeout(config.timeout.unwrap_or(Duration::from_secs(10)))
             .no_proxy()
+            .connector_layer(own::Telling)
             .dns_resolver(Arc::new(Resolver { allow_local: config.allow_local }));
         // Without TLS nobody is trusted; the client wants a configuration all the same.
         let tls = if base.scheme() == "https" { config.tls.load()? } else { tls::trust_nobody()? };
@@ -148,6 +151,9 @@ impl HttpClient {
             Auth::Bearer(token) => request.bearer_auth(token),
         };
         let mut response = request.send().await.map_err(|error| explain(&error))?;
+        if let Some(ends) = response.extensions().get::<HttpInfo>() {
+            own::used(ends);
+        }
         let status = response.status();
         let headers = response.headers().clone();
         let retry_after = headers

@@ -72,6 +72,9 @@ pub trait EventStore: Send + Sync {
     /// Groups that changed after a count of changes, oldest change first, at most `limit`.
     fn changes(&self, filter: Filter, after: u64, limit: usize) -> Answer<'_, Changes>;
 
+    /// The count of changes now: what is read after it is not older. Cheap, for being asked with every list.
+    fn last_change(&self) -> Answer<'_, u64>;
+
     /// Decides about groups.
     fn act(&self, request: ActionRequest) -> Answer<'_, ActionOutcome>;
 

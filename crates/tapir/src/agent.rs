@@ -4,9 +4,13 @@
 //! Both sides meet about once a second under a lock that is held for the copying of a few numbers; between these times the
 //! capture loop looks at one flag.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tapir_agent::inspector::LOSSES;
+use tapir_agent::speaker::resident_bytes;
+use tapir_agent::unseen;
 use tapir_capture::Ring;
 use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
 use tapir_engine::{Counter, Suppressions, Worker};
@@ -45,12 +49,6 @@ impl LocalAgent {
             said: Mutex::default(),
         })
     }
-
-    /// How its sinks are, and how many events did not get into the spool: from the thread that runs the sinks.
-    pub fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
-        *lock(&self.sinks) = sinks;
-        self.refused.store(refused, Ordering::Relaxed);
-    }
 }
 
 impl Agent for LocalAgent {
@@ -65,6 +63,11 @@ impl Agent for LocalAgent {
         env!("CARGO_PKG_VERSION").clone_into(&mut beat.version);
         beat.memory = resident_bytes().unwrap_or(0);
         beat
+    }
+
+    fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
+        *lock(&self.sinks) = sinks;
+        self.refused.store(refused, Ordering::Relaxed);
     }
 
     fn suppress(&self, new: NewSuppressions) {
@@ -103,7 +106,7 @@ impl Link {
         &mut self,
         worker: &mut Worker,
         ring: &mut Ring,
-        interfaces: impl Iterator<Item = &'n str>,
+        interfaces: impl Iterator<Item = (u32, &'n str)>,
     ) -> Vec<String> {
         let is_new = self.agent.is_new.swap(false, Ordering::Acquire);
         if !is_new && Instant::now() < self.due {
@@ -120,12 +123,20 @@ impl Link {
         std::mem::take(&mut *lock(&self.agent.said))
     }
 
-    fn report<'n>(&self, worker: &mut Worker, ring: &mut Ring, interfaces: impl Iterator<Item = &'n str>) {
+    fn report<'n>(&self, worker: &mut Worker, ring: &mut Ring, interfaces: impl Iterator<Item = (u32, &'n str)>) {
+        let interfaces: BTreeMap<u32, String> = interfaces.map(|(index, name)| (index, name.to_owned())).collect();
         let counters = worker.counters();
         // A ring that cannot be asked is found out by the loop itself.
         let kernel = ring.drops().map(|drops| drops.dropped).unwrap_or(0);
         let lost = LOSSES.iter().map(|counter| (counter.name(), counters.value(*counter)));
+        let lost = lost.filter(|(name, _)| *name != Counter::KernelDrops.name());
         let lost = lost.chain([(Counter::KernelDrops.name(), kernel)]).filter(|(_, count)| *count > 0);
+        let (mut flows, mut unseen) = (BTreeMap::new(), unseen::of_counters(&counters));
+        // Interfaces that are watched no more are forgotten.
+        let coverage = worker.coverage();
+        coverage.keep(|endpoint| interfaces.contains_key(&endpoint));
+        let name = |endpoint| interfaces.get(&endpoint).cloned().unwrap_or_default();
+        unseen::of_coverage(coverage, name, &mut flows, &mut unseen);
         let suppressions = worker.suppressions();
         let fresh = Heartbeat {
             rule_set: format!("{:016x}", worker.rules().set.id.0),
@@ -133,30 +144,14 @@ impl Link {
             packets: counters.value(Counter::Packets),
             bytes: counters.value(Counter::Bytes),
             drops: lost.map(|(name, count)| (name.to_owned(), count)).collect(),
-            interfaces: interfaces.map(str::to_owned).collect(),
+            interfaces: interfaces.into_values().collect(),
             suppressions: suppressions.digest().to_owned(),
             suppressions_active: suppressions.standing().iter().map(|one| one.id.clone()).collect(),
             quieted: worker.quieted().map(|(id, count)| (id.to_owned(), count)).collect(),
+            flows,
+            unseen,
             ..Heartbeat::default()
         };
         *lock(&self.agent.now) = fresh;
     }
-}
-
-/// Frames that were not inspected, or not wholly.
-const LOSSES: [Counter; 7] = [
-    Counter::PacketsBroken,
-    Counter::PacketsTooManyLayers,
-    Counter::TcpQueueFull,
-    Counter::FragmentConflicts,
-    Counter::FragmentsEvicted,
-    Counter::FragmentPiecesFull,
-    Counter::PanicsContained,
-];
-
-/// Resident memory of the process, from `/proc/self/statm` (proc(5)): the second field, in pages of 4 KiB.
-fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    pages.checked_mul(4096)
 }

@@ -44,6 +44,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Inspect live interfaces and print alerts, until interrupted.
     Watch(WatchArgs),
+    /// Inspect what a cluster, or a directory of files, wants inspected on this node.
+    Agent(Box<AgentArgs>),
     /// Serve the API and the Alerts page over an embedded store.
     Manager(Box<ManagerArgs>),
     /// List, show, follow and decide about a manager's alerts.
@@ -113,7 +115,7 @@ pub enum ProfileArg {
 }
 
 /// Output of alerts.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct OutputArgs {
     /// Form of alerts on standard output, one a line (table: a table at the end).
     #[arg(long, short, value_enum, default_value_t = FormatArg::Fast)]
@@ -139,9 +141,10 @@ pub struct OutputArgs {
 }
 
 /// Forms of alerts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FormatArg {
     /// Snort 3 alert_fast.
+    #[default]
     Fast,
     /// Snort 3 alert_json, with more fields.
     Json,
@@ -161,6 +164,49 @@ pub enum FormatArg {
     Cef,
     /// A table for people, at the end.
     Table,
+}
+
+/// `tapir agent`
+#[derive(Args, Debug)]
+pub struct AgentArgs {
+    /// Without Kubernetes: DeepPacketInspection resources and endpoints in the YAML files of this directory, followed while
+    /// they change.
+    #[arg(long, value_name = "DIR", conflicts_with = "kubeconfig", env = "TAPIR_RESOURCES")]
+    pub resources: Option<PathBuf>,
+    /// The cluster of this file of kubectl. Default: the one that the agent runs in.
+    #[arg(long, value_name = "FILE", env = "TAPIR_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The interfaces are in this network namespace: a name of `ip netns`, or a path such as /proc/PID/ns/net. Only with
+    /// --resources.
+    #[arg(long, value_name = "NAME|PATH", requires = "resources")]
+    pub netns: Option<String>,
+    /// Name of this node. Default: the configuration file's, or the host's.
+    #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+    pub node: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub rule_args: RuleArgs,
+    /// Print alerts on standard output in this form, too.
+    #[arg(long, short, value_enum)]
+    pub format: Option<FormatArg>,
+    /// Raise decoder, stream and inspector events (gid other than 1).
+    #[arg(long)]
+    pub builtin_events: bool,
+    /// Where /readiness, /liveness and /metrics are served; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9097", env = "TAPIR_HEALTH")]
+    pub health: SocketAddr,
+    /// How names of Calico's interfaces begin; several with commas.
+    #[arg(long, value_name = "PREFIX", default_value = "cali", env = "FELIX_INTERFACEPREFIX")]
+    pub interface_prefix: String,
+    /// Where the node's processes are to be seen.
+    #[arg(long, value_name = "DIR", default_value = "/proc")]
+    pub proc: PathBuf,
+    /// Capture ring in MiB.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub ring_mib: u32,
+    /// Memory of the conversations of all endpoints, in MiB; shared fairly when it is short.
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub flow_mib: u32,
 }
 
 /// `tapir manager`

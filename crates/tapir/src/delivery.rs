@@ -2,13 +2,12 @@
 //!
 //! The capture loop only offers; a thread of its own runs the sinks.
 
-use crate::agent::LocalAgent;
 use crate::message::Messages;
 use crate::sinks::{ConfiguredSink, DeliveryTable};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tapir_delivery::beacon::{self, SinkReport};
+use tapir_delivery::beacon::{self, Agent, SinkReport};
 use tapir_delivery::courier::{self, Courier, CourierConfig, DeadLetterConfig, SinkStats};
 use tapir_delivery::{NewRecord, QueueConfig, SpoolHandle, SpoolThread, SystemClock, queue};
 use tapir_event::SecurityEvent;
@@ -43,7 +42,7 @@ impl Delivery {
     pub fn start(
         table: &DeliveryTable,
         node: &str,
-        agent: &Arc<LocalAgent>,
+        agent: Arc<dyn Agent>,
         messages: &Messages,
     ) -> Result<Self, String> {
         let sinks = table.sinks()?;
@@ -79,7 +78,7 @@ impl Delivery {
             sinks.into_iter().map(start).collect()
         });
         let couriers = couriers?;
-        let (agent, queue) = (Arc::clone(agent), handle.clone());
+        let queue = handle.clone();
         let run = async move {
             let speaker = Arc::clone(&agent);
             let beacon = tokio::spawn(async move {
@@ -116,11 +115,9 @@ impl Delivery {
         Ok(Self { handle, spool, orders, sinks: thread, reopened: 0 })
     }
 
-    /// Hands an event over. Never waits; a refusal is counted and told at the end.
-    pub fn offer(&self, event: &SecurityEvent) {
-        let Ok(payload) = serde_json::to_vec(event) else { return };
-        let time_ns = u64::try_from(event.time.0).unwrap_or(0);
-        self.handle.offer(NewRecord { time_ns, payload });
+    /// Where events go in, for the capture loop.
+    pub fn entrance(&self) -> Entrance {
+        Entrance(self.handle.clone())
     }
 
     /// Files and connections are opened anew (SIGHUP).
@@ -144,6 +141,19 @@ impl Delivery {
         for (name, stats) in stats {
             tell(&name, &stats, messages);
         }
+    }
+}
+
+/// The way into the spool.
+#[derive(Clone)]
+pub struct Entrance(SpoolHandle);
+
+impl Entrance {
+    /// Hands an event over. Never waits; a refusal is counted and told at the end.
+    pub fn offer(&self, event: &SecurityEvent) {
+        let Ok(payload) = serde_json::to_vec(event) else { return };
+        let time_ns = u64::try_from(event.time.0).unwrap_or(0);
+        self.0.offer(NewRecord { time_ns, payload });
     }
 }
 

@@ -1,8 +1,7 @@
 //! Who says so: the node's name and a boot number, for the ids of events.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+pub use tapir_agent::clock::now as wall_clock;
 use tapir_event::{SecurityEvent, Sequencer};
-use tapir_packet::Timestamp;
 
 /// Stamps events of a live watch or of a capture file.
 pub struct Identity {
@@ -27,12 +26,6 @@ impl Identity {
         let now = if self.live { wall_clock() } else { event.time };
         self.sequencer.stamp(event, now);
     }
-}
-
-/// Now, by this host.
-pub fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The name of this node: `NODE_NAME`, as Kubernetes hands it down, or the kernel's host name.

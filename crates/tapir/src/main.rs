@@ -9,6 +9,7 @@ mod identity;
 mod load;
 mod manager;
 mod message;
+mod node_agent;
 mod output;
 mod pcap_out;
 mod rules;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Scan(args) => scan::run(args, &messages),
         Command::Watch(args) => watch::run(args, &messages),
+        Command::Agent(args) => node_agent::run(args, &messages),
         Command::Manager(args) => manager::run(args, &messages),
         Command::Alerts(args) => Ok(alerts::run(args, &messages)),
         Command::Rules(command) => rules::run(command, &messages),

@@ -125,7 +125,7 @@ impl<W: Write> AlertWriter<W> {
 }
 
 impl<W: Write> EventSink for AlertWriter<W> {
-    fn event(&mut self, mut event: SecurityEvent) {
+    fn event(&mut self, _endpoint: u32, mut event: SecurityEvent) {
         self.identity.stamp(&mut event);
         if let Some(serving) = &mut self.serving {
             serving.keep(&event);

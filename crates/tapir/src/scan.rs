@@ -115,7 +115,7 @@ impl Job<'_> {
             if self.collect {
                 alerted.note(path, &event);
             }
-            bar.suspend(|| tapir_engine::EventSink::event(writer, event));
+            bar.suspend(|| tapir_engine::EventSink::event(writer, 0, event));
         };
         let report = scan_file(path, self.config, self.rules, &mut sink, &mut |_, bytes| bar.set_position(bytes));
         bar.finish_and_clear();
@@ -205,7 +205,7 @@ impl Job<'_> {
                     if self.collect {
                         alerted.note(path, &event);
                     }
-                    tapir_engine::EventSink::event(writer, event);
+                    tapir_engine::EventSink::event(writer, 0, event);
                 }
             }
         });

@@ -1,5 +1,8 @@
 //! The `[delivery]` table of `tapir.toml`: where events go, in the words of the file, made into sinks.
 
+mod kafka;
+
+use kafka::KafkaTable;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +50,7 @@ pub struct SinkTable {
     file: Option<FileTable>,
     syslog: Option<SyslogTable>,
     elasticsearch: Option<ElasticTable>,
+    kafka: Option<KafkaTable>,
     webhook: Option<WebhookTable>,
     otlp: Option<OtlpTable>,
     manager: Option<ManagerTable>,
@@ -228,11 +232,14 @@ impl SinkTable {
         made.extend(self.file.as_ref().map(|table| ("file", table.make(style))));
         made.extend(self.syslog.as_ref().map(|table| ("syslog", table.make(style))));
         made.extend(self.elasticsearch.as_ref().map(|table| ("elasticsearch", table.make(style))));
+        made.extend(self.kafka.as_ref().map(|table| ("kafka", table.make(style))));
         made.extend(self.webhook.as_ref().map(|table| ("webhook", table.make(style))));
         made.extend(self.otlp.as_ref().map(|table| ("otlp", table.make(style))));
         made.extend(self.manager.as_ref().map(|table| ("manager", table.make())));
         let (Some((kind, sink)), true) = (made.pop(), made.is_empty()) else {
-            return Err("give it one of the tables file, syslog, elasticsearch, webhook, otlp, manager".to_owned());
+            return Err(
+                "give it one of the tables file, syslog, elasticsearch, kafka, webhook, otlp, manager".to_owned()
+            );
         };
         let is_page = kind == "manager";
         let sink = if is_page || self.suppressed { sink? } else { Box::new(Visible::new(sink?)) };
@@ -414,6 +421,7 @@ fn secret(path: &Path) -> Result<String, String> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "kafka")]
 mod examples;
 
 #[cfg(test)]
@@ -426,6 +434,8 @@ mod tests {
         table.sinks().map(|sinks| sinks.into_iter().map(|one| one.name).collect())
     }
 
+    // Without Kafka there is no sink of that kind.
+    #[cfg(feature = "kafka")]
     #[test]
     fn every_kind_of_sink_is_made() {
         let folder = std::env::temp_dir().join(format!("tapir-sinks-{}", std::process::id()));
@@ -451,16 +461,20 @@ mod tests {
             name = "otel"
             otlp = {{ url = "http://collector.example:4318" }}
             [[sink]]
+            name = "bus"
+            kafka = {{ brokers = ["kafka.example:9092"], topic = "alerts" }}
+            [[sink]]
             name = "page"
             manager = {{ url = "https://tapir.example", token_file = "{0}/key" }}
             "#,
             folder.display()
         );
         // The file and syslog sinks start threads, the others want no runtime until they deliver.
-        assert_eq!(sinks(&text), Ok(["es", "log", "siem", "chat", "otel", "page"].map(str::to_owned).into()));
+        assert_eq!(sinks(&text), Ok(["es", "log", "siem", "chat", "otel", "bus", "page"].map(str::to_owned).into()));
         std::fs::remove_dir_all(&folder).expect("folder");
     }
 
+    #[cfg(feature = "kafka")]
     #[test]
     fn mistakes_are_named_with_the_sink() {
         for (text, part) in [
@@ -475,6 +489,12 @@ mod tests {
             (
                 "[[sink]]\nname = \"a\"\nelasticsearch = { url = \"http://x\", http = { user = \"u\" } }",
                 "password_file",
+            ),
+            ("[[sink]]\nname = \"a\"\nkafka = { brokers = [], topic = \"t\" }", "at least one broker"),
+            ("[[sink]]\nname = \"a\"\nkafka = { brokers = [\"b:1\"], topic = \"t\", key = \"pod\" }", "workload, node"),
+            (
+                "[[sink]]\nname = \"a\"\nkafka = { brokers = [\"b:1\"], topic = \"t\", compression = \"lz4\" }",
+                "none, gzip or zstd",
             ),
             ("sync = \"soon\"", "200ms"),
             ("words = \"g9\"", "g1, g2, g3"),

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tapir_agent::own::Own;
 use tapir_capture::{CaptureError, InterfaceEvent, InterfaceWatch, NetworkNamespace, Ring, RingConfig, Source};
 use tapir_engine::{EngineConfig, EventSink, Worker};
 use tapir_event::SecurityEvent;
@@ -51,13 +52,13 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
 
     let stdout = std::io::stdout();
     let writer = AlertWriter::new(stdout.lock(), &args.output, Identity::live(), true);
-    let first_name = indexes.values().next().cloned().unwrap_or_else(|| "live".into());
     // The standard library keys its hash with the system's randomness.
     let hash_seed = RandomState::new().hash_one(0);
     // Who reads an event elsewhere wants to see its bytes.
     let evidence = settings.engine.evidence || settings.delivery.is_some();
     let engine = EngineConfig { hash_seed, evidence, ..settings.engine.clone() };
-    let mut worker = Worker::new(engine, rules, first_name);
+    let mut worker = Worker::new(engine, rules, "live".into());
+    worker.set_directory(Arc::new(indexes.clone()));
     let mut kept = match &args.output.pcap_out {
         Some(path) => Some(Kept::new(path)?),
         None => None,
@@ -66,7 +67,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         Some(table) => {
             let node = table.node.clone().unwrap_or_else(host_name);
             let agent = LocalAgent::new(&node);
-            let delivery = Delivery::start(table, &node, &agent, messages)?;
+            let delivery = Delivery::start(table, &node, agent.clone(), messages)?;
             Some((delivery, Link::new(agent)))
         }
         None => None,
@@ -79,6 +80,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     }
     let started = Instant::now();
     let mut number = 0_u64;
+    let mut own = Own::default();
     while !stop.load(Ordering::Relaxed) && !done(args, started, out.writer.alerts) && out.writer.failure.is_none() {
         if reload.swap(false, Ordering::Relaxed) {
             reload_rules(args, &settings, &mut worker, messages);
@@ -86,9 +88,11 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
                 delivery.reopen();
             }
         }
-        follow(&mut link_watch, args, &mut indexes, &mut ring, messages)?;
+        if follow(&mut link_watch, args, &mut indexes, &mut ring, messages)? {
+            worker.set_directory(Arc::new(indexes.clone()));
+        }
         if let Some(link) = &mut link {
-            for text in link.meet(&mut worker, &mut ring, indexes.values().map(|name| &**name)) {
+            for text in link.meet(&mut worker, &mut ring, indexes.iter().map(|(index, name)| (*index, &**name))) {
                 messages.info(&text);
             }
         }
@@ -99,10 +103,9 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
         };
         for frame in block.frames() {
             number += 1;
-            if indexes.len() > 1
-                && let Some(name) = indexes.get(&frame.meta.interface)
-            {
-                worker.set_interface(Arc::clone(name));
+            // Told before the first byte is sent, so no packet with one is here before it.
+            if own.has_changed() {
+                worker.set_excluded(own.ends());
             }
             let before = out.writer.alerts;
             worker.process(&frame, number, frame.meta.interface, &mut out);
@@ -148,10 +151,10 @@ struct Fan<W: Write> {
 }
 
 impl<W: Write> EventSink for Fan<W> {
-    fn event(&mut self, mut event: SecurityEvent) {
+    fn event(&mut self, endpoint: u32, mut event: SecurityEvent) {
         if let Some(delivery) = &self.delivery {
             event.observed = wall_clock();
-            delivery.offer(&event);
+            delivery.entrance().offer(&event);
         }
         if event.suppressed_by.is_some() {
             return;
@@ -159,7 +162,7 @@ impl<W: Write> EventSink for Fan<W> {
         if !self.evidence {
             event.evidence = None;
         }
-        self.writer.event(event);
+        self.writer.event(endpoint, event);
     }
 }
 
@@ -214,14 +217,14 @@ fn reload_rules(args: &WatchArgs, settings: &settings::Settings, worker: &mut Wo
     }
 }
 
-/// Takes note of interfaces that come, go and change.
+/// Takes note of interfaces that come, go and change; whether the set of those watched is another now.
 fn follow(
     link_watch: &mut InterfaceWatch,
     args: &WatchArgs,
     indexes: &mut BTreeMap<u32, Arc<str>>,
     ring: &mut Ring,
     messages: &Messages,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let mut changed = false;
     let wanted = |name: &str| args.interfaces.iter().any(|wanted| wanted == name);
     let mut on = |event: InterfaceEvent| match event {
@@ -256,7 +259,7 @@ fn follow(
         let all: Vec<u32> = indexes.keys().copied().collect();
         ring.set_interfaces(&all).map_err(capture_error)?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn no_such_interface(name: &str, link_watch: &InterfaceWatch) -> String {

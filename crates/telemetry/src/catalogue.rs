@@ -168,6 +168,7 @@ counters! {
 
     // engine
     PacketsBadChecksum = "packets_bad_checksum", Packets, "Packets not inspected because checksums are verified and theirs is wrong.";
+    PacketsOwn = "packets_own", Packets, "Packets of connections over which this process itself delivers events: not inspected.";
     FlowsCreated = "flows_created", Flows, "Flows begun.";
     FlowsIdentified = "flows_identified", Flows, "Flows whose service was recognised.";
     FlowsEncrypted = "flows_encrypted", Flows, "Flows bypassed because they are encrypted from here on.";

@@ -28,6 +28,19 @@ pub enum Unit {
     Rules,
 }
 
+impl Unit {
+    /// In words for people and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Packets => "packets",
+            Self::Bytes => "bytes",
+            Self::Events => "events",
+            Self::Flows => "flows",
+            Self::Rules => "rules",
+        }
+    }
+}
+
 /// One worker's counters: a plain array indexed by [`Counter`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters([u64; Counter::COUNT]);

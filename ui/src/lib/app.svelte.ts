@@ -34,12 +34,29 @@ const MAX_TOASTS = 4;
 class Toasts {
   list = $state.raw<Toast[]>([]);
   #next = 1;
+  #timers = new Map<number, ReturnType<typeof setTimeout>>();
 
   show(text: string, more: Partial<Omit<Toast, 'id' | 'text'>> = {}): number {
     const id = this.#next++;
     this.list = [...this.list, { id, text, kind: 'done' as const, ...more }].slice(-MAX_TOASTS);
-    setTimeout(() => this.drop(id), TOAST_TIME);
+    this.#expire(id);
     return id;
+  }
+
+  /** Says more in a message that is shown still, which then stays as long as a new one. Whether it was shown. */
+  change(id: number, more: Partial<Omit<Toast, 'id'>>): boolean {
+    if (!this.list.some((toast) => toast.id === id)) return false;
+    this.list = this.list.map((toast) => (toast.id === id ? { ...toast, ...more } : toast));
+    this.#expire(id);
+    return true;
+  }
+
+  #expire(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.set(
+      id,
+      setTimeout(() => this.drop(id), TOAST_TIME),
+    );
   }
 
   error(error: unknown): void {
@@ -49,6 +66,8 @@ class Toasts {
   }
 
   drop(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
     this.list = this.list.filter((toast) => toast.id !== id);
   }
 }

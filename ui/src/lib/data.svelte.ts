@@ -17,13 +17,15 @@ export const client = new QueryClient({
 });
 
 const enabled = () => session.state === 'signed-in';
+/** Nodes and sinks are not for everybody: who may not see them does not ask. */
+const everywhere = () => enabled() && session.everywhere;
 
 export const useNodes = () =>
   createQuery(() => ({
     queryKey: ['nodes', session.epoch],
     queryFn: api.nodes,
     refetchInterval: 15_000,
-    enabled: enabled(),
+    enabled: everywhere(),
   }));
 export const useInspections = () =>
   createQuery(() => ({
@@ -37,8 +39,18 @@ export const useSinks = () =>
     queryKey: ['sinks', session.epoch],
     queryFn: api.sinks,
     refetchInterval: 15_000,
-    enabled: enabled(),
+    enabled: everywhere(),
   }));
+export const useBlindSpots = (range: () => { from: string; to: string }) =>
+  createQuery(() => {
+    const asked = range();
+    return {
+      queryKey: ['blind-spots', asked, session.epoch],
+      queryFn: () => api.blindSpots(asked),
+      refetchInterval: 60_000,
+      enabled: enabled(),
+    };
+  });
 export const useFields = () =>
   createQuery(() => ({
     queryKey: ['fields', session.epoch],
@@ -82,6 +94,3 @@ export const useEvent = (id: () => string | null) =>
       staleTime: Infinity,
     };
   });
-
-/** A node that was silent for longer is not counted as there. */
-export const SILENT = 90_000;

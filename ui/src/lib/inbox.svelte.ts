@@ -6,7 +6,7 @@
  * or belongs higher up, waits in {@link Inbox.pending}.
  */
 import { ApiError, api } from './api/client';
-import type { ActionName, Counts, EventRow, Group, Reason } from './api/types';
+import type { ActionName, Counts, EventRow, Group, GroupPage, Reason } from './api/types';
 import { STATUSES } from './api/types';
 import { announcer, toasts } from './app.svelte';
 import { applied, moved, resultOf, stays, told } from './optimistic';
@@ -24,12 +24,19 @@ interface Slot {
   length: number;
 }
 
+/** The first page, and under which name the manager gave it. */
+interface First {
+  page: { items: Row[]; next: string | null; total?: GroupPage['total']; partial?: boolean; change?: number };
+  etag: string | null;
+}
+
 interface Snapshot {
   slots: readonly Slot[];
   next: string | null;
   total: { count: number; exact: boolean };
   at: number;
   list: AlertsState;
+  change: string | null;
 }
 
 export const PAGE = 100;
@@ -52,6 +59,8 @@ export class Inbox {
   /** The manager answered, but not about everything. */
   partial = $state(false);
   loadedAt = $state(0);
+  /** Count of changes that the list knows of: a stream goes on from here. */
+  change: string | null = null;
   pending = $state.raw<ReadonlyMap<string, Group>>(new Map());
   /** Rows that the list's question finds no more; they go when nobody reads the list. */
   leaving = $state.raw<ReadonlySet<string>>(new Set());
@@ -71,6 +80,8 @@ export class Inbox {
   #loading: Promise<void> = Promise.resolve();
   #asked = new Set<number>();
   #snapshots: Snapshot[] = [];
+  /** Name of the answer that is shown, if nothing has changed it since. */
+  #etag: string | null = null;
 
   /** Shows another list; the same one is left alone. */
   show(list: AlertsState, force = false): void {
@@ -92,6 +103,8 @@ export class Inbox {
       this.slots = known.slots;
       this.next = known.next;
       this.total = known.total;
+      this.change = known.change;
+      this.#etag = null;
       this.state = 'ready';
       this.error = null;
       void this.recount();
@@ -104,7 +117,7 @@ export class Inbox {
     if (this.state !== 'ready') return;
     const list = this.list;
     this.#snapshots = [
-      { slots: this.slots, next: this.next, total: this.total, at: Date.now(), list },
+      { slots: this.slots, next: this.next, total: this.total, at: Date.now(), list, change: this.change },
       ...this.#snapshots.filter((one) => !sameList(one.list, list)),
     ].slice(0, MAX_SNAPSHOTS);
   }
@@ -112,9 +125,10 @@ export class Inbox {
   #ask(
     cursor: string | null,
   ): Promise<{ items: Row[]; next: string | null; total?: { count: number; exact: boolean }; partial?: boolean }> {
-    const { q, from, to, status, group, sort, view } = this.list;
-    const common = { q, from, to, status, cursor, limit: PAGE };
-    return view === 'events' ? api.events(common) : api.groups({ ...common, by: group, sort });
+    const { q, from, to, status, view } = this.list;
+    return view === 'events'
+      ? api.events({ q, from, to, status, cursor, limit: PAGE })
+      : api.groups(this.#groups(cursor));
   }
 
   /** As if nothing had ever been asked. */
@@ -130,6 +144,8 @@ export class Inbox {
     this.error = null;
     this.partial = false;
     this.loadedAt = 0;
+    this.change = null;
+    this.#etag = null;
     this.pending = new Map();
     this.leaving = new Set();
     this.selection = NONE;
@@ -142,14 +158,47 @@ export class Inbox {
     return (this.#loading = this.#load());
   }
 
-  async #load(): Promise<void> {
+  /** Done when what is shown is what was last asked for, or the asking has failed. */
+  get answered(): Promise<void> {
+    return this.#loading;
+  }
+
+  /** As {@link reload}, if anything has changed since; asked again and again while nobody tells. */
+  async look(): Promise<void> {
+    const known = this.#etag;
+    if (known === null || this.state !== 'ready') return this.reload();
+    const generation = this.#generation;
+    try {
+      const answer = await api.groupsUnless(this.#groups(null), known);
+      if (generation !== this.#generation) return;
+      if (answer !== null) return (this.#loading = this.#load(answer));
+      this.loadedAt = Date.now();
+    } catch {
+      if (generation === this.#generation) return this.reload();
+    }
+  }
+
+  #groups(cursor: string | null): Parameters<typeof api.groupsUnless>[0] {
+    const { q, from, to, status, group, sort } = this.list;
+    return { q, from, to, status, cursor, limit: PAGE, by: group, sort };
+  }
+
+  async #first(): Promise<First> {
+    if (this.list.view === 'events') return { page: await this.#ask(null), etag: null };
+    const answer = await api.groupsUnless(this.#groups(null), null);
+    return answer ?? { page: { items: [], next: null }, etag: null };
+  }
+
+  async #load(given?: First): Promise<void> {
     const generation = (this.#generation += 1);
     this.#asked.clear();
     this.state = this.slots.length > 0 && this.error === null ? 'ready' : 'loading';
     const counting = this.recount();
     try {
-      const page = await this.#ask(null);
+      const { page, etag } = given ?? (await this.#first());
       if (generation !== this.#generation) return;
+      this.change = page.change === undefined ? null : String(page.change);
+      this.#etag = etag;
       this.slots = [{ cursor: null, rows: page.items, length: page.items.length }];
       this.next = page.next;
       this.total = page.total ?? { count: page.items.length, exact: page.next === null };
@@ -262,6 +311,7 @@ export class Inbox {
   }
 
   #change(rows: ReadonlyMap<string, Row | null>): void {
+    this.#etag = null;
     this.slots = this.slots.map((slot) => {
       if (!slot.rows?.some((row) => rows.has(row.id))) return slot;
       const next: Row[] = [];

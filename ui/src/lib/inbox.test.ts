@@ -24,8 +24,10 @@ const group = (index: number, more: Partial<Group> = {}) =>
 let size = 5000;
 let actions: Record<string, unknown>[] = [];
 let refuse = false;
+let change = 1;
 
 beforeEach(() => {
+  change = 1;
   size = 5000;
   actions = [];
   refuse = false;
@@ -50,9 +52,12 @@ beforeEach(() => {
         next: end < size ? String(end) : null,
         total: { count: size, exact: true },
         as_of: at(0),
+        change,
         partial: false,
       };
-      return json(page);
+      const etag = `W/"${change}"`;
+      if (new Headers(init.headers).get('if-none-match') === etag) return new Response(null, { status: 304 });
+      return new Response(JSON.stringify(page), { headers: { 'content-type': 'application/json', etag } });
     }),
   );
 });
@@ -109,6 +114,31 @@ test('what the stream brings changes rows where they are; new ones wait', async 
   expect([inbox.at(0)?.id, inbox.at(1)?.id, inbox.at(2)?.id]).toEqual(['g9999', 'g7', 'g0']);
   expect(inbox.total.count).toBe(size + 1);
   expect(inbox.length).toBe(PAGE + 1);
+});
+
+test('a list knows from where a stream goes on, and is loaded again only when something has changed', async () => {
+  const inbox = await filled();
+  expect(inbox.change).toBe('1');
+  const lists = () => vi.mocked(fetch).mock.calls.filter(([address]) => String(address).includes('/groups?')).length;
+  const before = lists();
+  const rows = inbox.slots;
+  await inbox.look();
+  expect([lists() - before, inbox.slots === rows]).toEqual([1, true]);
+  change = 2;
+  await inbox.look();
+  expect([inbox.slots === rows, inbox.change]).toEqual([false, '2']);
+  // What the stream has changed is no longer what the manager gave under that name.
+  inbox.arrive([group(7, { count: 6, version: 2 })], [], true);
+  const changed = inbox.slots;
+  await inbox.look();
+  expect(inbox.slots === changed).toBe(false);
+  // With the back button a list comes back with its own place.
+  inbox.change = '9';
+  inbox.show({ ...DEFAULTS, status: 'dismissed' });
+  await inbox.answered;
+  expect(inbox.change).toBe('2');
+  inbox.show({ ...DEFAULTS });
+  expect(inbox.change).toBe('9');
 });
 
 test('a row older than the one shown changes nothing', async () => {

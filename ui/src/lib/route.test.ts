@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULTS, placeOf, readAlerts, safePath, sameList, writeAlerts } from './route';
+import { DEFAULTS, inspectionPathOf, placeOf, readAlerts, safePath, sameList, writeAlerts } from './route';
 
 test('paths lead to pages and give their parts decoded', () => {
   expect(placeOf('/')).toEqual({ page: 'overview', params: {} });
@@ -12,6 +12,19 @@ test('paths lead to pages and give their parts decoded', () => {
   expect(placeOf('/rules/1-21562').params).toEqual({ gid: '1', sid: '21562' });
   expect(placeOf('/rules/x').page).toBe('missing');
   expect(placeOf('/nodes/%E0%A4%A').params).toEqual({ name: '%E0%A4%A' });
+});
+
+test('an inspection is found again whatever is in its name', () => {
+  for (const [namespace, name] of [
+    ['shop', 'frontend'],
+    ['shop', 'a/b/c'],
+    ['', 'local'],
+    ['shop', '#x?y%2F'],
+  ])
+    expect(placeOf(inspectionPathOf(`${namespace}/${name}`))).toEqual({
+      page: 'inspection',
+      params: { namespace, name },
+    });
 });
 
 test('an address without parameters is the default, and the default needs none', () => {

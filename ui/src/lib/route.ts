@@ -16,6 +16,7 @@ export type PageName =
   | 'tuning'
   | 'nodes'
   | 'node'
+  | 'blind-spots'
   | 'settings'
   | 'missing';
 
@@ -31,12 +32,13 @@ const PATHS: readonly [RegExp, PageName, readonly string[]][] = [
   [/^\/alerts\/g\/([^/]+)$/, 'alerts', ['group']],
   [/^\/alerts\/e\/([^/]+)$/, 'alerts', ['event']],
   [/^\/inspections$/, 'inspections', []],
-  [/^\/inspections\/([^/]+)\/([^/]+)$/, 'inspection', ['namespace', 'name']],
+  [/^\/inspections\/([^/]*)\/([^/]+)$/, 'inspection', ['namespace', 'name']],
   [/^\/rules$/, 'rules', []],
   [/^\/rules\/(\d+)-(\d+)$/, 'rule', ['gid', 'sid']],
   [/^\/tuning$/, 'tuning', []],
   [/^\/nodes$/, 'nodes', []],
   [/^\/nodes\/([^/]+)$/, 'node', ['name']],
+  [/^\/blind-spots$/, 'blind-spots', []],
   [/^\/settings$/, 'settings', []],
 ];
 
@@ -149,6 +151,13 @@ export function sameList(a: AlertsState, b: AlertsState): boolean {
 
 export const groupPath = (group: string) => `/alerts/g/${encodeURIComponent(group)}`;
 export const eventPath = (event: string) => `/alerts/e/${encodeURIComponent(event)}`;
+export const inspectionPath = (namespace: string, name: string) =>
+  `/inspections/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+/** Of `namespace/name`. No namespace of Kubernetes has a stroke in it, so the first one parts them. */
+export const inspectionPathOf = (both: string) => {
+  const stroke = both.indexOf('/');
+  return inspectionPath(both.slice(0, Math.max(stroke, 0)), both.slice(stroke + 1));
+};
 export const rulePath = (gid: number, sid: number) => `/rules/${gid}-${sid}`;
 
 /** A stored address, if it is one of ours; else the alerts. Somebody else may have stored it. */

@@ -1,5 +1,6 @@
 /** Pages other than Alerts: one chunk, loaded when one of them is opened. */
 import type { Component } from 'svelte';
+import BlindSpots from './BlindSpots.svelte';
 import Inspections from './Inspections.svelte';
 import Missing from './Missing.svelte';
 import Nodes from './Nodes.svelte';
@@ -18,6 +19,7 @@ export const pages: Record<string, Component> = {
   tuning: Tuning,
   nodes: Nodes,
   node: Nodes,
+  'blind-spots': BlindSpots,
   settings: Settings,
   missing: Missing,
 };

@@ -62,12 +62,16 @@ beforeAll(async () => {
   const plain = variant(lab.of(3000107), {});
   plain.rule.msg = '<b>only markup</b>';
   await lab.ingest(http, plain);
-  await heartbeat(lab.manager, {
+  const told = (count: number) => ({
     node: `node<img src=x onerror=globalThis.ran=1>\u202E`,
     version: nasty('version'),
     rule_set: name('set'),
-    drops: { [name('reason')]: 3 },
+    drops: { [name('reason')]: 3 + count },
     interfaces: [nasty('interface')],
+    flows: { [nasty('interface')]: 9 },
+    unseen: [
+      { interface: nasty('interface'), reason: nasty('why'), service: nasty('service'), unit: nasty('unit'), count },
+    ],
     inspections: [
       {
         namespace: name('dpi'),
@@ -78,6 +82,9 @@ beforeAll(async () => {
     ],
     sinks: [{ name: name('sink'), kind: name('kind'), state: nasty('state'), last_error: nasty('error') }],
   });
+  // The first says from where on the second counts.
+  await heartbeat(lab.manager, told(0));
+  await heartbeat(lab.manager, told(4));
 });
 afterAll(() => lab?.stop());
 
@@ -231,6 +238,9 @@ test('on the pages of nodes, inspections, sinks, and the overview', async () => 
   await inert(page);
   await page.goto('/settings');
   await page.locator('td', { hasText: 'error' }).first().waitFor();
+  await inert(page);
+  await page.goto('/blind-spots');
+  await page.locator('td', { hasText: 'why' }).first().waitFor();
   await inert(page);
   await page.goto('/');
   await page.locator('.list a', { hasText: 'owner' }).first().waitFor();

@@ -179,6 +179,7 @@ const SCENES: [name: string, path: string, step: Step, widths?: number[]][] = [
   ['tuning', '/tuning', there('td a')],
   ['nodes', '/nodes', there('td a')],
   ['node', '/nodes/worker-2', there('td a')],
+  ['blind-spots', '/blind-spots', there('td a', '[aria-label="Encrypted, by interface"] td')],
   ['settings', '/settings', there('td', 'h2')],
   ['missing', '/no-such-page', there('h1')],
 ];
@@ -236,7 +237,7 @@ for (const width of [1400, 400]) {
 test('at 320 px nothing is wider than the window', async () => {
   const { page, close } = await lab.open('/alerts', { width: 320, height: 700 });
   for (const [, path, step] of SCENES.filter(([name]) =>
-    ['overview', 'inbox', 'inspections', 'rules', 'rule', 'tuning', 'nodes', 'settings'].includes(name),
+    ['overview', 'inbox', 'inspections', 'rules', 'rule', 'tuning', 'nodes', 'blind-spots', 'settings'].includes(name),
   )) {
     await page.goto(path);
     await step(page);

@@ -1,6 +1,6 @@
 // "Quiet this": its numbers against those that were handed in, and what is hidden afterwards.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Event, lengthen, variant, workload } from '../../dev/events.mjs';
+import { type Event, heartbeat, lengthen, variant, workload } from '../../dev/events.mjs';
 import { Lab, ROWS, alerts, param, rows, until } from './support';
 
 let lab: Lab;
@@ -159,5 +159,43 @@ test('the narrowest scope needs a reason and Enter, and is undone from the messa
   await page.getByText('No longer quiet').waitFor();
   await lab.ingest(...between('scan/zap', 'short/cart', 1));
   expect((await lab.groups('ns:short'))[0]).toMatchObject({ count: 3, suppressed: 1 });
+  await close();
+});
+
+// The last one: from here on the manager knows nodes.
+test('the message says on how many nodes it is in force, in every mode', async () => {
+  await lab.ingest(...between('scan/zap', 'nodes/cart', 1));
+  const node = (name: string, active: string[] = []) =>
+    heartbeat(lab.manager, { node: name, suppressions_active: active });
+  await node('worker-1');
+  await node('worker-2');
+  const { page, close } = await lab.open(alerts('ns:nodes'));
+  await rows(page, 1);
+  await page.keyboard.press('j');
+  for (const [mode, first, last] of [
+    ['hide', 'Quiet from now on', /Quiet on 2\/2 nodes in/],
+    ['stop', 'Made; waiting for the nodes', /Active on 2\/2 nodes in/],
+  ] as const) {
+    await page.keyboard.press('q');
+    await page.locator('#reason').waitFor();
+    await page.locator(`input[name=mode][value=${mode}]`).check();
+    await page.locator('#reason').fill(`known, ${mode}`);
+    const understood = page.getByLabel('I understand');
+    if (await understood.count()) await understood.check();
+    await page.locator('#reason').press('Enter');
+    await page.locator('.toast', { hasText: first }).waitFor();
+    const { items } = await lab.ask<{ items: { id: string }[] }>('tuning');
+    const active = items.map(({ id }) => id);
+    await node('worker-1', active);
+    await node('worker-2', active);
+    const told = page.locator('.toast', { hasText: last });
+    await told.waitFor();
+    expect(await told.getByRole('button', { name: 'Undo' }).count()).toBe(1);
+    await told.getByRole('button', { name: 'Close message' }).click();
+    await told.waitFor({ state: 'detached' });
+  }
+  await page.goto('/tuning');
+  for (const mode of ['hide', 'stop'])
+    expect(await page.locator('tr', { hasText: `known, ${mode}` }).textContent()).toContain('2/2 nodes');
   await close();
 });

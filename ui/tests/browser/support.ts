@@ -46,10 +46,11 @@ export class Lab {
     this.#browser = browser;
   }
 
-  static async start(): Promise<Lab> {
+  /** `args`: of the manager. */
+  static async start(args: string[] = []): Promise<Lab> {
     const of = demonstration(BINARY);
     const pages = process.env.TAPIR_PAGES;
-    const manager = await startManager(BINARY, pages ? { pages } : {});
+    const manager = await startManager(BINARY, pages ? { pages, args } : { args });
     try {
       const browser = await chromium.launch({
         executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -83,22 +84,23 @@ export class Lab {
     return context;
   }
 
-  async #signIn(context: BrowserContext): Promise<BrowserContext> {
-    const answer = await context.request.post('/api/v1/session', { data: { token: this.manager.admin } });
+  async #signIn(context: BrowserContext, token = this.manager.admin): Promise<BrowserContext> {
+    const answer = await context.request.post('/api/v1/session', { data: { token } });
     expect(answer.status()).toBe(200);
     return context;
   }
 
-  /** A window at this address. `as`: somebody else than the rest of the tests, or nobody. */
+  /** A window at this address. `as`: somebody else than the rest of the tests, whose token may be given, or nobody. */
   async open(
     path: string,
-    options: { as?: 'nobody' | 'another'; width?: number; height?: number } = {},
+    options: { as?: 'nobody' | 'another' | { token: string }; width?: number; height?: number } = {},
   ): Promise<Opened> {
     const own = options.as !== undefined;
     const context = own
       ? await this.#context()
       : await (this.#usual ??= this.#context().then((one) => this.#signIn(one)));
     if (options.as === 'another') await this.#signIn(context);
+    else if (typeof options.as === 'object') await this.#signIn(context, options.as.token);
     const page = await context.newPage();
     if (options.width) await page.setViewportSize({ width: options.width, height: options.height ?? 860 });
     const complaints: string[] = [];

@@ -3,7 +3,7 @@
 use super::{cell, head};
 use crate::tree::Tree;
 use std::fmt::Write;
-use tapir_telemetry::{Counter, Unit};
+use tapir_telemetry::Counter;
 
 pub(super) fn page(tree: &Tree) -> String {
     let mut text = head(
@@ -18,13 +18,7 @@ pub(super) fn page(tree: &Tree) -> String {
             let _ = write!(text, "\n## {now}\n\n| counter | unit | meaning |\n| --- | --- | --- |\n");
             section = now;
         }
-        let unit = match counter.unit() {
-            Unit::Packets => "packets",
-            Unit::Bytes => "bytes",
-            Unit::Events => "events",
-            Unit::Flows => "flows",
-            Unit::Rules => "rules",
-        };
+        let unit = counter.unit().name();
         let _ = writeln!(text, "| `{}` | {unit} | {} |", counter.name(), cell(counter.help()));
     }
     text

@@ -58,7 +58,8 @@ fn is_code(text: &str) -> bool {
     text.starts_with(['R', 'F']) && text.bytes().skip(1).all(|byte| byte.is_ascii_digit())
 }
 
-fn first_difference(old: &str, new: &str) -> usize {
+/// The line in which two texts begin to differ.
+pub(super) fn first_difference(old: &str, new: &str) -> usize {
     old.lines().zip(new.lines()).take_while(|(old, new)| old == new).count() + 1
 }
 

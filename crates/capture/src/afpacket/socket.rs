@@ -26,9 +26,14 @@ pub(crate) fn packet() -> io::Result<OwnedFd> {
     socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
 }
 
+/// A netlink socket for questions about the network, non-blocking.
+pub(crate) fn netlink() -> io::Result<OwnedFd> {
+    socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_NONBLOCK, libc::NETLINK_ROUTE)
+}
+
 /// A netlink socket for links, non-blocking, with notifications.
 pub(crate) fn netlink_links() -> io::Result<OwnedFd> {
-    let fd = socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_NONBLOCK, libc::NETLINK_ROUTE)?;
+    let fd = netlink()?;
     // SAFETY: all-zero bytes are a valid `sockaddr_nl`.
     let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
     address.nl_family = libc::AF_NETLINK as libc::sa_family_t;

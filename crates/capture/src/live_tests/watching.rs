@@ -1,9 +1,10 @@
 //! What the interface watch reports.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{drain, frames_until, holds, in_namespace, ring, send_udp};
-use crate::{InterfaceEvent, InterfaceWatch, Source};
+use crate::{InterfaceEvent, InterfaceWatch, Source, namespace_of};
 
 /// Events until one is as wanted; all of them.
 fn events_until(watch: &mut InterfaceWatch, wanted: impl Fn(&InterfaceEvent) -> bool) -> Vec<InterfaceEvent> {
@@ -122,4 +123,37 @@ fn batch(commands: &str) {
         std::process::Command::new("ip").args(["-batch", "-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_interface_of_a_process_is_found_through_its_network_namespace() {
+    in_namespace("watching::the_interface_of_a_process_is_found_through_its_network_namespace", |world| {
+        let index = world.pair(1);
+        // A process of the other side, and one that shares our namespace.
+        let mut far = Command::new("ip").args(["netns", "exec", &world.peer, "sleep", "30"]).spawn().unwrap();
+        let mut watch = InterfaceWatch::open().unwrap();
+        let end = Instant::now() + Duration::from_secs(5);
+        let namespace = loop {
+            // `ip` becomes `sleep` only once it is there.
+            let found = namespace_of(far.id()).unwrap();
+            if let Some(found) = found.filter(|found| watch.peers_in(*found).next().is_some()) {
+                break found;
+            }
+            assert!(Instant::now() < end, "{found:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(watch.peers_in(namespace).collect::<Vec<_>>(), [index]);
+        far.kill().unwrap();
+        far.wait().unwrap();
+
+        // The far end moves to us: the kernel does not say so until it is asked.
+        world.peer_ip(&format!("link set b1 netns {}", std::process::id()));
+        watch.refresh().unwrap();
+        while watch.peers_in(namespace).next().is_some() {
+            assert!(Instant::now() < end, "still {:?}", watch.peers_in(namespace).collect::<Vec<_>>());
+            watch.wait(Duration::from_millis(50), &mut |_| ()).unwrap();
+        }
+        let nobody = namespace_of(u32::MAX / 2).unwrap_err();
+        assert_eq!(nobody.raw_os_error(), Some(libc::ESRCH));
+    });
 }

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_outbound::TlsConfig;
+use tapir_outbound::own::{Held, OwnConnection, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
@@ -99,9 +100,10 @@ struct Syslog {
     reload_failed: u64,
 }
 
+/// The second member tells who captures that this is ours.
 enum Way {
-    Udp(UdpSocket),
-    Stream(Box<dyn Stream>),
+    Udp(UdpSocket, Held),
+    Stream(Box<dyn Stream>, Held),
 }
 
 /// A connection, encrypted or not.
@@ -151,8 +153,10 @@ impl Syslog {
         }
         // Out of `self` while it is used: if this is given up half-way, the connection goes, not the framing on it.
         let sent = match self.open().await {
-            Ok(Way::Udp(socket)) => send_datagrams(socket, &messages).await.map(Way::Udp),
-            Ok(Way::Stream(stream)) => send_stream(stream, &messages).await.map(Way::Stream),
+            Ok(Way::Udp(socket, held)) => send_datagrams(socket, &messages).await.map(|socket| Way::Udp(socket, held)),
+            Ok(Way::Stream(stream, held)) => {
+                send_stream(stream, &messages).await.map(|stream| Way::Stream(stream, held))
+            }
             Err(error) => Err((0, error)),
         };
         match sent {
@@ -183,8 +187,8 @@ impl Syslog {
     async fn open(&mut self) -> io::Result<Way> {
         if let Some(mut way) = self.way.take() {
             let open = match &mut way {
-                Way::Udp(_) => true,
-                Way::Stream(stream) => is_open(stream).await,
+                Way::Udp(..) => true,
+                Way::Stream(stream, _) => is_open(stream).await,
             };
             if open {
                 return Ok(way);
@@ -217,7 +221,7 @@ impl Sink for Syslog {
     fn close(&mut self) -> BoxFuture<'_, ()> {
         let way = self.way.take();
         Box::pin(async {
-            if let Some(Way::Stream(mut stream)) = way {
+            if let Some(Way::Stream(mut stream, _held)) = way {
                 // The receiver reads to the end; there is nothing to do about an error any more.
                 let _ = stream.shutdown().await;
             }
@@ -233,8 +237,8 @@ async fn connect(address: &str, tls: Option<&Tls>, transport: &SyslogTransport) 
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host(address).await? {
         let tried = match transport {
-            SyslogTransport::Udp => connect_udp(address).await.map(Way::Udp),
-            SyslogTransport::Tcp | SyslogTransport::Tls(_) => connect_stream(address, tls).await.map(Way::Stream),
+            SyslogTransport::Udp => connect_udp(address).await,
+            SyslogTransport::Tcp | SyslogTransport::Tls(_) => connect_stream(address, tls).await,
         };
         match tried {
             Ok(way) => return Ok(way),
@@ -244,10 +248,11 @@ async fn connect(address: &str, tls: Option<&Tls>, transport: &SyslogTransport) 
     Err(last)
 }
 
-async fn connect_stream(address: SocketAddr, tls: Option<&Tls>) -> io::Result<Box<dyn Stream>> {
+async fn connect_stream(address: SocketAddr, tls: Option<&Tls>) -> io::Result<Way> {
     let stream = TcpStream::connect(address).await?;
+    let held = Held::new(OwnConnection::new(Transport::Tcp, stream.local_addr()?, stream.peer_addr()?));
     match tls {
-        None => Ok(Box::new(stream)),
+        None => Ok(Way::Stream(Box::new(stream), held)),
         Some(tls) => {
             let connector = TlsConnector::from(Arc::clone(&tls.config));
             let mut stream = connector.connect(tls.name.clone(), stream).await?;
@@ -256,17 +261,18 @@ async fn connect_stream(address: SocketAddr, tls: Option<&Tls>) -> io::Result<Bo
             match timeout(OBJECTION, stream.read(&mut [0; 1])).await {
                 Ok(Ok(0)) => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the receiver closed the connection")),
                 Ok(Err(error)) => Err(error),
-                Ok(Ok(_)) | Err(_) => Ok(Box::new(stream)),
+                Ok(Ok(_)) | Err(_) => Ok(Way::Stream(Box::new(stream), held)),
             }
         }
     }
 }
 
-async fn connect_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+async fn connect_udp(address: SocketAddr) -> io::Result<Way> {
     let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(address).await?;
-    Ok(socket)
+    let held = Held::new(OwnConnection::new(Transport::Udp, socket.local_addr()?, socket.peer_addr()?));
+    Ok(Way::Udp(socket, held))
 }
 
 /// Whether the receiver has not closed the connection. What it sends is read and left out: syslog is one-way. The runtime needs

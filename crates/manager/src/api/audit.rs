@@ -41,7 +41,8 @@ pub(super) async fn list(sight: Sight, Params(params): Params<AuditParams>) -> A
         return Err(Problem::bad_request("`limit` must be between 1 and 500"));
     }
     let what = AuditWhat { group: params.group.map(|id| id.parse()).transpose()?, who: params.by };
-    let page = PageRequest { limit, cursor: params.cursor.map(Cursor), total: false };
+    let cursor = super::filter::given(params.cursor.as_deref()).map(|text| Cursor(text.to_owned()));
+    let page = PageRequest { limit, cursor, total: false };
     let found = sight.audit(what, page).await?;
     let next = found.next.map(|cursor| cursor.0);
     Ok(Json(AuditPage { items: found.items.into_iter().map(Entry::new).collect(), next }))

@@ -49,9 +49,9 @@ pub(super) fn schemes(document: &mut OpenApi) {
         http.description = Some(text.to_owned());
         SecurityScheme::Http(http)
     };
-    let mut cookie = ApiKeyValue::new("tapir");
+    let mut cookie = ApiKeyValue::new("tapir-INSTANCE");
     cookie.description = Some(
-        "Of `POST /api/v1/session`; behind TLS its name is `__Host-tapir`. Calls that change something need `X-Tapir-Csrf`, too."
+        "Of `POST /api/v1/session`. `INSTANCE` are eight digits that each manager has of its own; behind TLS `__Host-` stands before the name. Calls that change something need `X-Tapir-Csrf`, too."
             .to_owned(),
     );
     let certificate = "A client certificate of the authorities of `--tls-client-ca`: for the node that it names.";

@@ -58,7 +58,7 @@ impl Asked<'_> {
         if !(1..=MAX_ROWS).contains(&limit) {
             return Err(Problem::bad_request(format!("`limit` must be between 1 and {MAX_ROWS}")));
         }
-        let cursor = self.cursor.map(|text| unwrap(text, &mut filter)).transpose()?;
+        let cursor = given(self.cursor).map(|text| unwrap(text, &mut filter)).transpose()?;
         Ok((filter, PageRequest { limit, cursor, total }))
     }
 }
@@ -74,19 +74,25 @@ pub(super) fn wrap(cursor: Option<Cursor>, filter: &Filter) -> Option<String> {
     cursor.map(|cursor| format!("{}.{}.{}.{}", number(filter.from), number(filter.to), filter.now.0, cursor.0))
 }
 
+/// A cursor, if there is one: `cursor=` without a value asks for the first page.
+pub(super) fn given(cursor: Option<&str>) -> Option<&str> {
+    cursor.filter(|text| !text.is_empty())
+}
+
+pub(super) fn bad_cursor() -> Problem {
+    let detail = "bad cursor: not one of this manager; begin again at the first page";
+    Problem::new(axum::http::StatusCode::BAD_REQUEST, "cursor", "Bad cursor", detail)
+}
+
 fn unwrap(text: &str, filter: &mut Filter) -> Answer<Cursor> {
-    let bad = || {
-        let detail = "bad cursor: not one of this manager; begin again at the first page";
-        Problem::new(axum::http::StatusCode::BAD_REQUEST, "cursor", "Bad cursor", detail)
-    };
     let mut parts = text.splitn(4, '.');
-    let mut next = || parts.next().ok_or_else(bad);
+    let mut next = || parts.next().ok_or_else(bad_cursor);
     let time = |text: &str| match text {
         "-" => Ok(None),
-        text => text.parse().map(|nanos| Some(Timestamp(nanos))).map_err(|_| bad()),
+        text => text.parse().map(|nanos| Some(Timestamp(nanos))).map_err(|_| bad_cursor()),
     };
     (filter.from, filter.to) = (time(next()?)?, time(next()?)?);
-    filter.now = time(next()?)?.ok_or_else(bad)?;
+    filter.now = time(next()?)?.ok_or_else(bad_cursor)?;
     Ok(Cursor(next()?.to_owned()))
 }
 

@@ -6,6 +6,7 @@
 
 use super::orders::MAX_WAIT;
 use super::stats::field;
+use super::unseen::Unseen;
 use crate::app::{State, now};
 use crate::auth::Caller;
 use crate::problem::{Answer, Body, Params, Problem};
@@ -29,7 +30,9 @@ const MAX_INSPECTIONS: usize = 1_000;
 const MAX_SUPPRESSIONS: usize = 10_000;
 const MAX_SINKS: usize = 32;
 const MAX_REASONS: usize = 100;
-const ALIVE: i64 = 120_000_000_000;
+const MAX_UNSEEN: usize = 3_000;
+/// A node that was not heard of for so many seconds is silent. Agents without news come every ten seconds.
+const SILENT: i64 = 120;
 const FORGET: i64 = 86_400_000_000_000;
 
 /// A sink as an agent sees it. Counts are since its start.
@@ -102,7 +105,7 @@ pub(super) struct LocalInspection {
 #[serde(default)]
 pub(super) struct Heartbeat {
     /// Name of the node.
-    node: String,
+    pub node: String,
     /// Version of the agent.
     version: String,
     /// Identity of its rule set.
@@ -114,7 +117,7 @@ pub(super) struct Heartbeat {
     /// Bytes since its start.
     bytes: u64,
     /// Packets lost, by reason.
-    drops: BTreeMap<String, u64>,
+    pub drops: BTreeMap<String, u64>,
     /// Bytes of memory.
     memory: u64,
     /// Pods that it inspects.
@@ -131,6 +134,10 @@ pub(super) struct Heartbeat {
     sinks: Vec<Sink>,
     /// Its inspections.
     inspections: Vec<LocalInspection>,
+    /// Conversations of each interface since its start.
+    pub flows: BTreeMap<String, u64>,
+    /// What it could not inspect.
+    pub unseen: Vec<Unseen>,
 }
 
 struct Node {
@@ -170,7 +177,8 @@ impl Fleet {
         (nodes.values().filter(|node| is_alive(node, now) && counts(&node.beat)).count(), nodes.len())
     }
 
-    fn beat(&self, beat: Heartbeat, now: Timestamp) -> Answer<()> {
+    /// Takes a heartbeat, and gives back the one before.
+    fn beat(&self, beat: Heartbeat, now: Timestamp) -> Answer<Option<Heartbeat>> {
         let mut nodes = self.lock();
         if !nodes.contains_key(&beat.node) && nodes.len() >= self.most {
             nodes.retain(|_, node| now.nanos_since(node.at) < FORGET);
@@ -183,13 +191,12 @@ impl Fleet {
                 ));
             }
         }
-        nodes.insert(beat.node.clone(), Node { at: now, beat });
-        Ok(())
+        Ok(nodes.insert(beat.node.clone(), Node { at: now, beat }).map(|node| node.beat))
     }
 }
 
 fn is_alive(node: &Node, now: Timestamp) -> bool {
-    now.nanos_since(node.at) < ALIVE
+    now.nanos_since(node.at) < SILENT * 1_000_000_000
 }
 
 /// What became of a heartbeat.
@@ -247,6 +254,10 @@ pub(super) async fn heartbeat(
     beat.suppressions_active.truncate(MAX_SUPPRESSIONS);
     beat.sinks.truncate(MAX_SINKS);
     beat.inspections.truncate(MAX_INSPECTIONS);
+    beat.unseen.truncate(MAX_UNSEEN);
+    while beat.flows.len() > MAX_INTERFACES {
+        beat.flows.pop_last();
+    }
     while beat.drops.len() > MAX_REASONS {
         beat.drops.pop_last();
     }
@@ -254,8 +265,10 @@ pub(super) async fn heartbeat(
         beat.quieted.pop_last();
     }
     let cut = before - size(&beat);
-    let known = beat.suppressions.clone();
-    state.fleet.beat(beat, now())?;
+    let (known, now) = (beat.suppressions.clone(), now());
+    if let Some(before) = state.fleet.beat(beat.clone(), now)? {
+        state.unseen.take(&before, &beat, now);
+    }
     let (list, refused) = state.orders.other_than(&state, &known, wait).await?;
     let suppressions = list.map(|list| Told { digest: list.digest.clone(), items: list.items.clone() });
     Ok(Json(Beaten { cut, suppressions, pause: refused.then_some(PAUSE) }))
@@ -263,7 +276,8 @@ pub(super) async fn heartbeat(
 
 fn size(beat: &Heartbeat) -> usize {
     let lists = beat.interfaces.len() + beat.suppressions_active.len() + beat.sinks.len();
-    lists + beat.inspections.len() + beat.drops.len() + beat.quieted.len()
+    let maps = beat.drops.len() + beat.quieted.len() + beat.flows.len();
+    lists + maps + beat.inspections.len() + beat.unseen.len()
 }
 
 /// A node.
@@ -279,7 +293,7 @@ pub(super) struct NodeRow {
     rules: u64,
     /// RFC 3339.
     last_heartbeat: String,
-    /// It was heard of in the last two minutes.
+    /// It was heard of in the last `silent_after` seconds.
     alive: bool,
     /// Packets since the agent's start.
     packets: u64,
@@ -300,6 +314,8 @@ pub(super) struct NodeRow {
 pub(super) struct Nodes {
     /// By name.
     items: Vec<NodeRow>,
+    /// Seconds after which a node that is not heard of is silent.
+    silent_after: i64,
 }
 
 /// Nodes by their last heartbeats.
@@ -321,11 +337,11 @@ pub(super) async fn nodes(state: State, sight: Sight) -> Answer<Json<Nodes>> {
         endpoints: node.beat.endpoints,
         interfaces: node.beat.interfaces.clone(),
     };
-    Ok(Json(Nodes { items: state.fleet.lock().iter().map(row).collect() }))
+    Ok(Json(Nodes { items: state.fleet.lock().iter().map(row).collect(), silent_after: SILENT }))
 }
 
 /// Nodes and sinks carry what is of all namespaces.
-fn everywhere(sight: &Sight) -> Answer<()> {
+pub(super) fn everywhere(sight: &Sight) -> Answer<()> {
     if sight.reads_all() {
         return Ok(());
     }
@@ -372,11 +388,8 @@ pub(super) async fn inspections(state: State, sight: Sight) -> Answer<Json<Inspe
     let now = now();
     let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(DAY))), ..Filter::all(now) };
     let request = TopRequest { filter, field: field("inspection")?, prefix: String::new(), limit: MAX_INSPECTIONS };
-    let mut rows: BTreeMap<(String, String), InspectionRow> = BTreeMap::new();
-    for found in sight.top(request).await?.values {
-        let (namespace, name) = found.value.split_once('/').unwrap_or(("", &found.value));
-        entry(&mut rows, namespace, name).alerts += found.count;
-    }
+    let mut rows: BTreeMap<String, InspectionRow> = BTreeMap::new();
+    let alerts = sight.top(request).await?.values;
     for node in state.fleet.lock().values() {
         for local in node.beat.inspections.iter().filter(|local| sight.reads(&local.namespace)) {
             let row = entry(&mut rows, &local.namespace, &local.name);
@@ -396,15 +409,20 @@ pub(super) async fn inspections(state: State, sight: Sight) -> Answer<Json<Inspe
             }
         }
     }
-    Ok(Json(Inspections { items: rows.into_values().collect() }))
+    // Events have both in one word. An agent says which is which; without it the first stroke parts them, which no
+    // namespace of Kubernetes has.
+    for found in alerts {
+        let (namespace, name) = found.value.split_once('/').unwrap_or(("", &found.value));
+        entry(&mut rows, namespace, name).alerts += found.count;
+    }
+    let mut items: Vec<_> = rows.into_values().collect();
+    items.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(Json(Inspections { items }))
 }
 
-fn entry<'r>(
-    rows: &'r mut BTreeMap<(String, String), InspectionRow>,
-    namespace: &str,
-    name: &str,
-) -> &'r mut InspectionRow {
-    rows.entry((namespace.to_owned(), name.to_owned())).or_insert_with(|| InspectionRow {
+/// The row of an inspection, by namespace and name as events have them.
+fn entry<'r>(rows: &'r mut BTreeMap<String, InspectionRow>, namespace: &str, name: &str) -> &'r mut InspectionRow {
+    rows.entry(format!("{namespace}/{name}")).or_insert_with(|| InspectionRow {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         ..InspectionRow::default()

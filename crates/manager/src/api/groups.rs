@@ -8,7 +8,7 @@ use crate::problem::{Answer, Params, Problem};
 use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,14 +78,22 @@ pub(super) struct GroupPage {
     total: Option<Total>,
     /// When.
     as_of: String,
+    /// Count of changes of the store before the list was made; a live stream with it as `after` goes on from this list.
+    change: u64,
     /// Not everything was looked at: go on with `next`, or narrow the query.
     partial: bool,
 }
 
-/// Groups, as the inbox shows them.
-#[utoipa::path(get, path = "/groups", tag = "groups", params(GroupsParams),
-    responses((status = 200, body = GroupPage), (status = 400, body = Problem), (status = 503, body = Problem)))]
-pub(super) async fn list(sight: Sight, Params(params): Params<GroupsParams>) -> Answer<Json<GroupPage>> {
+/// Groups, as the inbox shows them. The `ETag` changes with the store, and each minute because the range moves along.
+#[utoipa::path(get, path = "/groups", tag = "groups",
+    params(GroupsParams, ("If-None-Match" = Option<String>, Header, description = "`ETag` of the page that one has")),
+    responses((status = 200, body = GroupPage), (status = 304, description = "nothing has changed"),
+        (status = 400, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn list(
+    sight: Sight,
+    headers: HeaderMap,
+    Params(params): Params<GroupsParams>,
+) -> Answer<axum::response::Response> {
     let by = match params.by.as_deref() {
         None | Some("sig_pair") => None,
         Some("sig") => Some(BundleBy::Signature),
@@ -106,26 +114,29 @@ pub(super) async fn list(sight: Sight, Params(params): Params<GroupsParams>) -> 
     let (cursor, limit) = (params.cursor.as_deref(), params.limit);
     let asked = super::filter::Asked { cursor, limit, ..params.asked() };
     let (filter, page) = asked.page(Unsaid::Open, true)?;
-    if let Some(by) = by {
-        let found = sight.bundles(filter.clone(), by, sort, page).await?;
-        return Ok(Json(GroupPage {
-            items: found.items.into_iter().map(Group::of_bundle).collect(),
-            next: wrap(found.next, &filter),
-            total: found.total.map(|total| Total { count: total.count, exact: total.exact }),
-            as_of: rfc3339(found.as_of),
-            partial: found.partial.is_some(),
-        }));
+    let change = sight.last_change().await?;
+    let etag = format!("W/\"{change}-{}\"", filter.now.secs().div_euclid(60));
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
-    let found = sight.groups(filter.clone(), sort, page).await?;
-    let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
-    let items = with_sparks(&sight, found.items, from, to).await?;
-    Ok(Json(GroupPage {
+    let (items, next, total, as_of, partial) = if let Some(by) = by {
+        let found = sight.bundles(filter.clone(), by, sort, page).await?;
+        let items = found.items.into_iter().map(Group::of_bundle).collect();
+        (items, found.next, found.total, found.as_of, found.partial)
+    } else {
+        let found = sight.groups(filter.clone(), sort, page).await?;
+        let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
+        (with_sparks(&sight, found.items, from, to).await?, found.next, found.total, found.as_of, found.partial)
+    };
+    let body = GroupPage {
         items,
-        next: wrap(found.next, &filter),
-        total: found.total.map(|total| Total { count: total.count, exact: total.exact }),
-        as_of: rfc3339(found.as_of),
-        partial: found.partial.is_some(),
-    }))
+        next: wrap(next, &filter),
+        total: total.map(|total| Total { count: total.count, exact: total.exact }),
+        as_of: rfc3339(as_of),
+        change,
+        partial: partial.is_some(),
+    };
+    Ok(([(header::ETAG, etag)], Json(body)).into_response())
 }
 
 /// Somebody did something.

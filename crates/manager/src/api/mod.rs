@@ -28,6 +28,7 @@ mod stream;
 mod suggestions;
 mod suppression_form;
 mod tuning;
+mod unseen;
 mod views;
 mod why;
 
@@ -47,6 +48,7 @@ pub(crate) use fleet::Fleet;
 pub(crate) use orders::{MAX_WAIT, Orders};
 pub(crate) use rules::RuleList;
 pub(crate) use stream::Live;
+pub(crate) use unseen::History;
 
 /// Head of the OpenAPI document.
 #[derive(OpenApi)]
@@ -88,6 +90,7 @@ fn people() -> Routes {
         .routes(routes!(stats::histogram))
         .routes(routes!(stats::facets))
         .routes(routes!(stats::top))
+        .routes(routes!(unseen::blind_spots))
         .routes(routes!(fields::list))
         .routes(routes!(fields::values))
         .routes(routes!(fields::check))

@@ -3,6 +3,7 @@
 //! Rule files are read once, at the start. Agents may run other sets; their heartbeats name them.
 //! *Limits*: those of the loader; hits and open groups of the 1,000 most frequent sids and newest groups.
 
+use super::filter::{bad_cursor, given};
 use super::groups::{DayCount, days};
 use super::suppression_form::SuppressionRow;
 use super::why::{compiled, words};
@@ -196,7 +197,7 @@ pub(super) async fn list(state: State, sight: Sight, Params(params): Params<Rule
     let wanted: Vec<String> = params.q.split_whitespace().take(16).map(str::to_lowercase).collect();
     let found: Vec<_> = state.rules.rules.iter().filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
     let total = found.len();
-    let after = params.cursor.as_deref().map(identity).transpose()?;
+    let after = given(params.cursor.as_deref()).map(|text| identity(text).ok_or_else(bad_cursor)).transpose()?;
     let mut rows = found.into_iter().skip_while(|(id, _)| after.is_some_and(|after| **id <= after)).peekable();
     let items: Vec<_> = rows.by_ref().take(limit).map(|(id, rule)| hits.row(*id, rule)).collect();
     let next = items.last().filter(|_| rows.peek().is_some()).map(|last| format!("{}-{}", last.gid, last.sid));
@@ -214,9 +215,8 @@ fn is_found(id: (u32, u32), rule: &Known, wanted: &[String]) -> bool {
 }
 
 /// `1-1122`.
-fn identity(text: &str) -> Answer<(u32, u32)> {
-    let parsed = text.split_once('-').and_then(|(gid, sid)| Some((gid.parse().ok()?, sid.parse().ok()?)));
-    parsed.ok_or_else(|| Problem::not_found("rule", text))
+fn identity(text: &str) -> Option<(u32, u32)> {
+    text.split_once('-').and_then(|(gid, sid)| Some((gid.parse().ok()?, sid.parse().ok()?)))
 }
 
 /// A rule with what its page shows.
@@ -247,7 +247,7 @@ pub(super) struct RuleDetail {
 #[utoipa::path(get, path = "/rules/{rule}", tag = "rules", params(("rule" = String, Path, description = "`gid-sid`")),
     responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
 pub(super) async fn one(state: State, sight: Sight, Path(rule): Path<String>) -> Answer<Json<RuleDetail>> {
-    let id = identity(&rule)?;
+    let id = identity(&rule).ok_or_else(|| Problem::not_found("rule", &rule))?;
     let known = state.rules.rules.get(&id).ok_or_else(|| Problem::not_found("rule", &rule))?;
     let query = super::filter::query(Some(&format!("gid={} sid={}", id.0, id.1)))?;
     let days = days(&sight, query, now()).await?;

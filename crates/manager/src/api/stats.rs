@@ -110,7 +110,7 @@ pub(super) async fn histogram(sight: Sight, Params(params): Params<HistogramPara
 }
 
 /// A value with its events.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ValueCount {
     /// As a query takes it.
     pub value: String,

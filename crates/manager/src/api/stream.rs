@@ -3,12 +3,15 @@
 //! Events: `group` `{rows, gone}` (at most 50 rows; `gone`: groups that the filter shows no more), `count` (groups of
 //! each state), `health`, and `reset` when the list must be loaded anew. The `id` of events is a cursor; a browser sends
 //! the last one when it connects again, so nothing is lost. Changes within 250 ms come together.
+//!
+//! A stream ends when its reader signs out, and within seconds when the session or token is over, or gives less or more than
+//! at the start: browsers connect again and are looked at anew.
 //! *Limits*: [`crate::Limits::streams`]; 8 events wait for a slow reader, then nothing is asked until it has read.
 
 use super::filter::{Asked, Unsaid, list_params};
 use super::group_form::{Group, recent};
 use crate::app::{App, State, now};
-use crate::auth::{Caller, How};
+use crate::auth::{Caller, Pass, Realm};
 use crate::problem::{Answer, Params, Problem};
 use crate::sight::Sight;
 use axum::http::HeaderMap;
@@ -28,6 +31,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Looks without being told, for what came into the store by another way.
 const LOOK: Duration = Duration::from_secs(5);
 const COUNT: Duration = Duration::from_secs(1);
+/// Whether the reader may still read is asked this often, and when a session was closed.
+const CHECK: Duration = Duration::from_secs(1);
 const ROWS: usize = 50;
 const WAITING: usize = 8;
 
@@ -84,7 +89,7 @@ pub(super) async fn stream(
     params.asked().filter(Unsaid::Open)?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(params.after.as_deref());
     let seen = seen.map(|id| id.parse::<u64>()).transpose();
-    let current = sight.health().await?.change;
+    let current = sight.last_change().await?;
     let permit = Arc::clone(&state.streams).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::busy("too many live streams; close a window, or poll groups"))?;
     let (at, reset) = match seen {
@@ -93,13 +98,13 @@ pub(super) async fn stream(
         // Not one of this store: another file, or one from a backup.
         _ => (current, true),
     };
-    // Only the manager's own tokens say by themselves what they may do.
-    let ends = (caller.identity.how != How::Token).then(|| Instant::now() + state.config.limits.stream);
     let (events, receiver) = mpsc::channel(WAITING);
     let app = Arc::clone(&state);
     app.metrics.stream(1);
     tokio::spawn(async move {
-        let mut feed = Feed { app: Arc::clone(&app), sight, ends, params, events, at };
+        let reader =
+            Reader { pass: caller.pass, realm: caller.identity.realm, held: Instant::now(), due: Instant::now() };
+        let mut feed = Feed { app: Arc::clone(&app), sight, reader, params, events, at };
         // `None`: the reader has gone.
         let _ = feed.run(reset).await;
         app.metrics.stream(-1);
@@ -118,10 +123,38 @@ impl futures_core::Stream for Receiver {
     }
 }
 
+/// Who reads a stream.
+struct Reader {
+    pass: Pass,
+    /// What he may do, as it was at the start.
+    realm: Realm,
+    /// When that was last found to hold.
+    held: Instant,
+    /// When to ask again.
+    due: Instant,
+}
+
+impl Reader {
+    /// It is so still, as far as anybody knows.
+    async fn may(&mut self, app: &App) -> bool {
+        if Instant::now() < self.due {
+            return true;
+        }
+        match app.auth.holds(&self.pass).await {
+            Ok(identity) if identity.can.read && identity.realm == self.realm => self.held = Instant::now(),
+            // Who vouches for him does not answer: that turns nobody away at once.
+            Err(problem) if problem.status == 503 && self.held.elapsed() < app.config.limits.stream => {}
+            _ => return false,
+        }
+        self.due = Instant::now() + CHECK;
+        true
+    }
+}
+
 struct Feed {
     app: Arc<App>,
     sight: Sight,
-    ends: Option<Instant>,
+    reader: Reader,
     params: StreamParams,
     events: mpsc::Sender<Event>,
     /// Count of changes up to which the reader knows all.
@@ -132,6 +165,7 @@ impl Feed {
     async fn run(&mut self, reset: bool) -> Option<()> {
         let mut changes = self.app.live.changes.subscribe();
         let mut ending = self.app.ending.clone();
+        let mut closed = self.app.auth.closed();
         if reset {
             self.send("reset", &serde_json::json!({ "why": "the list is from another store" })).await?;
         }
@@ -139,7 +173,7 @@ impl Feed {
         let mut last_count: Option<Instant> = None;
         let mut count_due = true;
         loop {
-            if self.ends.is_some_and(|ends| Instant::now() >= ends) {
+            if !self.reader.may(&self.app).await {
                 return None;
             }
             count_due |= self.groups().await?;
@@ -155,6 +189,10 @@ impl Feed {
             tokio::select! {
                 _ = ending.wait_for(|end| *end) => return None,
                 () = self.events.closed() => return None,
+                _ = closed.changed() => {
+                    self.reader.due = Instant::now();
+                    continue;
+                }
                 changed = timeout(wait, changes.changed()) => {
                     if matches!(changed, Ok(Err(_))) {
                         return None;

@@ -43,6 +43,7 @@ pub use kubernetes::{GROUP, KubernetesConfig};
 pub(crate) use oidc::{Failed, Oidc, Returned};
 pub use oidc::{Grant, OidcConfig, Role};
 pub use reach::{Reach, Realm};
+use tokens::{Hash, hash};
 pub(crate) use tokens::{LocalTokens, NewTokens, random_hex};
 
 /// How somebody proved who he is.
@@ -133,15 +134,30 @@ pub(crate) struct Auth {
     sessions: Sessions,
     attempts: Attempts,
     links: Links,
-    cookie: &'static str,
+    /// Name of the session's cookie. Browsers keep cookies by host, whatever the port: two managers on one host, or two
+    /// that are reached through forwarded ports of `localhost`, must not take each other's.
+    cookie: String,
     secure: bool,
 }
 
 /// Somebody known, and the CSRF word if he came with a cookie.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub identity: Identity,
     pub csrf: Option<String>,
+    /// What he came with.
+    pub pass: Pass,
+}
+
+/// What somebody showed: a call that goes on for long asks again and again whether it still holds ([`Auth::holds`]).
+#[derive(Clone)]
+pub(crate) enum Pass {
+    /// A token, in clear.
+    Bearer(String),
+    /// The hash of a session's cookie.
+    Session(Hash),
+    /// An agent's certificate.
+    Certificate,
 }
 
 impl Auth {
@@ -150,6 +166,7 @@ impl Auth {
         let (tokens, new) = LocalTokens::open(&config.data_dir, &config.agent_tokens)?;
         // Browsers keep `Secure` cookies from plain HTTP, but for some on loopback; `__Host-` demands `Secure`.
         let secure = config.behind_tls || config.tls.is_some() || !config.listen.ip().is_loopback();
+        let cookie = format!("{}tapir-{}", if secure { "__Host-" } else { "" }, tokens.instance());
         let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(tokens)];
         if let Some(kubernetes) = &config.kubernetes {
             authenticators.push(Arc::new(Kubernetes::new(kubernetes, config.limits.known, Arc::clone(store))));
@@ -161,7 +178,7 @@ impl Auth {
             sessions: Sessions::new(config.limits.sessions, config.limits.session),
             attempts: Attempts::new(config.limits.failed_sign_ins),
             links: Links::default(),
-            cookie: if secure { "__Host-tapir" } else { "tapir" },
+            cookie,
             secure,
         };
         Ok((auth, new))
@@ -170,14 +187,15 @@ impl Auth {
     /// Who sends this request; a problem for everybody unknown.
     pub(crate) async fn identify(&self, parts: &Parts, metrics: &Metrics) -> Answer<Caller> {
         if let Some(bearer) = bearer(&parts.headers) {
-            return Ok(Caller { identity: self.bearer(bearer, peer(parts), metrics).await?, csrf: None });
+            let identity = self.bearer(bearer, peer(parts), metrics).await?;
+            return Ok(Caller { identity, csrf: None, pass: Pass::Bearer(bearer.to_owned()) });
         }
-        let cookie = self.cookie(&parts.headers).is_some();
-        if let Some(certificate) = parts.extensions.get::<Certificate>().filter(|_| !cookie) {
-            return Ok(Caller { identity: agent(certificate)?, csrf: None });
+        let id = self.cookie(&parts.headers).map(hash);
+        if let Some(certificate) = parts.extensions.get::<Certificate>().filter(|_| id.is_none()) {
+            return Ok(Caller { identity: agent(certificate)?, csrf: None, pass: Pass::Certificate });
         }
-        let Some(session) = self.cookie(&parts.headers).and_then(|cookie| self.sessions.get(cookie, Instant::now()))
-        else {
+        let session = id.and_then(|id| Some((id, self.sessions.get(&id, Instant::now())?)));
+        let Some((id, session)) = session else {
             return Err(unauthorized("sign in, or send a token: Authorization: Bearer TOKEN"));
         };
         if !matches!(parts.method, Method::GET | Method::HEAD) {
@@ -186,7 +204,39 @@ impl Auth {
                 return Err(forbidden("send the session's CSRF word in X-Tapir-Csrf; GET /api/v1/me has it"));
             }
         }
-        Ok(Caller { identity: self.again(session.identity).await?, csrf: Some(session.csrf) })
+        let identity = self.again(session.identity).await?;
+        Ok(Caller { identity, csrf: Some(session.csrf), pass: Pass::Session(id) })
+    }
+
+    /// Who somebody is now with what he showed earlier. A problem with status 503: nobody knows at the moment.
+    pub(crate) async fn holds(&self, pass: &Pass) -> Answer<Identity> {
+        match pass {
+            Pass::Bearer(token) => {
+                self.known(token).await?.ok_or_else(|| unauthorized("the token is not known any more"))
+            }
+            Pass::Session(id) => match self.sessions.get(id, Instant::now()) {
+                Some(session) => self.again(session.identity).await,
+                None => Err(unauthorized("the session has ended")),
+            },
+            Pass::Certificate => Err(unauthorized("a certificate holds for a call")),
+        }
+    }
+
+    /// Hears of sessions that are closed from now on.
+    pub(crate) fn closed(&self) -> tokio::sync::watch::Receiver<()> {
+        self.sessions.closed()
+    }
+
+    /// Whose token it is, if one of the authenticators knows it.
+    async fn known(&self, token: &str) -> Answer<Option<Identity>> {
+        for authenticator in &self.authenticators {
+            match authenticator.identify(token).await {
+                Ok(Some(identity)) => return Ok(Some(identity)),
+                Ok(None) => {}
+                Err(why) => return Err(Problem::busy(format!("the token could not be checked: {why}"))),
+            }
+        }
+        Ok(None)
     }
 
     /// Somebody of a session as he is now.
@@ -230,14 +280,10 @@ impl Auth {
     /// Whose token it is. Failed tries of an address are counted.
     pub(crate) async fn bearer(&self, token: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
         self.may_try(peer, metrics)?;
-        if token.len() <= MAX_TOKEN {
-            for authenticator in &self.authenticators {
-                match authenticator.identify(token).await {
-                    Ok(Some(identity)) => return Ok(identity),
-                    Ok(None) => {}
-                    Err(why) => return Err(Problem::busy(format!("the token could not be checked: {why}"))),
-                }
-            }
+        if token.len() <= MAX_TOKEN
+            && let Some(identity) = self.known(token).await?
+        {
+            return Ok(identity);
         }
         self.tried(peer, metrics);
         Err(unauthorized("this token is not known; a lost one is replaced by deleting its hash in the data directory"))
@@ -297,7 +343,7 @@ impl Auth {
     }
 
     fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        cookie(headers, self.cookie)
+        cookie(headers, &self.cookie)
     }
 }
 

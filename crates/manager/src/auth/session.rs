@@ -2,11 +2,12 @@
 //!
 //! *Limits*: [`crate::Limits::sessions`]; when they are full the one that ends first goes.
 
-use super::tokens::hash;
+use super::tokens::{Hash, hash};
 use super::{How, Identity};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 #[derive(Clone, Debug)]
 pub(super) struct Session {
@@ -16,14 +17,16 @@ pub(super) struct Session {
 }
 
 pub(super) struct Sessions {
-    open: Mutex<BTreeMap<[u8; 32], Session>>,
+    open: Mutex<BTreeMap<Hash, Session>>,
+    /// Told when one was closed.
+    closed: watch::Sender<()>,
     most: usize,
     lifetime: Duration,
 }
 
 impl Sessions {
     pub(super) fn new(most: usize, lifetime: Duration) -> Self {
-        Self { open: Mutex::default(), most, lifetime }
+        Self { open: Mutex::default(), closed: watch::Sender::new(()), most, lifetime }
     }
 
     pub(super) fn lifetime(&self) -> Duration {
@@ -36,20 +39,31 @@ impl Sessions {
         while open.len() >= self.most {
             let Some(first) = open.iter().min_by_key(|(_, session)| session.ends).map(|(id, _)| *id) else { break };
             open.remove(&first);
+            self.closed.send_replace(());
         }
         open.insert(hash(id), Session { identity, csrf, ends: now + lifetime });
     }
 
-    pub(super) fn get(&self, id: &str, now: Instant) -> Option<Session> {
-        self.lock().get(&hash(id)).filter(|session| session.ends > now).cloned()
+    /// The session of a cookie, by its hash.
+    pub(super) fn get(&self, id: &Hash, now: Instant) -> Option<Session> {
+        self.lock().get(id).filter(|session| session.ends > now).cloned()
     }
 
     /// How it had begun, if there was one.
     pub(super) fn close(&self, id: &str) -> Option<How> {
-        self.lock().remove(&hash(id)).map(|session| session.identity.how)
+        let closed = self.lock().remove(&hash(id));
+        if closed.is_some() {
+            self.closed.send_replace(());
+        }
+        closed.map(|session| session.identity.how)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Session>> {
+    /// Hears of sessions that are closed from now on.
+    pub(super) fn closed(&self) -> watch::Receiver<()> {
+        self.closed.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Hash, Session>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,7 +81,7 @@ mod tests {
         for (id, at) in [("a", 0), ("b", 1), ("c", 2)] {
             sessions.open(id, who(), String::new(), start + Duration::from_secs(at), sessions.lifetime());
         }
-        let alive = |at| ["a", "b", "c"].map(|id| sessions.get(id, start + Duration::from_secs(at)).is_some());
+        let alive = |at| ["a", "b", "c"].map(|id| sessions.get(&hash(id), start + Duration::from_secs(at)).is_some());
         assert_eq!(alive(2), [false, true, true]);
         assert_eq!(alive(11), [false, false, true]);
         sessions.close("c");

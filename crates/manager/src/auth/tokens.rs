@@ -56,6 +56,15 @@ impl LocalTokens {
     }
 }
 
+impl LocalTokens {
+    /// Eight digits that tell this manager from others, the same after every start until its administrator's token is
+    /// replaced. They say nothing of the token.
+    pub(crate) fn instance(&self) -> String {
+        let all: String = self.known.iter().take(1).map(|(own, _)| hex(own)).collect();
+        hex(&hash(&format!("tapir instance {all}"))).chars().take(8).collect()
+    }
+}
+
 impl Authenticator for LocalTokens {
     fn identify<'a>(&'a self, bearer: &'a str) -> Verdict<'a> {
         let given = hash(bearer);

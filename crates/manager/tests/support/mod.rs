@@ -5,16 +5,11 @@
 
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tapir_event::{
-    Endpoint, EventId, Evidence, EvidenceBuffer, EvidenceHit, FlowDirection, FlowSummary, Inspection, RuleSummary,
-    SecurityEvent, Workload,
-};
+use tapir_event::{FlowSummary, Inspection, SecurityEvent};
 use tapir_manager::{Config, Limits, Manager};
-use tapir_packet::Timestamp;
 use tapir_store::{EventStore, SqliteConfig, SqliteStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,32 +20,12 @@ use tokio::time::timeout;
 pub mod authority;
 pub mod mock;
 pub mod refusing;
+mod sample;
+
+pub use sample::{Scratch, ago};
 
 /// No test waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A directory that is removed with it.
-pub struct Scratch(pub PathBuf);
-
-impl Scratch {
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("tapir-manager-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A manager that serves.
 pub struct Served {
@@ -191,6 +166,17 @@ impl Reply {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
     }
 
+    /// The session's cookie that it sets, with its attributes; empty: none.
+    pub fn session(&self) -> &str {
+        let set = self.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.as_str());
+        let name = |set: &str| set.split('=').next().unwrap_or_default().to_owned();
+        let is = |set: &&str| {
+            let name = name(set);
+            name.trim_start_matches("__Host-").starts_with("tapir-") && !name.ends_with("-sign-in")
+        };
+        set.into_iter().find(is).unwrap_or_default()
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -221,77 +207,21 @@ impl Reply {
     }
 }
 
-/// Seconds before now.
-pub fn ago(seconds: i64) -> Timestamp {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Timestamp::from_secs_nanos(i64::try_from(now.as_secs()).unwrap() - seconds, 0)
-}
-
-/// An event of a rule from an address to shop/frontend, a number of seconds ago.
+/// The same event as tests of the command line have, with more to it: an inspection, a reference, a flow.
 pub fn event(seq: u64, sid: u32, client: &str, seconds: i64) -> SecurityEvent {
-    let client = Endpoint { address: client.parse().unwrap(), port: Some(40_000) };
-    let server = Endpoint { address: "10.9.8.7".parse().unwrap(), port: Some(80) };
-    let text = format!(
-        "alert tcp $EXTERNAL_NET any -> $HOME_NET any ( msg:\"rule {sid}\"; http_uri; content:\"passwd\"; sid:{sid}; )"
-    );
-    SecurityEvent {
-        id: EventId { node: "worker-3".into(), boot: 1, seq },
-        time: ago(seconds),
-        observed: ago(seconds),
-        rule: Arc::new(RuleSummary {
-            gid: 1,
-            sid,
-            rev: 3,
-            msg: Some(format!("rule {sid}")),
-            classtype: Some("web-application-attack".into()),
-            priority: 1,
-            references: vec![("cve".into(), "2021-44228".into(), Some("https://example.test/cve".into()))],
-            metadata: vec![("mitre_technique_id".into(), "T1190".into())],
-            action: "alert".into(),
-            text,
-            ..RuleSummary::default()
-        }),
-        protocol: "TCP".into(),
-        direction: Some(FlowDirection::ToServer),
-        source: Some(client),
-        destination: Some(server),
-        server: Some(Workload {
-            namespace: "shop".into(),
-            pod: "frontend-77b88cc7cb-nwx6t".into(),
-            owner_kind: "Deployment".into(),
-            owner_name: "frontend".into(),
-            ..Workload::default()
-        }),
-        inspection: Some(Inspection { namespace: "shop".into(), name: "sample".into() }),
-        service: Some("http".into()),
-        flow: Some(FlowSummary {
-            id: 7,
-            start: ago(seconds + 1),
-            client,
-            server,
-            packets: [4, 3],
-            bytes: [400, 300],
-            missing: [0, 0],
-            midstream: false,
-        }),
-        evidence: Some(Evidence {
-            buffers: vec![EvidenceBuffer {
-                name: "http_uri".into(),
-                offset: 0,
-                bytes: b"/etc/passwd".to_vec(),
-                original_len: 11,
-            }],
-            hits: vec![EvidenceHit {
-                option: 1,
-                text: "content:\"passwd\"".into(),
-                buffer: "http_uri".into(),
-                offset: 5,
-                len: 6,
-            }],
-            packet: vec![0; 60],
-            link_type: 1,
-            ..Evidence::default()
-        }),
-        ..SecurityEvent::default()
-    }
+    let mut event = sample::event(seq, sid, client, seconds);
+    let reference = ("cve".into(), "2021-44228".into(), Some("https://example.test/cve".into()));
+    Arc::make_mut(&mut event.rule).references = vec![reference];
+    event.inspection = Some(Inspection { namespace: "shop".into(), name: "sample".into() });
+    event.flow = event.source.zip(event.destination).map(|(client, server)| FlowSummary {
+        id: 7,
+        start: ago(seconds + 1),
+        client,
+        server,
+        packets: [4, 3],
+        bytes: [400, 300],
+        missing: [0, 0],
+        midstream: false,
+    });
+    event
 }

@@ -49,6 +49,7 @@ refuse! {
     facets(Filter, Vec<Field>) -> (Vec<Facet>, Option<Partial>);
     top(TopRequest) -> Top;
     changes(Filter, u64, usize) -> Changes;
+    last_change() -> u64;
     act(ActionRequest) -> ActionOutcome;
     undo(UndoToken, Decision) -> UndoOutcome;
     preview(Vec<Scope>, u32, Timestamp) -> Vec<Preview>;

@@ -223,6 +223,16 @@ impl Inner {
         Err(self.contested(&group))
     }
 
+    /// The count of changes: the last write to the groups that the server shows.
+    pub(super) async fn last_change(&self) -> Result<u64, StoreError> {
+        let last = json!({
+            "size": 1, "sort": [{ "_seq_no": "desc" }], "_source": false, "seq_no_primary_term": true,
+            "track_total_hits": false,
+        });
+        let last = self.server.search(&self.names.groups, last).await?;
+        Ok(hits(&last).first().and_then(Seen::of).map_or(0, |seen| seen.seq_no().unsigned_abs() + 1))
+    }
+
     /// How the store is.
     pub(super) async fn how_it_is(&self) -> Result<StoreHealth, StoreError> {
         let count = json!({ "size": 0, "track_total_hits": true });
@@ -231,12 +241,7 @@ impl Inner {
             "size": 0, "track_total_hits": true, "query": { "range": { "all": { "gt": 0 } } },
         });
         let groups = total(&self.server.search(&self.names.groups, alive).await?).count;
-        let last = json!({
-            "size": 1, "sort": [{ "_seq_no": "desc" }], "_source": false, "seq_no_primary_term": true,
-            "track_total_hits": false,
-        });
-        let last = self.server.search(&self.names.groups, last).await?;
-        let change = hits(&last).first().and_then(Seen::of).map_or(0, |seen| seen.seq_no().unsigned_abs() + 1);
+        let change = self.last_change().await?;
         let gauges = &self.gauges;
         let get = |gauge: &std::sync::atomic::AtomicU64| gauge.load(Ordering::Relaxed);
         Ok(StoreHealth {

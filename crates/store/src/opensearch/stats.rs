@@ -1,12 +1,13 @@
 //! Numbers over many events, by the server's aggregations.
 //!
-//! *Limits*: of a field the [`VALUES`] most frequent values are looked at; `more` counts no further.
+//! *Limits*: of a field the [`VALUES`] most frequent values are looked at; `more` counts no further. A tactic of which only
+//! the id is known is in no list: here an id cannot be told from one whose name is there, too.
 
-use super::compile::{all, term, terms};
+use super::compile::{all, not, term, terms};
 use super::event::SECOND;
 use super::server::{buckets, doc_count, hits, sort_value};
 use super::store::Inner;
-use crate::stats::{FACET, MAX_BUCKETS, MAX_TOP, WIDTHS, level_place, top_of};
+use crate::stats::{FACET, Forms, MAX_BUCKETS, MAX_TOP, WIDTHS, level_place, top_of};
 use crate::{Bucket, Facet, Filter, Histogram, Status, StoreError, Top, TopRequest};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -105,7 +106,8 @@ impl Inner {
         let mut aggregations = serde_json::Map::new();
         for (place, field) in fields.iter().enumerate() {
             let name = field.info().name;
-            let aggregation = match counted(*field) {
+            let forms = Forms::with_prefix(prefix);
+            let aggregation = match counted(*field, forms) {
                 Counted::Never => {
                     return Err(StoreError::Invalid(format!(
                         "values of {name} can't be counted; search for them instead"
@@ -113,11 +115,13 @@ impl Inner {
                 }
                 Counted::Level => json!({ "terms": { "field": "level", "size": 10 } }),
                 Counted::Group => json!({ "filters": { "filters": self.groups_by(*field).await? } }),
+                Counted::Direction => json!({ "filters": { "filters": directions() } }),
                 Counted::Value => {
                     let mut terms = json!({ "field": format!("k.{name}"), "size": VALUES });
-                    let include = include(*field, prefix);
-                    if let (Some(include), Some(terms)) = (include, terms.as_object_mut()) {
-                        terms.insert("include".to_owned(), json!(include));
+                    let only = include(*field, prefix).map(|values| ("include", values));
+                    let only = only.or_else(|| one_form(*field).filter(|_| forms == Forms::One));
+                    if let (Some((how, values)), Some(terms)) = (only, terms.as_object_mut()) {
+                        terms.insert(how.to_owned(), json!(values));
                     }
                     json!({ "terms": terms })
                 }
@@ -186,12 +190,15 @@ enum Counted {
     Level,
     /// By what people decided about the group.
     Group,
+    /// By how it lay to the cluster, else by the side that the data went to.
+    Direction,
     /// They are too many to be counted.
     Never,
 }
 
-fn counted(field: Field) -> Counted {
+fn counted(field: Field, forms: Forms) -> Counted {
     match field {
+        Field::Direction if forms == Forms::One => Counted::Direction,
         Field::Severity => Counted::Level,
         Field::Status | Field::Assignee => Counted::Group,
         rule_field!()
@@ -220,6 +227,28 @@ fn counted(field: Field) -> Counted {
         | Field::ServerIp => Counted::Value,
         _ => Counted::Never,
     }
+}
+
+/// Conditions over events, each of which holds for one direction ([`crate::stats::counted`]).
+fn directions() -> serde_json::Map<String, Json> {
+    let name = "k.direction";
+    let border = ["inbound", "outbound", "east-west"];
+    let unknown = || not(terms(name, &border));
+    let known = border.map(|value| (value, term(name, value)));
+    let sides = ["to_server", "to_client"].map(|value| (value, all(vec![term(name, value), unknown()])));
+    known.into_iter().chain(sides).map(|(value, condition)| (value.to_owned(), condition)).collect()
+}
+
+/// Which values to look at, or to leave out, to have one form of each ([`crate::stats::counted`]).
+fn one_form(field: Field) -> Option<(&'static str, String)> {
+    let (how, values) = match field {
+        // Names have no blanks, texts have.
+        Field::Classtype => ("include", "[^ ]+"),
+        Field::Tactic => ("exclude", "TA[0-9.]+"),
+        Field::Service => ("exclude", "ssl"),
+        _ => return None,
+    };
+    Some((how, values.to_owned()))
 }
 
 /// An expression of the values that are wanted. Of workloads the form with the namespace, which is one.

@@ -271,6 +271,10 @@ impl EventStore for OpenSearchStore {
         })
     }
 
+    fn last_change(&self) -> Answer<'_, u64> {
+        self.read(self.inner.last_change())
+    }
+
     fn health(&self) -> Answer<'_, StoreHealth> {
         self.read(self.inner.how_it_is())
     }

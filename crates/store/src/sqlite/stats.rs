@@ -7,13 +7,13 @@ use super::link::Link;
 use super::row::{BLIND, address, flag};
 use super::sql::Sql;
 use super::tally::HOUR;
-use crate::stats::{FACET, MAX_BUCKETS, MAX_TOP, WIDTHS, level_place, top_of};
+use crate::stats::{FACET, Forms, MAX_BUCKETS, MAX_TOP, WIDTHS, counted, level_place, top_of};
 use crate::{Bucket, EventFacts, Facet, Filter, GroupState, Histogram, Partial, Status, StoreError, Top, TopRequest};
 use rusqlite::{OptionalExtension, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
-use tapir_event::{Endpoint, FlowDirection, FlowSummary, Inspection, Level, SecurityEvent};
+use tapir_event::{Endpoint, FlowDirection, FlowSummary, Inspection, SecurityEvent};
 use tapir_packet::Timestamp;
-use tapir_query::{Fact, Facts, Field, rule_field};
+use tapir_query::{Field, rule_field};
 
 const SECOND: i64 = 1_000_000_000;
 /// More events than this are not counted one by one where hours will do.
@@ -201,7 +201,7 @@ pub(super) fn facets(
     filter: &Filter,
     fields: &[Field],
 ) -> Result<(Vec<Facet>, Option<Partial>), StoreError> {
-    let (counts, partial) = count(link, filter, fields)?;
+    let (counts, partial) = count(link, filter, fields, Forms::One)?;
     let facet = |(field, counts): (&Field, BTreeMap<String, u64>)| {
         let (values, more) = top_of(counts, FACET, "");
         Facet { field: field.info().name, values, more }
@@ -211,7 +211,7 @@ pub(super) fn facets(
 
 /// A top list.
 pub(super) fn top(link: &mut Link, request: &TopRequest) -> Result<Top, StoreError> {
-    let (counts, partial) = count(link, &request.filter, &[request.field])?;
+    let (counts, partial) = count(link, &request.filter, &[request.field], Forms::with_prefix(&request.prefix))?;
     let limit = request.limit.clamp(1, MAX_TOP);
     let (values, more) = top_of(counts.into_iter().next().unwrap_or_default(), limit, &request.prefix);
     Ok(Top { values, more, partial })
@@ -219,7 +219,12 @@ pub(super) fn top(link: &mut Link, request: &TopRequest) -> Result<Top, StoreErr
 
 type Counts = Vec<BTreeMap<String, u64>>;
 
-fn count(link: &mut Link, filter: &Filter, fields: &[Field]) -> Result<(Counts, Option<Partial>), StoreError> {
+fn count(
+    link: &mut Link,
+    filter: &Filter,
+    fields: &[Field],
+    forms: Forms,
+) -> Result<(Counts, Option<Partial>), StoreError> {
     if fields.is_empty() || fields.len() > 20 {
         return Err(StoreError::Invalid("facets: 1 to 20 fields".to_owned()));
     }
@@ -234,15 +239,12 @@ fn count(link: &mut Link, filter: &Filter, fields: &[Field]) -> Result<(Counts, 
         let whole = asked.everything && asked.visible_only && !asked.ranged;
         match source {
             Source::Rule if whole => {
-                spread(
-                    link,
-                    &[(place, *field)],
-                    &mut counts,
-                    &seen(link, 0, "SELECT sig, sum(n) FROM roll_day GROUP BY sig")?,
-                )?;
+                let seen = seen(link, 0, "SELECT sig, sum(n) FROM roll_day GROUP BY sig")?;
+                spread(link, &[(place, *field)], forms, &mut counts, &seen)?;
             }
             Source::Group if whole => {
-                spread(link, &[(place, *field)], &mut counts, &seen(link, 1, "SELECT id, n FROM grp WHERE n > 0")?)?;
+                let seen = seen(link, 1, "SELECT id, n FROM grp WHERE n > 0")?;
+                spread(link, &[(place, *field)], forms, &mut counts, &seen)?;
             }
             _ => live.push((place, *field, columns)),
         }
@@ -273,7 +275,7 @@ fn count(link: &mut Link, filter: &Filter, fields: &[Field]) -> Result<(Counts, 
     })();
     let partial = ended(link, counted)?;
     let live: Vec<(usize, Field)> = live.into_iter().map(|(place, field, _)| (place, field)).collect();
-    spread(link, &live, &mut counts, &seen)?;
+    spread(link, &live, forms, &mut counts, &seen)?;
     Ok((counts, partial))
 }
 
@@ -297,6 +299,7 @@ fn seen(link: &Link, column: usize, sql: &str) -> Result<BTreeMap<Seen, u64>, St
 fn spread(
     link: &Link,
     fields: &[(usize, Field)],
+    forms: Forms,
     counts: &mut [BTreeMap<String, u64>],
     seen: &BTreeMap<Seen, u64>,
 ) -> Result<(), StoreError> {
@@ -304,30 +307,13 @@ fn spread(
         let (event, group) = event(link, seen).map_err(|error| link.failed(&error))?;
         let facts = EventFacts { event: &event, group: &group, suppressed_by: None, cluster: "" };
         for (place, field) in fields {
-            let mut values = BTreeSet::new();
-            facts.values(&(*field).into(), &mut |fact| {
-                values.extend(word(*field, fact));
-            });
             let Some(counts) = counts.get_mut(*place) else { continue };
-            for value in values {
+            for value in counted(&facts, *field, forms) {
                 *counts.entry(value).or_default() += n;
             }
         }
     }
     Ok(())
-}
-
-/// A value as a query takes it. Of workloads the form with the namespace, which is one.
-fn word(field: Field, fact: Fact<'_>) -> Option<String> {
-    let text = match (field, fact) {
-        (Field::Severity, Fact::Number(severity)) => Level::of(u8::try_from(severity).unwrap_or(100)).name().to_owned(),
-        (Field::Workload | Field::Client | Field::Server, Fact::Text(text)) if !text.contains('/') => return None,
-        (_, Fact::Text(text)) => text.to_owned(),
-        (_, Fact::Number(number)) => number.to_string(),
-        (_, Fact::Address(address)) => address.to_string(),
-        (_, Fact::Time(_) | Fact::Bool(_)) => return None,
-    };
-    Some(text)
 }
 
 /// An event that has what was seen, and its group.

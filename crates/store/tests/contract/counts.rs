@@ -30,7 +30,7 @@ const FIELDS: [Field; 18] = [
     Field::ServerPort,
 ];
 
-/// Values of a field by counting.
+/// Values of a field by counting, each in the form that lists have.
 fn values(model: &Model, filter: &Filter, field: Field) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     let states = model.all_states();
@@ -46,6 +46,14 @@ fn values(model: &Model, filter: &Filter, field: Field) -> BTreeMap<String, u64>
                 Fact::Address(address) => address.to_string(),
                 other => panic!("{other:?}"),
             });
+        });
+        let class = kept.event.rule.classtype.clone();
+        values.retain(|value| match field {
+            Field::Classtype => Some(value) == class.as_ref(),
+            Field::Tactic => !value.starts_with("TA"),
+            Field::Service => value != "ssl",
+            Field::Direction => !value.starts_with("to_") || kept.event.orientation().is_none(),
+            _ => true,
         });
         values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
     }
@@ -89,6 +97,29 @@ fn top_lists_complete_prefixes_and_tell_what_is_left_out() {
     assert_eq!((two.values.len(), two.more), (2, all.len() as u64 - 2));
     assert_eq!(two.values[0].count, *all.values().max().unwrap());
     assert_eq!(top("1003", 10).values, [FacetValue { value: "1003".into(), count: all["1003"] }]);
+}
+
+#[test]
+fn lists_have_one_form_of_a_value_and_completion_has_all() {
+    let fixture = Fixture::new();
+    fixture.ingest(&sample::events(&mut Dice(43), 300));
+    let top = |field, prefix: &str| {
+        let request = TopRequest { filter: filter(""), field, prefix: prefix.into(), limit: 100 };
+        let found = wait(fixture.store().top(request)).unwrap().values;
+        found.into_iter().map(|found| found.value).collect::<BTreeSet<_>>()
+    };
+    let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(top(Field::Classtype, ""), set(&["trojan-activity", "web-application-attack"]));
+    assert!(top(Field::Tactic, "").contains("Command and Control") && !top(Field::Tactic, "").contains("TA0011"));
+    assert!(top(Field::Service, "").contains("tls") && !top(Field::Service, "").contains("ssl"));
+    for (field, prefix, found) in [
+        (Field::Classtype, "a network", "A Network Trojan was detected"),
+        (Field::Tactic, "ta00", "TA0011"),
+        (Field::Service, "s", "ssl"),
+        (Field::Direction, "to_", "to_server"),
+    ] {
+        assert!(top(field, prefix).contains(found), "{prefix}: {:?}", top(field, prefix));
+    }
 }
 
 #[test]

@@ -40,7 +40,9 @@ fn folder(name: &str) -> PathBuf {
         std::fs::copy(certificates.join(file), folder.join(file)).expect("certificate");
     }
     std::fs::copy(certificates.join("ca.pem"), folder.join("siem.pem")).expect("certificate");
-    for secret in ["agent-token", "opensearch-password", "es-key", "hook-secret", "jira-token", "otel-token"] {
+    for secret in
+        ["agent-token", "opensearch-password", "es-key", "hook-secret", "jira-token", "kafka-password", "otel-token"]
+    {
         std::fs::write(folder.join(secret), "secret\n").expect("secret");
     }
     folder
@@ -71,6 +73,8 @@ fn every_sink_of_the_page_about_delivery_is_one() {
         "file",
         "hook",
         "jira",
+        "kafka",
+        "kafka-mtls",
         "manager",
         "opensearch",
         "otel",
@@ -84,5 +88,5 @@ fn every_sink_of_the_page_about_delivery_is_one() {
 
 #[test]
 fn every_sink_of_the_page_about_usage_is_one() {
-    assert_eq!(made("usage.md"), ["chat", "elastic", "log", "otel", "page", "siem"].map(str::to_owned).into());
+    assert_eq!(made("usage.md"), ["bus", "chat", "elastic", "log", "otel", "page", "siem"].map(str::to_owned).into());
 }

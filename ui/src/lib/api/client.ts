@@ -88,7 +88,7 @@ async function send(method: string, path: string, body?: unknown, headers: Heade
       call,
     );
   }
-  if (response.ok) return response;
+  if (response.ok || response.status === 304) return response;
   if (response.status === 401 && path !== 'session') unauthorised();
   const after = Number(response.headers.get('retry-after'));
   throw new ApiError(await problemOf(response), call, Number.isFinite(after) && after > 0 ? after : null);
@@ -97,10 +97,14 @@ async function send(method: string, path: string, body?: unknown, headers: Heade
 async function json<A>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<A> {
   const response = await send(method, path, body, headers);
   if (response.status === 204) return undefined as A;
+  return read(response, `${method} ${path}`);
+}
+
+async function read<A>(response: Response, call: string): Promise<A> {
   try {
     return (await response.json()) as A;
   } catch {
-    throw new ApiError({ title: 'The answer is not JSON', status: 502 }, `${method} ${path}`);
+    throw new ApiError({ title: 'The answer is not JSON', status: 502 }, call);
   }
 }
 
@@ -126,6 +130,16 @@ export const api = {
   providers: () => get<{ items: T.Provider[] }>('session/providers'),
 
   groups: (p: ListParams & { by?: T.GroupBy; sort?: T.SortBy }) => get<T.GroupPage>('groups', { ...p }),
+  /** With the name of the answer. `known`: that of the one that one has; null when nothing has changed since. */
+  groupsUnless: async (
+    p: ListParams & { by?: T.GroupBy; sort?: T.SortBy },
+    known: string | null,
+  ): Promise<{ page: T.GroupPage; etag: string | null } | null> => {
+    const path = `groups${queryString({ ...p })}`;
+    const response = await send('GET', path, undefined, known ? { 'if-none-match': known } : {});
+    if (response.status === 304) return null;
+    return { page: await read<T.GroupPage>(response, 'GET groups'), etag: response.headers.get('etag') };
+  },
   group: (group: string) => get<T.GroupDetail>(`groups/${id(group)}`),
   groupEvents: (group: string, cursor?: string | null, limit = 50) =>
     get<T.Page<T.EventRow>>(`groups/${id(group)}/events`, { cursor, limit }),
@@ -166,7 +180,8 @@ export const api = {
   checkQuery: (q: string) => json<{ ok: true; canonical: string }>('POST', 'query/check', { q }),
 
   inspections: () => get<{ items: T.InspectionRow[] }>('inspections'),
-  nodes: () => get<{ items: T.NodeRow[] }>('nodes'),
+  nodes: () => get<T.Nodes>('nodes'),
+  blindSpots: (p: Range) => get<T.BlindSpots>('blind-spots', { ...p }),
   rules: (q: string, cursor?: string | null) =>
     get<T.Page<T.RuleRow> & { total: number | { count: number; exact: boolean } }>('rules', { q, cursor }),
   rule: (gid: number, sid: number) => get<T.RuleDetail>(`rules/${gid}-${sid}`),

@@ -22,6 +22,11 @@ class Session {
     return this.me?.can ?? { read: false, act: false, tune: false, admin: false };
   }
 
+  /** Sees the alerts of all namespaces, and so nodes and sinks. */
+  get everywhere(): boolean {
+    return this.me !== null && this.me.reach.read === null;
+  }
+
   async start(): Promise<void> {
     onUnauthorised(() => {
       if (this.state === 'signed-in') this.state = 'signed-out';

@@ -10,11 +10,13 @@ import type { Counts, Group, Health } from './types';
 export interface Listener {
   /** Groups that are new or changed, and ids of those that the question finds no more. */
   rows(rows: Group[], gone: string[]): void;
-  /** The stream has begun, from now on: what was asked before may be older. */
+  /** The stream has begun from now on, since nobody knew from when: what was asked before may be older. */
   begun(): void;
+  /** The listener has been told all up to here. */
+  at?(change: string): void;
   counts(counts: Partial<Counts>): void;
   reset(): void;
-  /** Called every {@link POLL} while the stream is cut off. */
+  /** Called every {@link POLL} while the stream is cut off, and at once when the manager refuses it. */
   poll(): void;
 }
 
@@ -32,9 +34,9 @@ export class Stream {
   #after: string | null = null;
   #attempts = 0;
 
-  /** Opens; call what it returns to close. */
-  open(params: { q?: string; status?: string }, listener: Listener): () => void {
-    this.#after = null;
+  /** Opens, with what has changed after a count of changes; call what it returns to close. */
+  open(params: { q?: string; status?: string }, listener: Listener, after: string | null = null): () => void {
+    this.#after = after;
     this.#attempts = 0;
     this.#connect(params, listener);
     return () => {
@@ -52,12 +54,14 @@ export class Stream {
     this.#source = source;
     const on = <A>(name: string, handle: (data: A) => void) =>
       source.addEventListener(name, (event) => {
-        if (event.lastEventId) this.#after = event.lastEventId;
         try {
           handle(JSON.parse(event.data) as A);
         } catch {
           // A message that is no JSON is not worth losing the stream for.
         }
+        if (!event.lastEventId) return;
+        this.#after = event.lastEventId;
+        listener.at?.(event.lastEventId);
       });
     source.addEventListener('open', () => {
       this.state = 'live';
@@ -74,11 +78,14 @@ export class Stream {
       listener.reset();
     });
     source.addEventListener('error', () => {
+      // The browser gives up by itself on an answer that is no stream: the session may have ended.
+      const refused = source.readyState === EventSource.CLOSED;
       source.close();
       if (this.#source !== source) return;
       if (this.state !== 'lost') this.lostAt = Date.now();
       this.state = 'lost';
       this.#poller ??= setInterval(() => listener.poll(), POLL);
+      if (refused) listener.poll();
       const wait = Math.min(1000 * 2 ** this.#attempts, LONGEST_WAIT) * (0.75 + Math.random() / 2);
       this.#attempts += 1;
       this.#timer = setTimeout(() => this.#connect(params, listener), wait);

@@ -32,6 +32,8 @@ export interface Me {
   user: string;
   how: 'token' | 'kubernetes' | 'certificate' | 'oidc';
   can: { read: boolean; act: boolean; tune: boolean; admin: boolean };
+  /** Namespaces in which one may; null: all. */
+  reach: { read: string[] | null; act: string[] | null; tune: string[] | null };
   csrf?: string;
   version: string;
   cluster: string;
@@ -288,6 +290,8 @@ export interface Page<T> {
 export interface GroupPage extends Page<Group> {
   total: { count: number; exact: boolean };
   as_of: string;
+  /** Count of changes before the list was made: a stream that begins after it loses nothing. */
+  change: number;
   partial: boolean;
 }
 
@@ -446,12 +450,57 @@ export interface NodeRow {
   rule_set: string;
   rules: number;
   last_heartbeat: string;
+  /** Heard of within `silent_after`. */
+  alive: boolean;
   packets: number;
   bytes: number;
   drops: Record<string, number>;
   memory: number;
   endpoints: number;
   interfaces: unknown[];
+}
+
+export interface Nodes {
+  items: NodeRow[];
+  /** Seconds. */
+  silent_after: number;
+}
+
+export type BlindReason = 'encrypted' | 'gap' | 'truncated' | 'midstream';
+
+/** Something that agents could not inspect. */
+export interface UnseenRow {
+  node: string;
+  /** Empty: of the whole node. */
+  interface: string;
+  reason: string;
+  service: string | null;
+  port: number | null;
+  unit: string;
+  count: number;
+}
+
+export interface BlindSpots {
+  from: string;
+  to: string;
+  alerts: {
+    alerts: number;
+    partial: number;
+    reasons: ValueCount[];
+    workloads: {
+      workload: string;
+      partial: number;
+      alerts: number;
+      reasons: Partial<Record<BlindReason, number>>;
+    }[];
+  };
+  /** Null for who does not see all namespaces. */
+  traffic: {
+    since: string;
+    interfaces: { node: string; interface: string; flows: number; encrypted: number }[];
+    rows: UnseenRow[];
+    more: boolean;
+  } | null;
 }
 
 export interface RuleRow {

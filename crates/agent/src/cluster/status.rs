@@ -1,0 +1,236 @@
+//! What this node says of each resource, written into its status.
+//!
+//! *How it fits*: facts come from what the two sides of the agent left; what to say and when to write is decided by
+//! [`tapir_kubernetes::status`]. A resource is written in the form that the cluster serves.
+//!
+//! *Invariants*: a node changes its own entry only; a conflict is read again, [`TRIES`] times; what could not be written is tried
+//! again with the next look, and told once.
+
+use super::{Hub, Key};
+use crate::keeper::State;
+use crate::rules::RulesState;
+use crate::shared::{Report, Shared};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tapir_engine::Counter;
+use tapir_event::Inspection;
+use tapir_kubernetes::resources::{
+    DeepPacketInspection, DeepPacketInspectionStatus, NodeEntry, StoredDeepPacketInspection,
+};
+use tapir_kubernetes::status::{
+    Decision, EndpointFact, NodeFacts, RuleFacts, WriteLimits, Written, decide, entry, merged,
+};
+use tokio::sync::watch;
+
+/// How often a write that met another one is tried.
+const TRIES: usize = 5;
+/// How often facts are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Where the facts are.
+#[derive(Clone)]
+pub struct Facts {
+    /// What is inspected.
+    pub state: watch::Receiver<Arc<State>>,
+    /// What became of the rules.
+    pub rules: watch::Receiver<RulesState>,
+    /// What the capture side says.
+    pub shared: Arc<Shared>,
+}
+
+/// Writes for ever.
+pub(super) async fn follow(hub: &Arc<Hub>, client: Client, node: &str, facts: Facts) {
+    let mut writer = Writer { client, node: node.to_owned(), told: BTreeMap::new(), said: BTreeMap::new() };
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let report = facts.shared.report();
+        let state = Arc::clone(&facts.state.borrow());
+        let rules = facts.rules.borrow().clone();
+        if facts.shared.reported_at().is_none() {
+            continue;
+        }
+        writer.look(hub, &state, &report, &rules).await;
+    }
+}
+
+struct Writer {
+    client: Client,
+    node: String,
+    /// What is known and was written, by resource.
+    told: BTreeMap<Key, Told>,
+    /// What went wrong with a resource, so that it is said once.
+    said: BTreeMap<Key, String>,
+}
+
+#[derive(Default)]
+struct Told {
+    facts: NodeFacts,
+    last: Option<Written<NodeEntry>>,
+}
+
+impl Writer {
+    async fn look(&mut self, hub: &Arc<Hub>, state: &State, report: &Report, rules: &RulesState) {
+        let now = Timestamp::now();
+        self.told.retain(|(namespace, name), _| {
+            state.inspections.iter().any(|one| one.namespace == *namespace && one.name == *name)
+        });
+        for inspection in &state.inspections {
+            let key = (inspection.namespace.clone(), inspection.name.clone());
+            let (own, is_served) = {
+                let world = hub.world();
+                let served = world.served.get(&key);
+                let held = served.or_else(|| world.stored.get(&key));
+                (held.and_then(|held| held.own.clone()), served.is_some())
+            };
+            let told = self.told.entry(key.clone()).or_insert_with(|| {
+                // An agent that was here before may have said something that is no longer so.
+                let last = own.map(|own| Written { at: Timestamp::MIN, what: Some(own) });
+                Told { last, ..Told::default() }
+            });
+            update(&mut told.facts, &self.node, inspection, state, report, rules, now);
+            let says = entry(&told.facts, now);
+            if decide(told.last.as_ref(), says.as_ref(), now, &WriteLimits::default()) != Decision::Write {
+                continue;
+            }
+            let written = if is_served {
+                write::<DeepPacketInspection>(&self.client, &self.node, inspection, says.as_ref()).await
+            } else {
+                write::<StoredDeepPacketInspection>(&self.client, &self.node, inspection, says.as_ref()).await
+            };
+            // Also after a failure: the API server is not asked more often for it.
+            told.last = Some(Written { what: says, at: now });
+            match written {
+                Ok(()) => {
+                    self.said.remove(&key);
+                }
+                Err(why) => {
+                    told.last = Some(Written { what: None, at: now });
+                    if self.said.get(&key) != Some(&why) {
+                        (hub.say)(&format!("status of DeepPacketInspection {inspection} not written: {why}"), true);
+                        self.said.insert(key, why);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is known of a resource now.
+fn update(
+    facts: &mut NodeFacts,
+    node: &str,
+    inspection: &Inspection,
+    state: &State,
+    report: &Report,
+    rules: &RulesState,
+    now: Timestamp,
+) {
+    facts.node = node.to_owned();
+    facts.endpoints.clear();
+    let mut causes: Vec<String> = Vec::new();
+    let mut failed = |facts: &mut NodeFacts, cause: String, message: &str| {
+        facts.errors.failed(&cause, message, now);
+        causes.push(cause);
+    };
+    (facts.packets, facts.last_alert) = (0, None);
+    for one in state.attached.iter().filter(|one| one.inspections.contains(inspection)) {
+        let seen = report.seen.get(&one.number);
+        let name = format!("{}/{}", one.workload.namespace, one.workload.pod);
+        facts.endpoints.push(EndpointFact { name, attached: seen.is_some() });
+        let Some(seen) = seen else { continue };
+        facts.packets = facts.packets.saturating_add(seen.packets);
+        let last = seen.last_event.and_then(|time| Timestamp::from_second(time.secs()).ok());
+        facts.last_alert = facts.last_alert.max(last);
+    }
+    for one in state.absent.iter().filter(|one| one.inspections.contains(inspection)) {
+        facts.endpoints.push(EndpointFact { name: one.pod.clone(), attached: false });
+        failed(facts, format!("attach {}", one.pod), &format!("{}: {}", one.pod, one.why));
+    }
+    if let Some((_, text, error)) = state.unreadable.iter().find(|(known, ..)| known == inspection) {
+        failed(facts, "selector".to_owned(), &format!("selector {text:?}: {error}"));
+    }
+    if let Some(why) = report.trouble.as_ref().filter(|_| !facts.endpoints.is_empty()) {
+        failed(facts, "capture".to_owned(), why);
+    }
+    if let Some(why) = rules.error.as_ref().filter(|_| !facts.endpoints.is_empty()) {
+        failed(facts, "rules".to_owned(), &format!("rules not reloaded, those before stay in force: {why}"));
+    }
+    facts.errors.retain(|cause| causes.iter().any(|known| known == cause));
+    facts.rules = RuleFacts {
+        loaded: rules.loaded as u64,
+        rejected: rules.rejected as u64,
+        rule_set: format!("{:016x}", report.rule_set),
+    };
+    facts.drops = report.counters.value(Counter::KernelDrops);
+}
+
+/// A resource with a status of nodes.
+trait HasStatus:
+    kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+    + Clone
+    + std::fmt::Debug
+    + serde::de::DeserializeOwned
+    + serde::Serialize
+{
+    fn status_mut(&mut self) -> &mut Option<DeepPacketInspectionStatus>;
+}
+
+impl HasStatus for DeepPacketInspection {
+    fn status_mut(&mut self) -> &mut Option<DeepPacketInspectionStatus> {
+        &mut self.status
+    }
+}
+
+impl HasStatus for StoredDeepPacketInspection {
+    fn status_mut(&mut self) -> &mut Option<DeepPacketInspectionStatus> {
+        &mut self.status
+    }
+}
+
+/// Reads, changes the node's own entry, and writes.
+async fn write<K: HasStatus>(
+    client: &Client,
+    node: &str,
+    inspection: &Inspection,
+    says: Option<&NodeEntry>,
+) -> Result<(), String> {
+    let api: Api<K> = Api::namespaced(client.clone(), &inspection.namespace);
+    for _ in 0..TRIES {
+        let mut resource = match api.get(&inspection.name).await {
+            Ok(resource) => resource,
+            Err(error) if code(&error) == Some(404) => return Ok(()),
+            Err(error) => return Err(in_words("get", &error)),
+        };
+        let status = resource.status_mut().get_or_insert_default();
+        let nodes = merged(&status.nodes, node, says.cloned(), None);
+        if nodes == status.nodes {
+            return Ok(());
+        }
+        status.nodes = nodes;
+        match api.replace_status(&inspection.name, &PostParams::default(), &resource).await {
+            Ok(_) => return Ok(()),
+            Err(error) if code(&error) == Some(404) => return Ok(()),
+            Err(error) if code(&error) == Some(409) => {}
+            Err(error) => return Err(in_words("update", &error)),
+        }
+    }
+    Err("others wrote at the same time, again and again; trying again later".to_owned())
+}
+
+fn code(error: &kube::Error) -> Option<u16> {
+    match error {
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+fn in_words(verb: &str, error: &kube::Error) -> String {
+    match code(error) {
+        Some(403) => format!("the agent's service account needs the verb {verb} on it (and on its status)"),
+        _ => super::watch::root(error),
+    }
+}

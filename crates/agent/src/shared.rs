@@ -1,0 +1,131 @@
+//! Between the agent's two sides: what the capture thread is to do, and what it says of itself.
+//!
+//! *How it fits*: the control side posts a [`Board`], rules and suppressions; the capture side looks at one flag between
+//! blocks, and about once a second leaves a [`Report`].
+//!
+//! *Invariants*: nobody waits for the other; locks are held for the exchange of a pointer.
+
+use crate::board::Board;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tapir_delivery::beacon::Unseen;
+use tapir_engine::{Counters, Rules, Suppressions};
+use tapir_packet::Timestamp;
+use tokio::sync::Notify;
+
+/// What is new for the capture side; the rest stays as it is.
+#[derive(Default)]
+pub struct Orders {
+    /// Other endpoints, or other names.
+    pub board: Option<Arc<Board>>,
+    /// Another rule set.
+    pub rules: Option<Arc<Rules>>,
+    /// Other suppressions.
+    pub suppressions: Option<Arc<Suppressions>>,
+}
+
+/// What an endpoint has seen since it was attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Packets.
+    pub packets: u64,
+    /// Their captured bytes.
+    pub bytes: u64,
+    /// Events that were raised on it, once for each of its inspections.
+    pub events: u64,
+    /// Time of the last event.
+    pub last_event: Option<Timestamp>,
+}
+
+/// How the capture side is.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Endpoints whose frames it takes, by number.
+    pub seen: BTreeMap<u32, Seen>,
+    /// Sums over all endpoints, those that have gone among them.
+    pub counters: Counters,
+    /// The rule set in force, and how many rules it has.
+    pub rule_set: u64,
+    /// Rules in it.
+    pub rules: u64,
+    /// The suppressions in force.
+    pub suppressions: Arc<Suppressions>,
+    /// Events that they dropped, by suppression.
+    pub quieted: BTreeMap<String, u64>,
+    /// Bytes that flows hold.
+    pub flow_bytes: u64,
+    /// Conversations by interface.
+    pub flows: BTreeMap<String, u64>,
+    /// What could not be inspected.
+    pub unseen: Vec<Unseen>,
+    /// Why nothing can be captured, if so.
+    pub trouble: Option<String>,
+}
+
+/// The place where both sides meet.
+#[derive(Default)]
+pub struct Shared {
+    orders: Mutex<Orders>,
+    is_new: AtomicBool,
+    report: Mutex<(Option<Instant>, Arc<Report>)>,
+    reported: Notify,
+}
+
+impl Shared {
+    /// Nothing to do yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Posts endpoints and names.
+    pub fn post_board(&self, board: Arc<Board>) {
+        self.post(|orders| orders.board = Some(board));
+    }
+
+    /// Posts a rule set.
+    pub fn post_rules(&self, rules: Arc<Rules>) {
+        self.post(|orders| orders.rules = Some(rules));
+    }
+
+    /// Posts suppressions.
+    pub fn post_suppressions(&self, suppressions: Arc<Suppressions>) {
+        self.post(|orders| orders.suppressions = Some(suppressions));
+    }
+
+    fn post(&self, change: impl FnOnce(&mut Orders)) {
+        change(&mut lock(&self.orders));
+        self.is_new.store(true, Ordering::Release);
+    }
+
+    /// What is new since the last call; asks without a lock whether there is anything.
+    pub fn take_orders(&self) -> Option<Orders> {
+        self.is_new.swap(false, Ordering::Acquire).then(|| std::mem::take(&mut *lock(&self.orders)))
+    }
+
+    /// Leaves a report.
+    pub fn set_report(&self, report: Report) {
+        *lock(&self.report) = (Some(Instant::now()), Arc::new(report));
+        self.reported.notify_waiters();
+    }
+
+    /// The last report.
+    pub fn report(&self) -> Arc<Report> {
+        Arc::clone(&lock(&self.report).1)
+    }
+
+    /// When it was left.
+    pub fn reported_at(&self) -> Option<Instant> {
+        lock(&self.report).0
+    }
+
+    /// Told when there is another report.
+    pub fn reported(&self) -> &Notify {
+        &self.reported
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

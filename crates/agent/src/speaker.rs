@@ -1,0 +1,94 @@
+//! What an agent says of itself to the manager, and the suppressions that it hears: the agent's end of the
+//! [beacon](tapir_delivery::beacon).
+
+use crate::keeper::State;
+use crate::shared::Shared;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
+use tapir_engine::{Counter, Suppressions};
+use tokio::sync::{Notify, watch};
+
+use crate::inspector::LOSSES;
+
+/// Speaks for a node.
+pub struct Speaker {
+    node: String,
+    version: String,
+    shared: Arc<Shared>,
+    state: watch::Receiver<Arc<State>>,
+    sinks: Mutex<(Vec<SinkReport>, u64)>,
+    say: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Speaker {
+    /// Of this node; `say` takes what is for the log.
+    pub fn new(
+        node: &str,
+        version: &str,
+        shared: Arc<Shared>,
+        state: watch::Receiver<Arc<State>>,
+        say: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (node, version) = (node.to_owned(), version.to_owned());
+        Arc::new(Self { node, version, shared, state, sinks: Mutex::default(), say: Box::new(say) })
+    }
+}
+
+impl Agent for Speaker {
+    fn report(&self) -> Heartbeat {
+        let report = self.shared.report();
+        let state = Arc::clone(&self.state.borrow());
+        let lost = LOSSES.iter().map(|counter| (counter.name().to_owned(), report.counters.value(*counter)));
+        let mut drops: BTreeMap<String, u64> = lost.filter(|(_, count)| *count > 0).collect();
+        let (sinks, refused) = lock(&self.sinks).clone();
+        if refused > 0 {
+            drops.insert("events_before_spool".to_owned(), refused);
+        }
+        Heartbeat {
+            node: self.node.clone(),
+            version: self.version.clone(),
+            rule_set: format!("{:016x}", report.rule_set),
+            rules: report.rules,
+            packets: report.counters.value(Counter::Packets),
+            bytes: report.counters.value(Counter::Bytes),
+            drops,
+            memory: resident_bytes().unwrap_or(0),
+            endpoints: report.seen.len() as u64,
+            interfaces: state.attached.iter().map(|one| one.tap.name.to_string()).collect(),
+            suppressions: report.suppressions.digest().to_owned(),
+            suppressions_active: report.suppressions.standing().iter().map(|one| one.id.clone()).collect(),
+            quieted: report.quieted.clone(),
+            flows: report.flows.clone(),
+            unseen: report.unseen.clone(),
+            sinks,
+        }
+    }
+
+    fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
+        *lock(&self.sinks) = (sinks, refused);
+    }
+
+    fn suppress(&self, new: NewSuppressions) {
+        self.shared.post_suppressions(Arc::new(Suppressions::new(new.standing, new.digest)));
+    }
+
+    fn applied(&self) -> &Notify {
+        self.shared.reported()
+    }
+
+    fn say(&self, text: &str) {
+        (self.say)(text);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Resident memory of the process, from `/proc/self/statm` (proc(5)): the second field, in pages of 4 KiB.
+pub fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    pages.checked_mul(4096)
+}

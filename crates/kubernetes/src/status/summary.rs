@@ -1,0 +1,195 @@
+//! What the operator makes of the reports of all nodes: conditions and numbers for tables.
+
+use crate::resources::{DeepPacketInspectionStatus, InspectionSpec, NodeReport, Summary, Verdict};
+use crate::selector::Selector;
+use std::collections::BTreeMap;
+
+/// Nodes named in a message.
+const NAMED: usize = 3;
+
+/// All nodes together, as tables show it.
+pub fn summary(reports: &[NodeReport], alerts_24h: Option<i64>) -> Summary {
+    let (selected, attached) = endpoints(reports);
+    let ready = reports.iter().filter(|report| report.ready).count();
+    Summary { nodes: format!("{ready}/{}", reports.len()), endpoints: format!("{attached}/{selected}"), alerts_24h }
+}
+
+/// The annotations of a `DeepPacketInspection` that tables show: nodes ready by its status, endpoints (attached, selected) as agents
+/// told the operator. `None`: an annotation to take away.
+pub fn annotations(
+    status: Option<&DeepPacketInspectionStatus>,
+    endpoints: Option<(u64, u64)>,
+) -> BTreeMap<&'static str, Option<String>> {
+    let nodes = status.map_or(&[][..], |status| &status.nodes);
+    let ready = nodes.iter().filter(|node| node.success()).count();
+    let nodes = (!nodes.is_empty()).then(|| format!("{ready}/{}", nodes.len()));
+    let endpoints = endpoints.map(|(attached, selected)| format!("{attached}/{selected}"));
+    BTreeMap::from([(crate::crds::NODES_READY, nodes), (crate::crds::ENDPOINTS, endpoints)])
+}
+
+/// Whether the selectors of an inspection can be read. Its reason is `InvalidSelector`, its message has the field, the place and the repair.
+pub fn accepted(spec: &InspectionSpec) -> Verdict {
+    match spec.selectors() {
+        Ok(_) => Verdict::yes("Accepted", "Valid", "selectors are valid"),
+        Err((field, error)) => Verdict::no("Accepted", "InvalidSelector", format!("{field}: {error}")),
+    }
+}
+
+impl Verdict {
+    /// Whether the selector of a `DeepPacketInspection` can be read.
+    pub fn of_selector(text: Option<&str>) -> Self {
+        match Selector::parse(text.unwrap_or_default()) {
+            Ok(_) => Self::yes("Accepted", "Valid", "the selector is valid"),
+            Err(error) => Self::no("Accepted", "InvalidSelector", format!("spec.selector: {error}")),
+        }
+    }
+}
+
+/// The conditions of an inspection: `Accepted`, `RulesLoaded`, `Attached` and, of these, `Ready`. `generation`: of the resource; reports about
+/// another one are not news.
+pub fn verdicts(spec: &InspectionSpec, generation: Option<i64>, reports: &[NodeReport]) -> Vec<Verdict> {
+    let accepted = accepted(spec);
+    if accepted.holds == Some(false) {
+        let why = format!("not accepted: {}", accepted.message);
+        return vec![accepted, Verdict::no("Ready", "InvalidSelector", why)];
+    }
+    let old = named(reports, |report| report.observed_generation != generation);
+    if let Some(old) = old {
+        let waiting = |kind| Verdict::unknown(kind, "Pending", format!("not taken up yet by {old}"));
+        return vec![accepted, waiting("RulesLoaded"), waiting("Attached"), waiting("Ready")];
+    }
+    if reports.is_empty() {
+        let none = "no node has anything that is selected";
+        return vec![accepted, Verdict::unknown("Ready", "NothingSelected", none)];
+    }
+    let rules = match named(reports, |report| report.rules.loaded == 0) {
+        Some(nodes) => Verdict::no("RulesLoaded", "NoRules", format!("no rules are loaded on {nodes}")),
+        None => {
+            let rejected: i64 = reports.iter().map(|report| i64::from(report.rules.rejected)).max().unwrap_or_default();
+            match rejected {
+                0 => Verdict::yes("RulesLoaded", "AllLoaded", "all rules are loaded"),
+                some => Verdict::yes(
+                    "RulesLoaded",
+                    "SomeRejected",
+                    format!("{some} rules are left out; the agent's log says why"),
+                ),
+            }
+        }
+    };
+    let (selected, attached) = endpoints(reports);
+    let held = match named(reports, |report| report.endpoints.attached < report.endpoints.selected) {
+        Some(nodes) => {
+            let error =
+                reports.iter().filter_map(|report| report.errors.last()).map(|error| error.message.as_str()).next();
+            let why = error.map(|error| format!(": {error}")).unwrap_or_default();
+            Verdict::no(
+                "Attached",
+                "NotAttached",
+                format!("{attached} of {selected} endpoints are attached; missing on {nodes}{why}"),
+            )
+        }
+        None => Verdict::yes("Attached", "AllAttached", format!("{attached} of {selected} endpoints are attached")),
+    };
+    let missing = [&rules, &held].into_iter().find(|verdict| verdict.holds == Some(false));
+    let ready = match (missing, named(reports, |report| !report.ready)) {
+        (Some(verdict), _) => Verdict::no("Ready", verdict.reason, verdict.message.clone()),
+        (None, Some(nodes)) => Verdict::no("Ready", "NodesNotReady", format!("not ready: {nodes}")),
+        (None, None) => Verdict::yes("Ready", "Inspecting", held.message.clone()),
+    };
+    vec![accepted, rules, held, ready]
+}
+
+fn endpoints(reports: &[NodeReport]) -> (i64, i64) {
+    reports.iter().fold((0, 0), |(selected, attached), report| {
+        (selected + i64::from(report.endpoints.selected), attached + i64::from(report.endpoints.attached))
+    })
+}
+
+/// The nodes that something is true of, a few by name.
+fn named(reports: &[NodeReport], is: impl Fn(&NodeReport) -> bool) -> Option<String> {
+    let nodes: Vec<&str> = reports.iter().filter(|report| is(report)).map(|report| report.node.as_str()).collect();
+    let first = nodes.get(..nodes.len().min(NAMED)).filter(|first| !first.is_empty())?.join(", ");
+    let rest = nodes.len().saturating_sub(NAMED);
+    Some(if rest > 0 { format!("{first} and {rest} more") } else { first })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::{Active, Counts, NodeEntry, NodeError, RulesReport, Workloads};
+
+    fn spec() -> InspectionSpec {
+        InspectionSpec { workloads: Some(Workloads::default()), ..InspectionSpec::default() }
+    }
+
+    fn report(node: &str, attached: i32, selected: i32, loaded: i32) -> NodeReport {
+        NodeReport {
+            node: node.into(),
+            observed_generation: Some(2),
+            ready: attached == selected && loaded > 0,
+            endpoints: Counts { selected, attached },
+            rules: RulesReport { loaded, ..RulesReport::default() },
+            ..NodeReport::default()
+        }
+    }
+
+    fn ready(reports: &[NodeReport]) -> (Option<bool>, &'static str, String) {
+        let verdict = verdicts(&spec(), Some(2), reports).pop().unwrap();
+        assert_eq!(verdict.kind, "Ready");
+        (verdict.holds, verdict.reason, verdict.message)
+    }
+
+    #[test]
+    fn ready_says_why_not() {
+        let well = report("n1", 2, 2, 4000);
+        assert_eq!(
+            ready(std::slice::from_ref(&well)),
+            (Some(true), "Inspecting", "2 of 2 endpoints are attached".into())
+        );
+        assert_eq!(ready(&[]).1, "NothingSelected");
+        let mut missing = report("n2", 1, 3, 4000);
+        missing.errors.push(NodeError { message: "no interface".into(), ..NodeError::default() });
+        let (holds, reason, message) = ready(&[well.clone(), missing]);
+        assert_eq!((holds, reason), (Some(false), "NotAttached"));
+        assert_eq!(message, "3 of 5 endpoints are attached; missing on n2: no interface");
+        let bare: Vec<NodeReport> = (0..5).map(|node| report(&format!("n{node}"), 1, 1, 0)).collect();
+        assert_eq!(ready(&bare), (Some(false), "NoRules", "no rules are loaded on n0, n1, n2 and 2 more".into()));
+        let old = NodeReport { observed_generation: Some(1), ..well };
+        assert_eq!(ready(&[old]), (None, "Pending", "not taken up yet by n1".into()));
+    }
+
+    #[test]
+    fn an_invalid_selector_is_told_with_its_place() {
+        let spec = InspectionSpec { node_selector: Some("zone = 'a'".into()), ..spec() };
+        let verdicts = verdicts(&spec, Some(2), &[report("n1", 1, 1, 1)]);
+        let [accepted, ready] = verdicts.as_slice() else { panic!("{verdicts:?}") };
+        assert_eq!((accepted.holds, accepted.reason), (Some(false), "InvalidSelector"));
+        assert_eq!(accepted.message, "spec.nodeSelector: a single `=` at byte 5; write `==`");
+        assert_eq!(ready.holds, Some(false));
+        assert_eq!(Verdict::of_selector(Some("app")).reason, "InvalidSelector");
+        assert_eq!(Verdict::of_selector(None).holds, Some(true));
+    }
+
+    #[test]
+    fn rejected_rules_are_told_and_do_not_hurt() {
+        let mut one = report("n1", 1, 1, 4000);
+        one.rules.rejected = 2;
+        let verdicts = verdicts(&spec(), Some(2), &[one]);
+        let rules = verdicts.iter().find(|verdict| verdict.kind == "RulesLoaded").unwrap();
+        assert_eq!((rules.holds, rules.reason), (Some(true), "SomeRejected"));
+        assert_eq!(verdicts.last().unwrap().holds, Some(true));
+    }
+
+    #[test]
+    fn tables_show_what_holds_of_what_should() {
+        let all = summary(&[report("n1", 2, 2, 1), report("n2", 1, 3, 1)], Some(7));
+        assert_eq!((all.nodes.as_str(), all.endpoints.as_str(), all.alerts_24h), ("1/2", "3/5", Some(7)));
+        let entry =
+            |success| NodeEntry { active: Some(Active { success, last_updated: None }), ..NodeEntry::default() };
+        let status = DeepPacketInspectionStatus { nodes: vec![entry(true), entry(false), NodeEntry::default()] };
+        let written = annotations(Some(&status), Some((11, 12)));
+        assert_eq!(written["tapir.dev/nodes-ready"].as_deref(), Some("1/3"));
+        assert_eq!(written["tapir.dev/endpoints"].as_deref(), Some("11/12"));
+        assert_eq!(annotations(None, None).into_values().collect::<Vec<_>>(), [None, None]);
+    }
+}

@@ -1,0 +1,339 @@
+//! `tapir agent`: one node, all that is to be inspected on it, until it is told to end.
+//!
+//! The capture side has a thread of its own; this one runs the control side and follows signals: SIGHUP loads rules and opens
+//! files anew, SIGINT and SIGTERM end.
+
+use crate::args::{AgentArgs, OutputArgs};
+use crate::delivery::{Delivery, Entrance};
+use crate::identity::{Identity, host_name};
+use crate::message::Messages;
+use crate::output::AlertWriter;
+use crate::settings::{self, Settings};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Stdout;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tapir_agent::cluster::{self, Facts};
+use tapir_agent::health::Health;
+use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
+use tapir_agent::keeper::{Keeper, KeeperConfig, State};
+use tapir_agent::rules::{RuleKeeper, RulesState};
+use tapir_agent::shared::{Report, Shared};
+use tapir_agent::speaker::Speaker;
+use tapir_agent::standalone;
+use tapir_agent::view::View;
+use tapir_capture::{NetworkNamespace, RingConfig};
+use tapir_engine::{Counter, EventSink};
+use tapir_event::SecurityEvent;
+use tapir_kubernetes::interface::Prefixes;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+/// How often signals are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs the command; the value is the exit code.
+pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
+    let settings = settings::resolve(&args.rule_args, &[], None)?;
+    let prefixes = Prefixes::default()
+        .with_calico(&args.interface_prefix)
+        .map_err(|error| format!("--interface-prefix: {error}"))?;
+    let node = args.node.clone().or_else(|| settings.delivery.as_ref()?.node.clone()).unwrap_or_else(host_name);
+    let signals = Signals::new()?;
+    let rules = RuleKeeper::load(settings.sources.clone(), settings.engine.profile)?;
+    let shared = Shared::new();
+    let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
+    let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
+    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone() };
+    let keeper = Keeper::new(keeper_config, Arc::clone(&shared));
+    let log = *messages;
+    let say = move |text: &str| log.info(text);
+    let speaker = Speaker::new(&node, env!("CARGO_PKG_VERSION"), Arc::clone(&shared), keeper.state(), say);
+    let delivery = match &settings.delivery {
+        Some(table) => Some(Delivery::start(table, &node, speaker, messages)?),
+        None => None,
+    };
+    let out = Out::new(args, delivery.as_ref().map(Delivery::entrance));
+    let capture = Capture::start(inspector_config(args, &settings, namespace), &rules, &shared, out)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the control side: {error}"))?;
+    let control = Control { args, node: &node, messages, shared: Arc::clone(&shared), signals: &signals };
+    let mut delivery = delivery;
+    let ended = runtime.block_on(control.run(keeper, rules, &mut delivery));
+    // Files are followed in the background; nothing of that is worth waiting for.
+    runtime.shutdown_background();
+    let alerts = capture.end();
+    if let Some(delivery) = delivery {
+        delivery.finish(messages);
+    }
+    ended?;
+    let report = shared.report();
+    let lost = report.counters.value(Counter::KernelDrops);
+    let packets = report.counters.value(Counter::Packets);
+    messages.info(&format!("{packets} packets inspected, {lost} dropped by the kernel, {alerts} alerts"));
+    Ok(0)
+}
+
+fn inspector_config(
+    args: &AgentArgs,
+    settings: &Settings,
+    namespace: Option<Arc<NetworkNamespace>>,
+) -> InspectorConfig {
+    let mut engine = settings.engine.clone();
+    engine.builtin_events = args.builtin_events;
+    // Who reads an event wants to see its bytes.
+    engine.evidence = true;
+    let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };
+    let flow_bytes = usize::try_from(args.flow_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    InspectorConfig { engine, ring, flow_bytes, namespace }
+}
+
+/// The capture thread.
+struct Capture {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Out>,
+}
+
+impl Capture {
+    fn start(config: InspectorConfig, rules: &RuleKeeper, shared: &Arc<Shared>, mut out: Out) -> Result<Self, String> {
+        let mut inspector = Inspector::new(config, Arc::clone(rules.rules()), Arc::clone(shared));
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("tapir-capture".into())
+            .spawn(move || {
+                inspector.run(&told, &mut out);
+                out
+            })
+            .map_err(|error| format!("cannot start capture: {error}"))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends it; how many alerts there were.
+    fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(mut out) => {
+                if let Some(writer) = &mut out.writer {
+                    writer.finish();
+                }
+                out.alerts
+            }
+            Err(_) => 0,
+        }
+    }
+}
+
+/// Both ways out: standard output, if asked for, and the spool.
+struct Out {
+    writer: Option<AlertWriter<Stdout>>,
+    spool: Option<Entrance>,
+    alerts: u64,
+}
+
+impl Out {
+    fn new(args: &AgentArgs, spool: Option<Entrance>) -> Self {
+        let writer = args.format.map(|format| {
+            let output =
+                OutputArgs { format, evidence: true, builtin_events: args.builtin_events, ..OutputArgs::default() };
+            AlertWriter::new(std::io::stdout(), &output, Identity::live(), true)
+        });
+        Self { writer, spool, alerts: 0 }
+    }
+}
+
+impl Outlet for Out {
+    fn offer(&mut self, event: SecurityEvent) {
+        if let Some(spool) = &self.spool {
+            spool.offer(&event);
+        }
+        if event.suppressed_by.is_some() {
+            return;
+        }
+        self.alerts = self.alerts.saturating_add(1);
+        if let Some(writer) = &mut self.writer {
+            writer.event(0, event);
+        }
+    }
+}
+
+/// The control side.
+struct Control<'c> {
+    args: &'c AgentArgs,
+    node: &'c str,
+    messages: &'c Messages,
+    shared: Arc<Shared>,
+    signals: &'c Signals,
+}
+
+impl Control<'_> {
+    async fn run(&self, keeper: Keeper, rules: RuleKeeper, delivery: &mut Option<Delivery>) -> Result<(), String> {
+        let listener = TcpListener::bind(self.args.health)
+            .await
+            .map_err(|error| format!("--health {}: {error}; choose another address", self.args.health))?;
+        let health_at = listener.local_addr().map_err(|error| error.to_string())?;
+        let (views, view) = watch::channel(Arc::default());
+        let (heard, is_heard) = watch::channel(false);
+        let (state, rules_state) = (keeper.state(), rules.state());
+        let health = Health {
+            shared: Arc::clone(&self.shared),
+            state: state.clone(),
+            rules: rules_state.clone(),
+            heard: is_heard,
+        };
+        let reload = Arc::new(Notify::new());
+        let loaded = rules_state.borrow().clone();
+        tell_rules(&loaded, self.messages);
+        self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
+        let log = *self.messages;
+        let facts = Facts { state: state.clone(), rules: rules_state.clone(), shared: Arc::clone(&self.shared) };
+        tokio::select! {
+            ended = self.follow(views, heard, facts) => ended,
+            ended = keeper.run(view) => ended,
+            () = rules.run(Arc::clone(&self.shared), Arc::clone(&reload)) => Ok(()),
+            () = health.serve(listener) => Ok(()),
+            () = tell(state, rules_state, Arc::clone(&self.shared), log) => Ok(()),
+            () = self.signals.wait(|| {
+                reload.notify_one();
+                if let Some(delivery) = delivery {
+                    delivery.reopen();
+                }
+            }) => Ok(()),
+        }
+    }
+}
+
+impl Control<'_> {
+    /// Follows the source of what is to be inspected.
+    async fn follow(
+        &self,
+        views: watch::Sender<Arc<View>>,
+        heard: watch::Sender<bool>,
+        facts: Facts,
+    ) -> Result<(), String> {
+        let log = *self.messages;
+        if let Some(directory) = &self.args.resources {
+            let first = standalone::read(directory)?;
+            first.findings.iter().for_each(|finding| log.warning(finding));
+            views.send_replace(Arc::new(first.view));
+            heard.send_replace(true);
+            standalone::follow(directory.clone(), views, move |text| log.warning(text)).await;
+            return Ok(());
+        }
+        let client = cluster::client(self.args.kubeconfig.as_deref()).await?;
+        let say: cluster::Say = Arc::new(move |text, is_bad| if is_bad { log.warning(text) } else { log.info(text) });
+        cluster::follow(client, self.node, views, heard, facts, say).await;
+        Ok(())
+    }
+}
+
+/// Tells what changes, for ever.
+async fn tell(
+    mut state: watch::Receiver<Arc<State>>,
+    mut rules: watch::Receiver<RulesState>,
+    shared: Arc<Shared>,
+    messages: Messages,
+) {
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    let mut trouble: Option<String> = None;
+    loop {
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            changed = rules.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let now = rules.borrow_and_update().clone();
+                tell_rules(&now, &messages);
+                match &now.error {
+                    Some(why) => messages.error(&format!("rules not reloaded, the old ones stay in force: {why}")),
+                    None => messages.info(&format!("rules reloaded: {}", rules_in_words(&now))),
+                }
+            },
+            () = shared.reported().notified() => {},
+        }
+        let report: Arc<Report> = shared.report();
+        let now = in_words(&state.borrow_and_update(), &report);
+        for key in told.keys().filter(|key| !now.contains_key(*key)) {
+            messages.info(&format!("{key}: no longer"));
+        }
+        for (key, text) in now.iter().filter(|(key, text)| told.get(*key) != Some(*text)) {
+            messages.info(&format!("{key}: {text}"));
+        }
+        told = now;
+        if report.trouble != trouble {
+            match &report.trouble {
+                Some(why) => messages.error(&format!("nothing is captured: {why}")),
+                None => messages.info("capture goes on"),
+            }
+            trouble.clone_from(&report.trouble);
+        }
+    }
+}
+
+/// What is inspected and what is not, a line each. What is decided but not yet done is not told.
+fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
+    let list = |names: &mut dyn Iterator<Item = String>| {
+        names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let mut lines = BTreeMap::new();
+    for one in state.attached.iter().filter(|one| report.seen.contains_key(&one.number)) {
+        let workload = &one.workload;
+        let asked = list(&mut one.inspections.iter().map(ToString::to_string));
+        let key = format!("{}/{} on {}", workload.namespace, workload.pod, one.tap.name);
+        lines.insert(key, format!("inspected for {asked} (found by {})", one.how.name()));
+    }
+    for one in &state.absent {
+        lines.insert(one.pod.clone(), format!("not inspected: {}", one.why));
+    }
+    for one in &state.unfit {
+        lines.insert(format!("{}/{}", one.pod.0, one.pod.1), format!("not inspected: {}", one.why));
+    }
+    for (inspection, text, error) in &state.unreadable {
+        lines.insert(format!("DeepPacketInspection {inspection}"), format!("selects nobody:\n{}", error.render(text)));
+    }
+    lines
+}
+
+fn tell_rules(state: &RulesState, messages: &Messages) {
+    state.findings.iter().for_each(|finding| messages.warning(finding));
+}
+
+fn rules_in_words(state: &RulesState) -> String {
+    format!("{} rules ({} rejected, {} disabled)", state.loaded, state.rejected, state.disabled)
+}
+
+/// Signals that have come.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn new() -> Result<Self, String> {
+        let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let failed = |error: std::io::Error| format!("cannot catch signals: {error}");
+        for signal in [SIGINT, SIGTERM] {
+            // A second signal ends the process at once.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+                .map_err(failed)?;
+        }
+        signal_hook::flag::register(SIGHUP, Arc::clone(&reload)).map_err(failed)?;
+        Ok(Self { stop, reload })
+    }
+
+    /// Until one of them says that it is time to end.
+    async fn wait(&self, mut on_reload: impl FnMut()) {
+        while !self.stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(LOOK).await;
+            if self.reload.swap(false, Ordering::Relaxed) {
+                on_reload();
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# `tapir agent` in a cluster: a real API server, pods with real servers in network namespaces, and the resources that people
+# apply, with kubectl, as they do.
+#
+# usage: tests/kubernetes.sh BINARY CLUSTER
+#
+# CLUSTER is the binary `tapir-cluster`; TAPIR_ENVTEST names the folders of its programs. Needs root, nginx and curl; without
+# them it says so and ends with 0. One line per check, then "N passed, N failed". Exit 0 only if none failed.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -eq 2 ] || { sed -n 5p "$0" | cut -c3- >&2; exit 2; }
+tapir=$(realpath -e "$1") || exit 2
+cluster=$(realpath -e "$2") || exit 2
+pod_namespace=hipstershop
+. "$here/node.sh"
+mkdir "$work/rules"
+
+# --- a cluster, in the node's network namespace ---------------------------------------------------
+
+: >"$work/cluster"
+mkfifo "$work/hold"
+sleep 3600 >"$work/hold" & pids+=($!)
+ip netns exec "$node" "$cluster" <"$work/hold" >"$work/cluster" 2>"$work/cluster.log" & pids+=($!)
+for _ in $(seq 600); do grep -q '^KUBECONFIG=' "$work/cluster" && break; sleep 0.1; done
+admin=$(sed -n 's/^KUBECONFIG=//p' "$work/cluster")
+[ -n "$admin" ] || { tail -n 20 "$work/cluster.log" >&2; echo "kubernetes.sh: no cluster" >&2; exit 1; }
+kubectl=$(IFS=:; for folder in $TAPIR_ENVTEST; do [ -x "$folder/kubectl" ] && echo "$folder/kubectl"; done | head -n 1)
+kc() { in_node "$kubectl" --kubeconfig "$admin" "$@"; }
+apply() { kc apply -f - >"$work/applied" 2>&1 || { cat "$work/applied" >&2; return 1; }; }
+
+pod() {  # NAME NUMBER APP NODE
+  kc apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Pod
+metadata:
+  namespace: hipstershop
+  name: $1
+  labels: {app: $3, pod-template-hash: 6b64dc9665}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: $3-6b64dc9665, uid: 00000000-0000-0000-0000-000000000001, controller: true}]
+spec:
+  nodeName: $4
+  automountServiceAccountToken: false
+  containers: [{name: server, image: example.com/server}]
+YAML
+  kc -n hipstershop patch pod "$1" --subresource=status --type=merge -p \
+    "{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.65.1.$2\",\"podIPs\":[{\"ip\":\"10.65.1.$2\"},{\"ip\":\"fd00::$2\"}]}}" >/dev/null
+}
+inspection() {  # NAME SELECTOR
+  apply <<YAML
+apiVersion: projectcalico.org/v3
+kind: DeepPacketInspection
+metadata: {name: $1, namespace: hipstershop}
+spec: {selector: '$2'}
+YAML
+}
+status() { kc -n hipstershop get deeppacketinspections.projectcalico.org "$1" -o json | jq -ce ".status.nodes // [] | $2"; }
+agent() {  # NODE HEALTH-PORT: as the service account, with what it may do and no more
+  local token address authority
+  token=$(kc -n tapir-system create token tapir-agent --duration=1h)
+  address=$(kc config view --raw -o jsonpath='{.clusters[0].cluster.server}')
+  authority=$(kc config view --raw -o jsonpath='{.clusters[0].cluster.certificate-authority-data}')
+  cat >"$work/$1.kubeconfig" <<YAML
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "$address", certificate-authority-data: "$authority"}}]
+users: [{name: u, user: {token: "$token"}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+YAML
+  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --rules "$work/rules" \
+    --format tapir --health "127.0.0.1:$2" >>"$work/$1.alerts" 2>>"$work/$1.log" &
+  agent_pid=$!
+  pids+=("$agent_pid")
+}
+
+cat >"$work/rules/own.rules" <<'RULES'
+alert http ( msg:"seed"; flow:to_server,established; http_header; content:"User-Agent|3A 20|Mozilla/4.0|0D 0A|"; http_client_body; content:"smk=",depth 4; sid:21562; rev:6; )
+RULES
+kc create namespace tapir-system >/dev/null
+kc create namespace hipstershop >/dev/null
+kc -n hipstershop create serviceaccount default >/dev/null
+kc apply -f "$here/../deploy/kubernetes/agent-rbac.yaml" >/dev/null
+
+# --- an agent before anything else is there -------------------------------------------------------
+
+touch "$work/node-1.alerts" "$work/node-1.log"
+alerts=$work/node-1.alerts log=$work/node-1.log
+agent node-1 9097
+within "without definitions of resources the agent waits and says so" 10 logged 'deeppacketinspections.projectcalico.org are not served by this cluster'
+within "it is alive" 5 health_says liveness 200
+if kc apply -f "$here/../deploy/crds" >"$work/crds" 2>&1; then ok "the API server takes the definitions"; else bad "the API server takes the definitions"; cat "$work/crds"; fi
+within "they are established" 10 kc wait --for=condition=Established crd/deeppacketinspections.projectcalico.org --timeout=5s
+within "and heard of" 15 logged 'deeppacketinspections.projectcalico.org: heard again'
+within "the agent is ready" 5 health_says readiness 200
+
+# --- the tutorial's steps ---------------------------------------------------------------------------
+
+start_pod frontend-6b64dc9665-97687 9
+start_pod cart-6b64dc9665-abcde 8
+for number in 9 8; do within "the server of 10.65.1.$number answers" 5 in_node curl -gsS --max-time 1 "http://10.65.1.$number:8080/"; done
+pod frontend-6b64dc9665-97687 9 frontend node-1
+pod cart-6b64dc9665-abcde 8 cart node-1
+pod elsewhere-6b64dc9665-zzzzz 7 frontend node-2
+inspection sample-dpi-frontend 'app == "frontend"'
+within "the selected pod is inspected" 3 logged "hipstershop/frontend-6b64dc9665-97687 on cali047739587bc: inspected for hipstershop/sample-dpi-frontend \(found by route\)"
+never "the other one is not" logged "cart-.* on cali"
+never "nor one of another node" logged "elsewhere-"
+mark; attack 10.65.1.9
+within "an attack is alerted with the names of its workload" 3 alerted '.rule.sid == 21562 and .server.owner_name == "frontend" and .server.owner_kind == "Deployment" and .inspection.name == "sample-dpi-frontend"'
+mark; attack '[fd00::9]'
+within "the same over IPv6" 3 alerted '.destination.ip == "fd00::9" and .server.pod == "frontend-6b64dc9665-97687"'
+mark; attack 10.65.1.8; sleep 0.5
+never "a pod that nobody selected is left alone" alerted true
+within "the resource says that this node inspects" 15 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success and (.errorConditions // [] | length) == 0)'
+listed() { kc get deeppacketinspections.projectcalico.org -n hipstershop | grep -E "$1"; }
+within "kubectl lists it as the tutorial does" 3 listed '^sample-dpi-frontend .*[0-9]+[smh]'
+
+# --- what changes -----------------------------------------------------------------------------------
+
+kc -n hipstershop label pod cart-6b64dc9665-abcde app=frontend --overwrite >/dev/null
+within "a label moves the inspection within a second" 1 logged "cart-6b64dc9665-abcde on $(link_of cart-6b64dc9665-abcde): inspected"
+mark; attack 10.65.1.8
+within "of a pod that was left alone before" 3 alerted '.server.pod == "cart-6b64dc9665-abcde"'
+kc label namespace hipstershop team=shop >/dev/null
+inspection by-team 'pcns.team == "shop"'
+within "labels of the namespace select, too" 3 logged "frontend-6b64dc9665-97687 on cali047739587bc: inspected for hipstershop/by-team, hipstershop/sample-dpi-frontend"
+mark; attack 10.65.1.9
+within "each resource gets its event" 3 alerted '.rule.sid == 21562' 2
+kc -n hipstershop delete deeppacketinspections.projectcalico.org by-team >/dev/null
+within "a deleted resource selects nobody" 3 logged "frontend-6b64dc9665-97687 on cali047739587bc: inspected for hipstershop/sample-dpi-frontend"
+kc -n hipstershop label pod cart-6b64dc9665-abcde app=cart --overwrite >/dev/null
+within "a label that is gone ends the inspection" 1 logged "cart-6b64dc9665-abcde on $(link_of cart-6b64dc9665-abcde): no longer"
+
+# --- what goes wrong --------------------------------------------------------------------------------
+
+# What the API server cannot refuse is told in the status.
+kc -n hipstershop patch deeppacketinspections.projectcalico.org sample-dpi-frontend --type=merge -p '{"spec":{"selector":"app == \"frontend\" &&"}}' >"$work/patched" 2>&1
+if grep -q 'Invalid' "$work/patched"; then ok "a selector that cannot be read is refused"; else
+  within "a selector that cannot be read is told in the status" 15 status sample-dpi-frontend '.[] | select(.errorConditions[0].message | test("selector"))'
+  inspection sample-dpi-frontend 'app == "frontend"'
+fi
+within "and gone from it once it is mended" 15 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success and (.errorConditions // [] | length) == 0)'
+pod frontend-6b64dc9665-nolink 5 frontend node-1
+within "a pod whose interface never appears is told" 15 status sample-dpi-frontend '.[] | select((.active.success // false | not) and (.errorConditions[0].message | test("frontend-6b64dc9665-nolink: no interface leads to it")))'
+mark; attack 10.65.1.9
+within "while others are inspected" 3 alerted '.rule.sid == 21562'
+kc -n hipstershop delete pod frontend-6b64dc9665-nolink --force --grace-period=0 >/dev/null 2>&1
+within "and no longer when it is gone" 25 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success and (.errorConditions // [] | length) == 0)'
+kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
+agent node-1 9097
+within "killed and started again it inspects" 10 eval '[ "$(grep -c "frontend-6b64dc9665-97687 on cali047739587bc: inspected" "$log")" -ge 4 ]'
+mark; attack 10.65.1.9
+within "as before" 3 alerted '.rule.sid == 21562'
+kc delete clusterrolebinding tapir-agent >/dev/null
+kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
+: >"$log"
+agent node-1 9097
+within "without permissions it says which verbs on what" 10 logged "may not list and watch pods: the agent's service account needs get, list and watch on them"
+kc apply -f "$here/../deploy/kubernetes/agent-rbac.yaml" >/dev/null
+within "and goes on once it has them" 15 logged "frontend-6b64dc9665-97687 on cali047739587bc: inspected"
+kc -n hipstershop delete deeppacketinspections.projectcalico.org sample-dpi-frontend >/dev/null
+within "with the last resource the inspection ends" 3 logged "frontend-6b64dc9665-97687 on cali047739587bc: no longer"
+kill -TERM "$agent_pid"; wait "$agent_pid"; code=$?
+if [ "$code" = 0 ]; then ok "it ends in order"; else bad "it ends in order (exit $code)"; fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
