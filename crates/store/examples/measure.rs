@@ -1,9 +1,10 @@
-//! What the embedded store costs: `cargo run --release -p tapir-store --example measure -- EVENTS [DIRECTORY [keep|again]]`.
+//! What the embedded store costs: `cargo run --release -p tapir-store --example measure -- EVENTS [DIRECTORY [keep|again|more]]`.
 //!
 //! Events of 4,000 rules, 60 namespaces and 60,000 groups with a skew (a few groups have most events), documents of
 //! about 1.8 KB, batches of 5,000 from eight senders. Prints one line per figure. With `keep`, the store stays as
 //! DIRECTORY/events.db for a manager to serve, and nothing is removed from it. With `again`, such a store is only read: then
-//! the memory told is that of a store of this size, without what writing took.
+//! the memory told is that of a store of this size, without what writing took. With `more`, 200,000 events are added to such a
+//! store of EVENTS events, of which at most 20,000 (37 MB) wait here: what writing costs at this size, in time and memory.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a tool for developers")]
 
@@ -202,20 +203,23 @@ fn main() {
     let count: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let place = arguments.next();
     let mode = arguments.next().unwrap_or_default();
-    let (keep, again) = (mode == "keep", mode == "again");
+    let (keep, again, more) = (mode == "keep", mode == "again", mode == "more");
     let directory = match place {
-        Some(place) if keep || again => PathBuf::from(place),
+        Some(place) if keep || again || more => PathBuf::from(place),
         place => place.map_or_else(std::env::temp_dir, PathBuf::from).join("tapir-store-measure"),
     };
-    if !again {
+    if !again && !more {
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
     }
     let store = SqliteStore::open(SqliteConfig::new(directory.join("events.db"))).unwrap();
-    if again {
-        println!("memory when opened: {}", memory());
-    } else {
-        write(&store, count);
+    match (again, more) {
+        (false, false) => write(&store, 0..count, count, 100_000),
+        _ => println!("memory when opened: {}", memory()),
+    }
+    if more {
+        write(&store, count..count + 200_000, count, 20_000);
+        return;
     }
     read(&store, count);
     println!("memory after the reads: {}", memory());
@@ -229,18 +233,19 @@ fn main() {
     let _ = std::fs::remove_dir_all(&directory);
 }
 
-fn write(store: &SqliteStore, count: u64) {
-    // Documents are made before the clock runs.
-    let mut dice = Dice(1);
+/// Writes the events at these places of a series of `of`, so many of them made before the clock runs.
+fn write(store: &SqliteStore, places: std::ops::Range<u64>, of: u64, round: u64) {
+    let mut dice = Dice(1 + places.start);
     let (mut wall, mut spent, mut bytes) = (Duration::ZERO, Duration::ZERO, 0);
-    let mut place = 0;
-    while place < count {
-        let round = (count - place).min(100_000);
+    let count = places.end - places.start;
+    let mut place = places.start;
+    while place < places.end {
+        let round = (places.end - place).min(round);
         let batches: Vec<IngestBatch> = (place..place + round)
             .collect::<Vec<_>>()
             .chunks(5_000)
             .map(|chunk| IngestBatch {
-                documents: chunk.iter().map(|at| serde_json::to_vec(&event(&mut dice, *at, count)).unwrap()).collect(),
+                documents: chunk.iter().map(|at| serde_json::to_vec(&event(&mut dice, *at, of)).unwrap()).collect(),
             })
             .collect();
         bytes += batches.iter().flat_map(|batch| &batch.documents).map(Vec::len).sum::<usize>();

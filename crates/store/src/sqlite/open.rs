@@ -2,9 +2,10 @@
 
 use super::SqliteConfig;
 use super::row::Address;
+use super::tally::HOUR;
 use crate::StoreError;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,10 +101,31 @@ fn migrate(db: &mut Connection, from: u32) -> rusqlite::Result<()> {
         if number == 1 {
             transaction.execute("INSERT INTO meta VALUES ('cursor_key', randomblob(32))", [])?;
         }
+        if number == 2 {
+            count_hours(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
     db.remove_function("network", 1)
+}
+
+/// Fills schema 2's counts by hour. Hour by hour, since SQLite would put all events in order in memory to count them.
+fn count_hours(db: &Connection) -> rusqlite::Result<()> {
+    let mut next = db.prepare("SELECT t FROM event INDEXED BY event_t WHERE t >= ? ORDER BY t LIMIT 1")?;
+    let mut count = db.prepare(
+        "INSERT INTO grp_hour (day, grp, hour, n)
+         SELECT ?1, grp, ?2, count(*) FROM event INDEXED BY event_t WHERE t BETWEEN ?3 AND ?4 AND sup = 0 GROUP BY grp",
+    )?;
+    let mut from = i64::MIN;
+    while let Some(t) = next.query_row([from], |row| row.get::<_, i64>(0)).optional()? {
+        let hour = t.div_euclid(HOUR);
+        let last = t.saturating_add(HOUR - 1 - t.rem_euclid(HOUR));
+        count.execute([hour.div_euclid(24), hour.rem_euclid(24), t, last])?;
+        let Some(after) = last.checked_add(1) else { break };
+        from = after;
+    }
+    Ok(())
 }
 
 /// The error in words that say what to do.

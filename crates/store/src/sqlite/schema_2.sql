@@ -3,17 +3,14 @@
 -- Visible events of a group by hour, which lie by day first: what one transaction changes lies together.
 CREATE TABLE grp_hour (day INTEGER NOT NULL, grp INTEGER NOT NULL, hour INTEGER NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (day, grp, hour)) WITHOUT ROWID;
--- Times may be negative, and division of SQL goes towards zero.
-INSERT INTO grp_hour
-    SELECT t / 86400000000000 - (t % 86400000000000 < 0), grp,
-        ((t / 3600000000000 - (t % 3600000000000 < 0)) % 24 + 24) % 24, count(*)
-    FROM event INDEXED BY event_t WHERE sup = 0 GROUP BY 1, 2, 3;
+-- Filled from the events by open.rs, an hour at a time.
 DROP TABLE grp_day;
 
 -- Addresses by which groups are found; public ones as the first of their network, see row.rs.
 CREATE TABLE grp_net (net BLOB NOT NULL, grp INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (net, grp))
     WITHOUT ROWID;
-INSERT INTO grp_net SELECT network(addr), grp, sum(n) FROM grp_addr GROUP BY 1, 2;
+-- Row by row: what is put in order at once takes memory, and the rows come in order but for a few.
+INSERT INTO grp_net SELECT network(addr), grp, n FROM grp_addr WHERE true ON CONFLICT DO UPDATE SET n = n + excluded.n;
 DROP TABLE grp_addr;
 
 -- From here on grp_sig has rows only of groups whose events are of several rules.
