@@ -151,6 +151,21 @@ kubernetes-test: tools-cluster tools-demo $(RELEASE) ## The agent in a cluster: 
 	$(CARGO) build --workspace --locked --bin tapir-cluster
 	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubernetes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
 
+.PHONY: workflow-test
+workflow-test: tools-cluster tools-demo tools-opensearch $(RELEASE) ## The tutorial's five steps: operator, agent and manager as their objects say, kubectl, OpenSearch
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager) tests/workflow.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
+.PHONY: operator-test
+operator-test: tools-cluster $(RELEASE) ## The operator in a cluster: a real Kubernetes API with its controllers, kubectl
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl kube-controller-manager) tests/operator.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
+.PHONY: chart-test
+chart-test: tools-cluster $(RELEASE) ## The Helm chart, linted and rendered by a real helm, against `tapir install --print`
+	folders=$$(tests/envtest/build.sh helm); helm=$$(IFS=:; for folder in $$folders; do [ -x "$$folder/helm" ] && echo "$$folder/helm"; done | head -n 1); \
+	tests/chart.sh $(RELEASE) "$$helm"
+
 .PHONY: dashboards-test
 dashboards-test: $(VENV)/made $(RELEASE) ## The Grafana dashboard against a manager scraped by a real Prometheus
 	tests/dashboards/grafana.sh $(RELEASE) $(VENV)/bin/python
@@ -234,7 +249,7 @@ tools-opensearch:
 	$(call apt,openjdk-17-jdk-headless maven curl jq)
 # Go is not: Debian's is too old, and build.sh says what is needed.
 tools-cluster:
-	$(call apt,etcd-server util-linux)
+	$(call apt,etcd-server util-linux jq openssl python3-yaml)
 tools-check:
 	$(call apt,gcc libc6-dev)
 	@$(CARGO) deny --version >/dev/null 2>&1 || \

@@ -1,11 +1,12 @@
-//! `cargo run -p xtask -- tidy|reference|crds`: what a person would have to remember, checked and written by machine.
+//! `cargo run -p xtask -- tidy|reference|crds|chart`: what a person would have to remember, checked and written by machine.
 //!
 //! `tidy` reports every problem of the tree with its place and what to do; `reference` writes
 //! `docs/reference/` from the registries that the engine itself uses, `crds` writes `deploy/crds/` from the types of the
-//! custom resources. All run from anywhere.
+//! custom resources, `chart` writes `deploy/chart/` from what the operator renders. All run from anywhere.
 
 #![forbid(unsafe_code)]
 
+mod chart;
 mod crds;
 mod problem;
 mod reference;
@@ -21,9 +22,10 @@ fn main() -> ExitCode {
     match command.as_str() {
         "tidy" => run_tidy(),
         "reference" => run_reference(),
-        "crds" => run_crds(),
+        "crds" => write(crds::files()),
+        "chart" => write(chart::files()),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- tidy|reference|crds");
+            eprintln!("usage: cargo run -p xtask -- tidy|reference|crds|chart");
             ExitCode::from(2)
         }
     }
@@ -50,10 +52,6 @@ fn run_reference() -> ExitCode {
         Ok(tree) => write(reference::pages(&tree)),
         Err(error) => fail(&error),
     }
-}
-
-fn run_crds() -> ExitCode {
-    write(crds::files())
 }
 
 /// Writes generated files: path from the root, text.

@@ -11,7 +11,7 @@ mod yaml;
 
 use crate::resources::{
     AlertException, DeepPacketInspection, Inspection, IntrusionDetection, SecurityEventWebhook,
-    StoredDeepPacketInspection, Suppression,
+    StoredDeepPacketInspection, Suppression, TapirStatus,
 };
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
@@ -58,6 +58,11 @@ impl Definition {
     }
 }
 
+/// A value as YAML for people: block style, sorted keys.
+pub fn yaml(value: &Value) -> String {
+    yaml::document(value)
+}
+
 /// All definitions, by name.
 pub fn all() -> Vec<Definition> {
     let mut all = vec![
@@ -68,6 +73,7 @@ pub fn all() -> Vec<Definition> {
         calicos::<SecurityEventWebhook>(&["metadata", "spec"]),
         tapirs::<Inspection>(),
         tapirs::<Suppression>(),
+        tapirs::<TapirStatus>(),
     ];
     for definition in &mut all {
         match definition.name() {

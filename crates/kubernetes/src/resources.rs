@@ -17,6 +17,7 @@ mod schema;
 mod security_event_webhook;
 mod stored;
 mod suppression;
+mod tapir_status;
 mod text;
 
 pub use alert_exception::{AlertException, AlertExceptionSpec, AlertExceptionStatus};
@@ -46,4 +47,7 @@ pub use stored::{
     prefer_served, to_stored,
 };
 pub use suppression::{Limit, Mode, OutOfReach, Reach, RuleId, Scope, Suppression, SuppressionSpec, SuppressionStatus};
+pub use tapir_status::{
+    INSPECTION as INSPECTION_STATUS, MANAGER as MANAGER_STATUS, TapirStatus, TapirStatusSpec, TapirStatusStatus,
+};
 pub use text::Bounded;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 // By its path, because xtask takes this file in from elsewhere.
 #[path = "args/alerts.rs"]
 pub mod alerts;
+#[path = "args/cluster.rs"]
+pub mod cluster;
 
 /// Deep packet inspection for Kubernetes workloads: Snort rules, one engine, any CNI.
 #[derive(Debug, Parser)]
@@ -48,6 +50,13 @@ pub enum Command {
     Agent(Box<AgentArgs>),
     /// Serve the API and the Alerts page over an embedded store.
     Manager(Box<ManagerArgs>),
+    /// Keep what a cluster needs so that its nodes inspect: definitions, agents, manager, status.
+    Operator(Box<cluster::OperatorArgs>),
+    /// Bring the operator into a cluster, or print what that takes.
+    Install(Box<cluster::InstallArgs>),
+    /// Give a directory of the node to the user of the agents. Their pods call it first.
+    #[command(hide = true)]
+    PrepareNode(cluster::PrepareArgs),
     /// List, show, follow and decide about a manager's alerts.
     #[command(visible_alias = "alert")]
     Alerts(Box<alerts::AlertsArgs>),

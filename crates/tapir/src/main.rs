@@ -10,6 +10,7 @@ mod load;
 mod manager;
 mod message;
 mod node_agent;
+mod operator;
 mod output;
 mod pcap_out;
 mod rules;
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args, &messages),
         Command::Agent(args) => node_agent::run(args, &messages),
         Command::Manager(args) => manager::run(args, &messages),
+        Command::Operator(args) => operator::run(args, &messages),
+        Command::Install(args) => operator::install(args, &messages),
+        Command::PrepareNode(args) => operator::prepare(args),
         Command::Alerts(args) => Ok(alerts::run(args, &messages)),
         Command::Rules(command) => rules::run(command, &messages),
         Command::Completions { shell } => {

@@ -29,8 +29,8 @@ const CONNECTING: Duration = Duration::from_millis(500);
 /// A port that was free may be taken a moment later: then others are tried.
 const TRIES: usize = 5;
 /// What makes pods of a DaemonSet or a Deployment, and cleans up behind what is deleted. No node's health: nothing reports it.
-const CONTROLLERS: &str = "daemonset-controller,deployment-controller,replicaset-controller,garbage-collector-controller,\
-                           namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller";
+const CONTROLLERS: &str = "daemonset-controller,deployment-controller,replicaset-controller,statefulset-controller,\
+                           garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller";
 
 /// What is started beside etcd and the API server, and with which settings.
 #[derive(Clone, Debug, Default)]

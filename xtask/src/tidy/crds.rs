@@ -1,13 +1,26 @@
-//! The definitions of the custom resources in `deploy/crds/` are those of the types, and there are no others.
+//! The definitions of the custom resources in `deploy/crds/` are those of the types, the chart in `deploy/chart/` is what the operator
+//! renders, and there are no others.
 
 use crate::crds::FOLDER;
 use crate::problem::Problem;
 use crate::tree::Tree;
 
 const HELP: &str = "run `cargo run -p xtask -- crds`";
+const HELP_CHART: &str = "run `cargo run -p xtask -- chart`";
 
 pub(super) fn check(tree: &Tree, found: &mut Vec<Problem>) {
     compare(tree, &crate::crds::files(), found);
+    for (path, text) in crate::chart::files() {
+        let there = tree.text(&path).unwrap_or_default();
+        if there != text {
+            found.push(Problem::new(
+                &path,
+                super::documents::first_difference(there, &text),
+                "the chart is stale",
+                HELP_CHART,
+            ));
+        }
+    }
 }
 
 fn compare(tree: &Tree, fresh: &[(String, String)], found: &mut Vec<Problem>) {

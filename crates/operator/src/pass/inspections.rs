@@ -1,0 +1,156 @@
+//! What is told on resources for all nodes together: entries of nodes that are gone are taken out, tables get their columns, our own resources their
+//! conditions.
+
+use super::{Pass, value};
+use crate::told::Part;
+use crate::world::Key;
+use crate::write::{self, FIELD_MANAGER, in_words};
+use k8s_openapi::jiff::Timestamp;
+use kube::Error;
+use kube::api::{Patch, PatchParams};
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tapir_kubernetes::resources::{DeepPacketInspectionStatus, InspectionStatus, set_condition};
+use tapir_kubernetes::status::{annotations, summary, verdicts};
+
+/// A form by version and definition.
+const FORMS: [(&str, &str); 2] = [
+    ("projectcalico.org/v3", "deeppacketinspections.projectcalico.org"),
+    ("crd.projectcalico.org/v1", "deeppacketinspections.crd.projectcalico.org"),
+];
+
+/// A resource, as far as it is told of.
+struct Seen {
+    version: &'static str,
+    key: Key,
+    meta: ObjectMeta,
+    status: Option<DeepPacketInspectionStatus>,
+    /// Columns of tables are ours to fill.
+    ours: bool,
+}
+
+impl Pass<'_> {
+    pub(super) async fn inspections(&mut self) {
+        let keeps_twins = self.keeps_twins();
+        for seen in self.seen() {
+            // The other form follows.
+            let follows = keeps_twins && seen.version != FORMS[0].0;
+            let done = async {
+                if !follows {
+                    self.prune(&seen).await?;
+                }
+                self.columns(&seen).await
+            };
+            if let Err(error) = done.await {
+                self.unless_met(error);
+            }
+        }
+        self.own_inspections().await;
+    }
+
+    /// Somebody else's write in between is for the next pass.
+    fn unless_met(&mut self, error: Error) {
+        match error {
+            Error::Api(status) if matches!(status.code, 404 | 409) => {}
+            error => self.teller.failed(Part::Inspection, "Status", in_words(&error)),
+        }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        let world = self.hub.world();
+        let ours = FORMS.map(|(_, name)| world.definition(name).is_some_and(|known| known.ours));
+        let [(served, _), (stored, _)] = FORMS;
+        let mut all: Vec<Seen> = Vec::new();
+        for (key, one) in world.served.all() {
+            let (meta, status) = (one.metadata.clone(), one.status.clone());
+            all.push(Seen { version: served, key: key.clone(), meta, status, ours: ours[0] });
+        }
+        for (key, one) in world.stored.all() {
+            let (meta, status) = (one.metadata.clone(), one.status.clone());
+            all.push(Seen { version: stored, key: key.clone(), meta, status, ours: ours[1] });
+        }
+        all
+    }
+
+    /// Entries of nodes that no longer exist.
+    async fn prune(&mut self, seen: &Seen) -> Result<(), Error> {
+        let Some(status) = &seen.status else { return Ok(()) };
+        let kept: Vec<_> = {
+            let world = self.hub.world();
+            let nodes = world.nodes.all();
+            let exists = |name: &str| nodes.contains_key(&(String::new(), name.to_owned()));
+            status.nodes.iter().filter(|entry| exists(&entry.node)).cloned().collect()
+        };
+        if kept.len() == status.nodes.len() {
+            return Ok(());
+        }
+        // With the version that was looked at: an agent that wrote since is not undone.
+        let patch =
+            json!({ "metadata": { "resourceVersion": seen.meta.resource_version }, "status": { "nodes": kept } });
+        self.patch(seen, &patch, true).await
+    }
+
+    async fn columns(&mut self, seen: &Seen) -> Result<(), Error> {
+        if !seen.ours {
+            return Ok(());
+        }
+        let known = seen.meta.annotations.as_ref();
+        let news: BTreeMap<&str, Option<String>> = annotations(seen.status.as_ref(), None)
+            .into_iter()
+            .filter(|(name, value)| known.and_then(|known| known.get(*name)) != value.as_ref())
+            .collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.patch(seen, &json!({ "metadata": { "annotations": news } }), false).await
+    }
+
+    async fn patch(&self, seen: &Seen, patch: &Value, is_status: bool) -> Result<(), Error> {
+        let resource = crate::object::resource(seen.version, "DeepPacketInspection", "deeppacketinspections");
+        let api = write::api(self.client, &resource, &seen.key.0);
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        match is_status {
+            true => api.patch_status(&seen.key.1, &params, &Patch::Merge(patch)).await?,
+            false => api.patch(&seen.key.1, &params, &Patch::Merge(patch)).await?,
+        };
+        Ok(())
+    }
+
+    /// Conditions and summary of our own resources.
+    async fn own_inspections(&mut self) {
+        let all: Vec<_> = self.hub.world().inspections.all().values().cloned().collect();
+        for one in all {
+            let status = one.status.clone().unwrap_or_default();
+            let generation = one.metadata.generation;
+            let mut conditions = status.conditions.clone();
+            let mut changed = false;
+            let says = verdicts(&one.spec, generation, &status.nodes);
+            for verdict in &says {
+                changed |= set_condition(&mut conditions, verdict, generation, Timestamp::now());
+            }
+            conditions.retain(|condition| says.iter().any(|verdict| verdict.kind == condition.type_));
+            changed |= conditions.len() != status.conditions.len();
+            let all_nodes = Some(summary(&status.nodes, status.summary.as_ref().and_then(|known| known.alerts_24h)));
+            changed |= all_nodes != status.summary || status.observed_generation != generation;
+            if !changed {
+                continue;
+            }
+            // Reports of nodes are theirs.
+            let told =
+                InspectionStatus { observed_generation: generation, conditions, summary: all_nodes, nodes: Vec::new() };
+            let Ok(told) = value(&told) else { continue };
+            let name = one.metadata.name.clone().unwrap_or_default();
+            let object = json!({
+                "apiVersion": "tapir.dev/v1alpha1", "kind": "Inspection",
+                "metadata": { "name": name }, "status": told,
+            });
+            let resource = crate::object::resource("tapir.dev/v1alpha1", "Inspection", "inspections");
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let api = write::api(self.client, &resource, "");
+            if let Err(error) = api.patch_status(&name, &params, &Patch::Apply(&object)).await {
+                self.unless_met(error);
+            }
+        }
+    }
+}

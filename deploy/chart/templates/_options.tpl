@@ -1,0 +1,43 @@
+{{/* Written by `cargo run -p xtask -- chart`; do not edit. */}}
+{{- define "tapir.arguments" -}}
+- operator
+- {{ printf "--image=%s" .Values.image | quote }}
+{{- if ne .Release.Namespace "tapir-system" }}
+- {{ printf "--namespace=%s" .Release.Namespace | quote }}
+{{- end }}
+{{- if ne .Values.compat "calico" }}
+- {{ printf "--compat=%s" .Values.compat | quote }}
+{{- end }}
+{{- if ne .Values.pullPolicy "IfNotPresent" }}
+- {{ printf "--pull-policy=%s" .Values.pullPolicy | quote }}
+{{- end }}
+{{- with .Values.pullSecrets }}
+- {{ printf "--pull-secret=%s" (join "," .) | quote }}
+{{- end }}
+{{- if ne .Values.cluster "cluster" }}
+- {{ printf "--cluster=%s" .Values.cluster | quote }}
+{{- end }}
+{{- if ne .Values.agent.interfacePrefix "cali" }}
+- {{ printf "--interface-prefix=%s" .Values.agent.interfacePrefix | quote }}
+{{- end }}
+{{- if not .Values.manager.enabled }}
+- --manager=no
+{{- else }}
+{{- if ne .Values.manager.storage "30Gi" }}
+- {{ printf "--storage=%s" .Values.manager.storage | quote }}
+{{- end }}
+{{- with .Values.manager.storageClass }}
+- {{ printf "--storage-class=%s" . | quote }}
+{{- end }}
+{{- with .Values.manager.publicURL }}
+- {{ printf "--public-url=%s" . | quote }}
+{{- end }}
+{{- end }}
+{{- if .Values.agent.hostPID }}
+- --host-pid
+{{- end }}
+{{- if .Values.agent.runAsRoot }}
+- --run-as-root
+{{- end }}
+- --health=0.0.0.0:9098
+{{- end }}
