@@ -299,7 +299,7 @@ impl Compiler<'_> {
                 let marks = vec!["?"; ids.len()].join(", ");
                 Sql::new(format!("{column} IN ({marks})"), ids.into_iter().map(Param::from))
             }
-            _ => Sql::new(format!("member(?, {column})"), [self.guard.add_set(set).into()]),
+            _ => Sql::new(format!("member(?, {column})"), [self.guard.add_set(&set).into()]),
         }
     }
 
