@@ -76,7 +76,7 @@ fn event(dice: &mut Dice, place: u64, count: u64) -> SecurityEvent {
         service: format!("service-{service}"),
         labels: [("app".to_owned(), format!("service-{service}"))].into(),
     };
-    let time = now() - (30 * DAY / count as i64) * (count - place) as i64;
+    let time = now() - (30 * DAY / count as i64) * (count as i64 - place as i64);
     SecurityEvent {
         id: EventId { node: format!("worker-{}", place % 20).into(), boot: 3, seq: place / 20 + 1 },
         time: Timestamp(time),

@@ -80,7 +80,8 @@ impl Inner {
         let next = found.last().filter(|_| more && partial.is_none()).map(|(at, _)| *at);
         let newest: Vec<String> = found.iter().map(|(_, bundle)| bundle.newest.to_string()).collect();
         let docs = self.group_docs(&newest).await?.into_iter().flatten().collect();
-        let mut newest: HashMap<GroupId, _> =
+        // A group between two workloads may be the newest of both.
+        let newest: HashMap<GroupId, _> =
             self.shown(docs, hidden).await?.into_iter().map(|group| (group.id, group)).collect();
         let whole = |first: i64, last: i64| first > asked.from && last <= asked.to;
         let members: Vec<String> = found
@@ -95,7 +96,7 @@ impl Inner {
         let mut items = Vec::with_capacity(found.len());
         for (_, bundle) in found {
             // A group that went away since is not shown.
-            let Some(newest) = newest.remove(&bundle.newest) else { continue };
+            let Some(newest) = newest.get(&bundle.newest).cloned() else { continue };
             let in_range = match &counts {
                 _ if !asked.ranged => None,
                 _ if whole(bundle.first, bundle.last) => Some(bundle.n),
