@@ -209,6 +209,9 @@ def grafana():
     def store(outcome):
         return f'tapir_manager_store{{outcome="{outcome}",job=~"$job",instance=~"$instance"}}'
 
+    def stored(outcome, span):
+        return f'sum({span}(tapir_manager_store_counts_total{{outcome="{outcome}",job=~"$job",instance=~"$instance"}}[$__rate_interval]))'
+
     panel("stat", "Manager up", "Whether the last scrape got an answer.", [(f"up{JOB}", "{{instance}}")], 4, 5)
     panel("stat", "Events kept", "In the store now.", [(f"sum({store('events')})", "")], 4, 5)
     panel("stat", "Groups", "Rows of the inbox, in every state.", [(f"sum({store('groups')})", "")], 4, 5)
@@ -218,7 +221,7 @@ def grafana():
     panel("timeseries", "Events from agents", "Stored, seen before, and refused for good (what was refused lies in the agent's dead letters).",
           [(f"sum by (outcome) (rate(tapir_manager_ingested_events_total{JOB}[$__rate_interval]))", "{{outcome}}")], 12, 8, "cps", True)
     panel("timeseries", "Batches pushed back", "The store could not keep up and agents were told to come later. Nothing is lost: they keep it in their spools.",
-          [(f"sum(rate(tapir_manager_ingest_pushed_back_total{JOB}[$__rate_interval]))", "pushed back"), (f"sum({store('refused_busy')})", "refused by the store, in all")], 12, 8)
+          [(f"sum(rate(tapir_manager_ingest_pushed_back_total{JOB}[$__rate_interval]))", "pushed back"), (stored("refused_busy", "rate"), "refused by the store")], 12, 8)
     panel("timeseries", "Answers by class", "5xx is a fault of the manager or of its store.",
           [(f"sum by (class) (rate(tapir_manager_requests_total{JOB}[$__rate_interval]))", "{{class}}")], 8, 8, "reqps", True)
     panel("timeseries", "Time to answer", "To the head of the answer; live streams count with their start.",
@@ -229,8 +232,8 @@ def grafana():
     panel("timeseries", "Sign-ins", "By outcome. Many refused ones are somebody who guesses.",
           [(f"sum by (outcome) (increase(tapir_manager_sign_ins_total{JOB}[$__rate_interval]))", "{{outcome}}")], 8, 8)
     panel("timeseries", "Store", "Events and groups kept.", [(f"sum({store('events')})", "events"), (f"sum({store('groups')})", "groups")], 8, 8)
-    panel("timeseries", "Removed by age or size", "Since the start of the manager.", [(f"sum({store('removed')})", "removed")], 8, 8)
-    panel("timeseries", "Partial answers", "The store gave up looking at a bound; since its start.", [(f"sum({store('partial_answers')})", "partial")], 8, 8)
+    panel("timeseries", "Removed by age or size", "Events that retention took out.", [(stored("removed", "increase"), "removed")], 8, 8)
+    panel("timeseries", "Partial answers", "The store gave up looking at a bound.", [(stored("partial_answers", "increase"), "partial")], 8, 8)
 
     def variable(name, label, query):
         return {"type": "query", "name": name, "label": label, "datasource": SOURCE,

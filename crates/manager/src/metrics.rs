@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tapir_store::StoreHealth;
 
@@ -36,6 +37,7 @@ pub(crate) struct Metrics {
     certificate: Gauge,
     reloads: Family<Outcome, Counter>,
     store: Family<Outcome, Gauge>,
+    store_counts: Family<Outcome, Counter>,
 }
 
 /// Upper ends of the histogram, seconds.
@@ -68,6 +70,9 @@ impl Metrics {
         if let Some(resources) = resources {
             resources.register(&mut registry);
         }
+        let store_counts = Family::<Outcome, Counter>::default();
+        let help = "What the store has counted since it was opened";
+        registry.register("store_counts", help, store_counts.clone());
         Self {
             registry,
             requests,
@@ -80,6 +85,7 @@ impl Metrics {
             certificate,
             reloads,
             store,
+            store_counts,
         }
     }
 
@@ -134,11 +140,17 @@ impl Metrics {
                 ("groups", health.groups),
                 ("bytes", health.bytes),
                 ("queued_batches", health.queued),
+            ] {
+                self.store.get_or_create(&Outcome { outcome }).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+            for (outcome, value) in [
                 ("refused_busy", health.refused_busy),
                 ("partial_answers", health.partial_answers),
                 ("removed", health.removed),
             ] {
-                self.store.get_or_create(&Outcome { outcome }).set(i64::try_from(value).unwrap_or(i64::MAX));
+                // The store counts; of two scrapes at once the greater number stays.
+                let counter = self.store_counts.get_or_create(&Outcome { outcome });
+                counter.inner().fetch_max(value, Ordering::Relaxed);
             }
         }
         let mut text = String::new();

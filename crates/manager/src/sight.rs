@@ -25,11 +25,11 @@ use tapir_event::EventId;
 use tapir_packet::Timestamp;
 use tapir_query::{Expr, Field, Key, Node, Query, Span, Value};
 use tapir_store::{
-    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage,
-    EventStore, Exception, Facet, Filter, Group, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
-    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Party, Preview, RetentionPolicy,
-    RetentionReport, Scope, Side, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Target, Top,
-    TopRequest, UndoOutcome, UndoToken, View,
+    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, BundleBy, BundlePage, Changes,
+    Decision, EventPage, EventStore, Exception, Facet, Filter, Group, GroupDetail, GroupId, GroupPage, GroupSort,
+    Histogram, IngestBatch, IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Party,
+    Preview, RetentionPolicy, RetentionReport, Scope, Side, StoreError, StoreHealth, StoredEvent, Suppression,
+    SuppressionChange, Target, Top, TopRequest, UndoOutcome, UndoToken, View,
 };
 
 /// Most groups that one action names by their ids, of somebody who does not see everything.
@@ -371,6 +371,14 @@ impl EventStore for Sight {
         Box::pin(async move {
             let found = self.store.groups(self.narrowed(filter), sort, page).await?;
             self.remember(found.items.iter());
+            Ok(found)
+        })
+    }
+
+    fn bundles(&self, filter: Filter, by: BundleBy, sort: GroupSort, page: PageRequest) -> Answer<'_, BundlePage> {
+        Box::pin(async move {
+            let found = self.store.bundles(self.narrowed(filter), by, sort, page).await?;
+            self.remember(found.items.iter().map(|bundle| &bundle.newest));
             Ok(found)
         })
     }

@@ -73,9 +73,42 @@ async fn the_inbox_shows_groups_page_by_page() {
     let rest = served.get(&format!("/api/v1/groups?limit=2&sort=count&cursor={next}")).await.ok();
     assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
     served.get(&format!("/api/v1/groups?limit=2&sort=severity&cursor={next}")).await.problem(400);
-    served.get("/api/v1/groups?by=workload").await.problem(400);
+    assert_eq!((&first["in_range"], &first["bundle"]), (&json!(5), &Value::Null));
     let counts = served.get("/api/v1/counts").await.ok();
     assert_eq!(counts, json!({ "open": 3, "escalated": 0, "acknowledged": 0, "dismissed": 0 }));
+}
+
+#[tokio::test]
+async fn the_inbox_by_rule_workload_and_source() {
+    let served = with_events().await;
+    let groups = served.get("/api/v1/groups").await.ok();
+    let groups = groups["items"].as_array().unwrap();
+    for by in ["sig", "workload", "source"] {
+        let page = served.get(&format!("/api/v1/groups?by={by}&sort=count")).await.ok();
+        let rows = page["items"].as_array().unwrap();
+        assert_eq!(page["total"], json!({ "count": rows.len(), "exact": true }));
+        assert!(!rows.is_empty() && rows.len() <= 2 * groups.len());
+        for row in rows {
+            let bundle = &row["bundle"];
+            let query = bundle["query"].as_str().unwrap();
+            let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let inside = served.get(&format!("/api/v1/groups?q={encoded}")).await.ok();
+            let inside = inside["items"].as_array().unwrap();
+            assert_eq!(bundle["groups"], json!(inside.len()), "{by} {query}");
+            let sum = |field: &str| inside.iter().map(|group| group[field].as_u64().unwrap()).sum::<u64>();
+            assert_eq!((&row["count"], &row["in_range"]), (&json!(sum("count")), &json!(sum("in_range"))));
+            assert_eq!(row["spark"], json!([]));
+        }
+        let first = served.get(&format!("/api/v1/groups?by={by}&limit=1")).await.ok();
+        if let Some(next) = first["next"].as_str() {
+            let second = served.get(&format!("/api/v1/groups?by={by}&limit=1&cursor={next}")).await.ok();
+            assert_ne!(first["items"][0]["bundle"]["key"], second["items"][0]["bundle"]["key"]);
+            served.get(&format!("/api/v1/groups?limit=1&cursor={next}")).await.problem(400);
+        }
+    }
+    let none = served.get("/api/v1/groups?by=none").await.problem(400);
+    assert!(none["detail"].as_str().unwrap().contains("GET events"));
+    served.get("/api/v1/groups?by=moon").await.problem(400);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
-//! What the embedded store costs: `cargo run --release -p tapir-store --example measure -- EVENTS [DIRECTORY [keep]]`.
+//! What the embedded store costs: `cargo run --release -p tapir-store --example measure -- EVENTS [DIRECTORY [keep|again|more]]`.
 //!
 //! Events of 4,000 rules, 60 namespaces and 60,000 groups with a skew (a few groups have most events), documents of
-//! about 1.2 KB, batches of 5,000 from four senders. Prints one line per figure. With `keep`, the store stays as
-//! DIRECTORY/events.db for a manager to serve, and nothing is removed from it.
+//! about 1.8 KB, batches of 5,000 from eight senders. Prints one line per figure. With `keep`, the store stays as
+//! DIRECTORY/events.db for a manager to serve, and nothing is removed from it. With `again`, such a store is only read: then
+//! the memory told is that of a store of this size, without what writing took. With `more`, 200,000 events are added to such a
+//! store of EVENTS events, of which at most 20,000 (37 MB) wait here: what writing costs at this size, in time and memory.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a tool for developers")]
 
@@ -74,7 +76,7 @@ fn event(dice: &mut Dice, place: u64, count: u64) -> SecurityEvent {
         service: format!("service-{service}"),
         labels: [("app".to_owned(), format!("service-{service}"))].into(),
     };
-    let time = now() - (30 * DAY / count as i64) * (count - place) as i64;
+    let time = now() - (30 * DAY / count as i64) * (count as i64 - place as i64);
     SecurityEvent {
         id: EventId { node: format!("worker-{}", place % 20).into(), boot: 3, seq: place / 20 + 1 },
         time: Timestamp(time),
@@ -153,8 +155,12 @@ fn event(dice: &mut Dice, place: u64, count: u64) -> SecurityEvent {
     }
 }
 
+fn ask<T>(answer: Answer<'_, T>) -> Result<T, StoreError> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+}
+
 fn wait<T>(answer: Answer<'_, T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer).unwrap()
+    ask(answer).unwrap()
 }
 
 /// Processor time of this process.
@@ -165,9 +171,17 @@ fn cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// Resident memory of this process now and at most, batches of documents that wait to be sent among it.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let lines = status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
+    lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(", ")
+}
+
 fn timed<T>(name: &str, mut call: impl FnMut() -> T) -> T {
     let mut times = Vec::new();
     let mut last = None;
+    let before = cpu();
     for _ in 0..5 {
         let start = Instant::now();
         last = Some(call());
@@ -175,7 +189,8 @@ fn timed<T>(name: &str, mut call: impl FnMut() -> T) -> T {
     }
     let first = times[0];
     times.sort();
-    println!("{name}: first {:.1} ms, median {:.1} ms", ms(first), ms(times[2]));
+    let spent = ms(cpu() - before) / 5.0;
+    println!("{name}: first {:.1} ms, median {:.1} ms, {spent:.0} ms of processor time", ms(first), ms(times[2]));
     last.unwrap()
 }
 
@@ -187,27 +202,50 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let place = arguments.next();
-    let keep = arguments.next().as_deref() == Some("keep");
+    let mode = arguments.next().unwrap_or_default();
+    let (keep, again, more) = (mode == "keep", mode == "again", mode == "more");
     let directory = match place {
-        Some(place) if keep => PathBuf::from(place),
+        Some(place) if keep || again || more => PathBuf::from(place),
         place => place.map_or_else(std::env::temp_dir, PathBuf::from).join("tapir-store-measure"),
     };
+    if !again && !more {
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).unwrap();
+    }
+    let store = SqliteStore::open(SqliteConfig::new(directory.join("events.db"))).unwrap();
+    match (again, more) {
+        (false, false) => write(&store, 0..count, count, 100_000),
+        _ => println!("memory when opened: {}", memory()),
+    }
+    if more {
+        write(&store, count..count + 200_000, count, 20_000);
+        return;
+    }
+    read(&store, count);
+    println!("memory after the reads: {}", memory());
+    if keep || again {
+        return;
+    }
+    timed("step of retention by size", || {
+        wait(store.retain(RetentionPolicy { max_bytes: 1, ..RetentionPolicy::default() }, Timestamp(now())))
+    });
+    drop(store);
     let _ = std::fs::remove_dir_all(&directory);
-    std::fs::create_dir_all(&directory).unwrap();
-    let config = SqliteConfig { cache_mib: 64, ..SqliteConfig::new(directory.join("events.db")) };
-    let store = SqliteStore::open(config).unwrap();
+}
 
-    // Documents are made before the clock runs.
-    let mut dice = Dice(1);
+/// Writes the events at these places of a series of `of`, so many of them made before the clock runs.
+fn write(store: &SqliteStore, places: std::ops::Range<u64>, of: u64, round: u64) {
+    let mut dice = Dice(1 + places.start);
     let (mut wall, mut spent, mut bytes) = (Duration::ZERO, Duration::ZERO, 0);
-    let mut place = 0;
-    while place < count {
-        let round = (count - place).min(100_000);
+    let count = places.end - places.start;
+    let mut place = places.start;
+    while place < places.end {
+        let round = (places.end - place).min(round);
         let batches: Vec<IngestBatch> = (place..place + round)
             .collect::<Vec<_>>()
             .chunks(5_000)
             .map(|chunk| IngestBatch {
-                documents: chunk.iter().map(|at| serde_json::to_vec(&event(&mut dice, *at, count)).unwrap()).collect(),
+                documents: chunk.iter().map(|at| serde_json::to_vec(&event(&mut dice, *at, of)).unwrap()).collect(),
             })
             .collect();
         bytes += batches.iter().flat_map(|batch| &batch.documents).map(Vec::len).sum::<usize>();
@@ -215,7 +253,7 @@ fn main() {
         let (start, before) = (Instant::now(), cpu());
         let queue = std::sync::Mutex::new(batches);
         std::thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..8 {
                 scope.spawn(|| {
                     loop {
                         let batch = queue.lock().unwrap().pop();
@@ -239,8 +277,12 @@ fn main() {
         let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
         println!("    {}: {:.1} µs an event", name.trim(), ticks as f64 * 10_000.0 / count as f64);
     }
+    println!("memory: {}", memory());
+}
+
+fn read(store: &SqliteStore, count: u64) {
     let health = wait(store.health());
-    println!("groups: {}, file: {} bytes an event", health.groups, health.bytes / count);
+    println!("groups: {}, file: {} bytes an event", health.groups, health.bytes / count.max(1));
 
     let filter = |text: &str| Filter { query: parse(text, Dialect::Tapir).unwrap(), ..Filter::all(Timestamp(now())) };
     let page = |total| PageRequest { limit: 100, cursor: None, total };
@@ -269,12 +311,38 @@ fn main() {
     let groups = wait(store.groups(filter(""), GroupSort::Count, page(false)));
     timed("groups by count", || wait(store.groups(filter(""), GroupSort::Count, page(false))));
     timed("groups by severity", || wait(store.groups(filter(""), GroupSort::Severity, page(false))));
+    for (by, name) in [(BundleBy::Signature, "rule"), (BundleBy::Workload, "workload"), (BundleBy::Source, "source")] {
+        for days in [None, Some(1), Some(31)] {
+            let from = days.map(|days| Timestamp(now() - days * DAY));
+            let filter = Filter { from, ..filter("") };
+            let rows = timed(&format!("groups by {name}, {days:?} days"), || {
+                ask(store.bundles(filter.clone(), by, GroupSort::LastSeen, page(true)))
+            });
+            // On a machine that does much else it may take longer than a call may.
+            let Ok(rows) = rows else {
+                println!("    gave up");
+                continue;
+            };
+            let counted = rows.items.iter().filter(|row| row.in_range.is_some()).count();
+            println!("    {:?} in all, {counted} of {} counted in range", rows.total, rows.items.len());
+        }
+    }
+    for days in [1, 31] {
+        let filter = Filter { from: Some(Timestamp(now() - days * DAY)), ..filter("") };
+        let rows = timed(&format!("groups with counts of {days} days"), || {
+            wait(store.groups(filter.clone(), GroupSort::LastSeen, page(false)))
+        });
+        println!("    {} counted", rows.items.iter().filter(|row| row.in_range.is_some()).count());
+    }
     let busiest = &groups.items[0];
     println!("    the busiest group has {} events", busiest.count);
     timed("breakdown of the busiest group", || wait(store.breakdown(busiest.id)));
     let ids: Vec<GroupId> = groups.items.iter().map(|group| group.id).collect();
     timed("sparklines of 100 groups, a day", || {
         wait(store.sparklines(ids.clone(), Timestamp(now() - DAY), Timestamp(now()), 24))
+    });
+    timed("sparklines of 100 groups, 31 days", || {
+        wait(store.sparklines(ids.clone(), Timestamp(now() - 31 * DAY), Timestamp(now()), 24))
     });
     let scope = |sid, client: Side| Scope { gid: Some(1), sid, client, ..Scope::default() };
     let scopes = vec![
@@ -302,12 +370,4 @@ fn main() {
     timed("top rules", || {
         wait(store.top(TopRequest { filter: filter(""), field: Field::Sid, prefix: String::new(), limit: 50 }))
     });
-    if keep {
-        return;
-    }
-    timed("step of retention by size", || {
-        wait(store.retain(RetentionPolicy { max_bytes: 1, ..RetentionPolicy::default() }, Timestamp(now())))
-    });
-    drop(store);
-    let _ = std::fs::remove_dir_all(&directory);
 }

@@ -21,6 +21,7 @@ pub(crate) enum List {
     Groups = 1,
     Events = 2,
     Audit = 3,
+    Bundles = 4,
 }
 
 /// Keyset position: the row behind which the next page begins.

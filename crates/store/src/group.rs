@@ -155,6 +155,9 @@ pub struct Group {
     pub count: u64,
     /// Events that a suppression hides.
     pub suppressed: u64,
+    /// Of `count`, events in the time range of the list, hidden ones never among them, whatever the query. `None`: no
+    /// range was asked for, or too many would have had to be counted.
+    pub in_range: Option<u64>,
     /// Different payload shapes.
     pub shapes: u64,
     /// State.

@@ -17,9 +17,11 @@
 mod action;
 mod admin;
 mod arrivals;
+mod bundle;
 mod cursor;
 mod error;
 mod event;
+mod extent;
 mod facts;
 mod filter;
 mod group;
@@ -37,6 +39,7 @@ pub use admin::{
     View,
 };
 pub use arrivals::{Arrivals, Mark};
+pub use bundle::{Bundle, BundleBy, BundlePage};
 pub use cursor::Cursor;
 pub use error::StoreError;
 pub use event::{EventPage, EventRow, StoredEvent};

@@ -6,11 +6,11 @@
 //! runtime. Dropping one does not take a write back that is on its way, but one that still waits may never begin.
 
 use crate::{
-    ActionOutcome, ActionRequest, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage, Exception,
-    Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch, IngestOutcome, Mark,
-    NewException, NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy, RetentionReport, Scope,
-    StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest, UndoOutcome, UndoToken,
-    View,
+    ActionOutcome, ActionRequest, Arrivals, AuditPage, AuditWhat, Breakdown, BundleBy, BundlePage, Changes, Decision,
+    EventPage, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
+    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy,
+    RetentionReport, Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest,
+    UndoOutcome, UndoToken, View,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +28,9 @@ pub trait EventStore: Send + Sync {
 
     /// A page of the inbox.
     fn groups(&self, filter: Filter, sort: GroupSort, page: PageRequest) -> Answer<'_, GroupPage>;
+
+    /// A page of the inbox by rule, workload or source. Sorted as groups are, by what a row adds up to.
+    fn bundles(&self, filter: Filter, by: BundleBy, sort: GroupSort, page: PageRequest) -> Answer<'_, BundlePage>;
 
     /// A group with its shapes and history.
     fn group(&self, id: GroupId) -> Answer<'_, GroupDetail>;

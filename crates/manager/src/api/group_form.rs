@@ -76,6 +76,9 @@ pub(super) struct Group {
     tactics: Vec<String>,
     /// Events.
     count: u64,
+    /// Of `count`, events in the asked time range, whatever the query; `null` where no range is asked for, or where
+    /// too many would have had to be counted.
+    in_range: Option<u64>,
     /// Events that a suppression hides.
     suppressed: u64,
     /// Different payload shapes.
@@ -104,10 +107,29 @@ pub(super) struct Group {
     visibility: &'static str,
     /// Why partial; known of single groups, from their newest event.
     pub blind_spots: Vec<&'static str>,
-    /// Events in 24 equal parts of the asked range; where none is asked for, of the last 24 hours.
+    /// Events in 24 equal parts of the asked range; where none is asked for, of the last 24 hours. Of busy groups the
+    /// events of an hour count as if they lay evenly in it.
     spark: Vec<u64>,
     /// Changes with every decision: for `If-Match`.
     pub version: u64,
+    /// The row stands for several groups (`by=sig`, `workload`, `source`): severity, times and counts are of all of
+    /// them, there is no sparkline, and the rest is of the group that was seen last. `null` in lists of groups.
+    bundle: Option<Bundle>,
+}
+
+/// What a row stands for that is more than a group.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Bundle {
+    /// `1:1122`, `shop/frontend`, `203.0.113.0/24`, `?`.
+    key: String,
+    /// A query for its groups, to be added to that of the list.
+    query: String,
+    /// How many groups.
+    groups: u64,
+    /// Different clients of them.
+    clients: u64,
+    /// Different servers of them.
+    servers: u64,
 }
 
 fn some(text: String) -> Option<String> {
@@ -156,6 +178,7 @@ impl Group {
             mitre: group.techniques.into_iter().map(|id| Technique::new(id, None)).collect(),
             tactics: group.tactics,
             count: group.count,
+            in_range: group.in_range,
             suppressed: group.suppressed,
             shapes: group.shapes,
             first_seen: rfc3339(group.first_seen),
@@ -172,6 +195,23 @@ impl Group {
             blind_spots: Vec::new(),
             spark,
             version: group.version,
+            bundle: None,
+        }
+    }
+
+    /// A row for several groups.
+    pub(super) fn of_bundle(bundle: store::Bundle) -> Self {
+        let store::Bundle { key, query, groups, clients, servers, .. } = bundle;
+        Self {
+            severity: bundle.severity,
+            level: bundle.level,
+            count: bundle.count,
+            in_range: bundle.in_range,
+            suppressed: bundle.suppressed,
+            first_seen: rfc3339(bundle.first_seen),
+            last_seen: rfc3339(bundle.last_seen),
+            bundle: Some(Bundle { key, query, groups, clients, servers }),
+            ..Self::new(bundle.newest, Vec::new())
         }
     }
 }

@@ -16,14 +16,16 @@ use tapir_event::{SecurityEvent, rfc3339};
 use tapir_packet::Timestamp;
 use tapir_query::Query;
 use tapir_store::{
-    AuditEntry, Breakdown, EventRow, EventStore, Filter, GroupId, GroupSort, PageRequest, ShapeRow, Status, StoreError,
+    AuditEntry, Breakdown, BundleBy, EventRow, EventStore, Filter, GroupId, GroupSort, PageRequest, ShapeRow, Status,
+    StoreError,
 };
 use utoipa::ToSchema;
 
 list_params! {
     /// Parameters of the inbox.
     GroupsParams {
-        /// `sig_pair`: signature, client and server, which is the only grouping that the store keeps.
+        /// `sig_pair` (the default): signature, client and server. `sig`, `workload`, `source`: rows for all groups of a
+        /// rule, of a workload on either side, of a client; see `bundle`.
         by: Option<String>,
         /// `last_seen` (the default), `severity`, `count`, `first_seen`.
         sort: Option<String>,
@@ -92,15 +94,16 @@ pub(super) async fn list(
     headers: HeaderMap,
     Params(params): Params<GroupsParams>,
 ) -> Answer<axum::response::Response> {
-    match params.by.as_deref() {
-        None | Some("sig_pair") => {}
-        Some(other) => {
-            let other: String = other.chars().take(32).collect();
-            return Err(Problem::bad_request(format!(
-                "groups by `{other}` are not kept; take by=sig_pair, or GET stats/top?field=sid|client|source_ip"
-            )));
+    let by = match params.by.as_deref() {
+        None | Some("sig_pair") => None,
+        Some("sig") => Some(BundleBy::Signature),
+        Some("workload") => Some(BundleBy::Workload),
+        Some("source") => Some(BundleBy::Source),
+        Some("none") => {
+            return Err(Problem::bad_request("by=none is the list of events: GET events with the same query"));
         }
-    }
+        Some(_) => return Err(Problem::bad_request("`by` is sig_pair, sig, workload, source or none")),
+    };
     let sort = match params.sort.as_deref() {
         None | Some("last_seen") => GroupSort::LastSeen,
         Some("severity") => GroupSort::Severity,
@@ -116,16 +119,22 @@ pub(super) async fn list(
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
-    let found = sight.groups(filter.clone(), sort, page).await?;
-    let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
-    let items = with_sparks(&sight, found.items, from, to).await?;
+    let (items, next, total, as_of, partial) = if let Some(by) = by {
+        let found = sight.bundles(filter.clone(), by, sort, page).await?;
+        let items = found.items.into_iter().map(Group::of_bundle).collect();
+        (items, found.next, found.total, found.as_of, found.partial)
+    } else {
+        let found = sight.groups(filter.clone(), sort, page).await?;
+        let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
+        (with_sparks(&sight, found.items, from, to).await?, found.next, found.total, found.as_of, found.partial)
+    };
     let body = GroupPage {
         items,
-        next: wrap(found.next, &filter),
-        total: found.total.map(|total| Total { count: total.count, exact: total.exact }),
-        as_of: rfc3339(found.as_of),
+        next: wrap(next, &filter),
+        total: total.map(|total| Total { count: total.count, exact: total.exact }),
+        as_of: rfc3339(as_of),
         change,
-        partial: found.partial.is_some(),
+        partial: partial.is_some(),
     };
     Ok(([(header::ETAG, etag)], Json(body)).into_response())
 }

@@ -37,6 +37,7 @@ macro_rules! refuse {
 refuse! {
     ingest(IngestBatch, Timestamp) -> IngestOutcome;
     groups(Filter, GroupSort, PageRequest) -> GroupPage;
+    bundles(Filter, BundleBy, GroupSort, PageRequest) -> BundlePage;
     group(GroupId) -> GroupDetail;
     breakdown(GroupId) -> Breakdown;
     sparklines(Vec<GroupId>, Timestamp, Timestamp, usize) -> (Vec<Vec<u64>>, Option<Partial>);

@@ -214,7 +214,7 @@ fn daemon_set(
 }
 
 /// A user without a name, whose one capability comes with the program's file; that needs the kernel to let a program gain what its file
-/// has. The program gives up gaining anything more as its first act.
+/// has, and no other file of the image has anything to give.
 fn user() -> Value {
     json!({
         "allowPrivilegeEscalation": true,

@@ -56,7 +56,7 @@ impl Inner {
         for (step, docs) in docs.chunks(STEP).enumerate() {
             let changed = self.act_step(request, &token, step, docs.to_vec()).await?;
             groups += changed.len() as u64;
-            events += changed.iter().map(|doc| doc.figures.n).sum::<u64>();
+            events += changed.iter().map(|doc| doc.figures.extent.n).sum::<u64>();
             shown.extend(changed.into_iter().take(ROWS.saturating_sub(shown.len())));
         }
         let rows = self.rows_of(shown).await?;

@@ -81,6 +81,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// What its group counts.
+    pub(super) fn counted(&self, visible: bool) -> crate::extent::Counted {
+        crate::extent::Counted { t: self.t, sev: self.sev, unclear: self.partial, visible }
+    }
+
     /// What an event shows.
     pub(super) fn of(event: &SecurityEvent) -> Self {
         let key = GroupKey::of(event);

@@ -7,10 +7,12 @@ use super::clock::{self, Clock};
 use super::event::{Row, Side};
 use super::indexed::{DECIDED, Indexed, SHARED};
 use super::server::Seen;
+use crate::extent::Extent;
 use crate::{Covers, EventFacts, Group, GroupId, GroupState, Reason, Status, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::net::IpAddr;
 use tapir_event::{Level, RuleSummary, SecurityEvent};
 use tapir_packet::Timestamp;
@@ -57,13 +59,8 @@ impl Decided {
 /// Figures, all of them made anew by a recount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Figures {
-    pub sev: u8,
-    pub first: i64,
-    pub last: i64,
-    /// Events that nothing hides.
-    pub n: u64,
-    pub hidden: u64,
-    pub unclear: u64,
+    #[serde(flatten)]
+    pub extent: Extent,
     pub shapes: BTreeMap<String, Shape>,
     pub client_pods: BTreeSet<String>,
     pub server_pods: BTreeSet<String>,
@@ -119,23 +116,11 @@ impl Found {
 impl Figures {
     /// Adds an event; whether it is the newest that is shown.
     pub(super) fn add(&mut self, row: &Row, visible: bool) -> bool {
-        // What is shown of a group is of its visible events; of hidden ones only while there are no others.
-        let starts = if visible { self.n == 0 } else { self.n + self.hidden == 0 };
-        let counts = visible || self.n == 0;
-        if starts {
-            (self.first, self.last, self.sev) = (row.t, row.t, row.sev);
-        } else if counts {
-            self.first = self.first.min(row.t);
-            self.last = self.last.max(row.t);
-            self.sev = self.sev.max(row.sev);
-        }
-        let newest = counts && row.t == self.last;
+        let newest = self.extent.add(row.counted(visible));
         if newest {
             (self.client_ip, self.server_ip, self.server_port) = (row.client_ip, row.server_ip, row.server_port);
             self.newest = row.id.to_string();
         }
-        *(if visible { &mut self.n } else { &mut self.hidden }) += 1;
-        self.unclear += u64::from(row.partial);
         if let Some(shape) = &row.shape
             && (self.shapes.len() < MAX_NAMES || self.shapes.contains_key(shape))
         {
@@ -201,34 +186,16 @@ impl GroupDoc {
         if self.decided.status != Status::Dismissed || arrival <= self.decided.since {
             return None;
         }
-        let why = self.news(row)?;
+        let known = |shape: &String| self.figures.shapes.contains_key(shape);
+        let new_shape = || Ok::<_, Infallible>(row.shape.clone().filter(|shape| !known(shape)));
+        let covers = self.decided.covers.unwrap_or(Covers::Present);
+        let Ok(why) = self.figures.extent.news(row.counted(true), covers, row.client_ip, new_shape);
+        let why = why?;
         self.decided.status = Status::Open;
         self.decided.reopened_at = Some(now);
         self.decided.reopened_why = Some(why.clone());
         self.version += 1;
         Some(why)
-    }
-
-    fn news(&self, row: &Row) -> Option<String> {
-        if row.sev > self.figures.sev {
-            return Some(format!("severity rose from {} to {}", self.figures.sev, row.sev));
-        }
-        if let Some(shape) = &row.shape
-            && !self.figures.shapes.contains_key(shape)
-        {
-            return Some(format!("a payload of a new shape, {shape}"));
-        }
-        match self.decided.covers.unwrap_or(Covers::Present) {
-            Covers::KnownShapes => None,
-            Covers::KnownShapesUntil(until) if row.t <= until.0 => None,
-            Covers::KnownShapesUntil(until) => {
-                Some(format!("the dismissal covered events until {}", tapir_event::rfc3339(until)))
-            }
-            Covers::Present => {
-                let from = row.client_ip.map(|ip| format!(" from {ip}")).unwrap_or_default();
-                Some(format!("a new event{from}"))
-            }
-        }
     }
 
     /// Forgets what can no longer be on its way.
@@ -245,9 +212,9 @@ impl GroupDoc {
             reason: decided.reason,
             reason_text: decided.reason_text,
             assignee: decided.assignee,
-            first: self.figures.first,
-            last: self.figures.last,
-            count: self.figures.n,
+            first: self.figures.extent.first,
+            last: self.figures.extent.last,
+            count: self.figures.extent.n,
             noisy: false,
         }
     }
@@ -257,7 +224,7 @@ impl GroupDoc {
         let (event, group) = (SecurityEvent::default(), self.state());
         let facts = EventFacts { event: &event, group: &group, suppressed_by: None, cluster: "" };
         let indexed = Indexed::of(&facts, DECIDED).and(self.shared.clone());
-        let Figures { n, hidden, sev, shapes, .. } = &self.figures;
+        let Figures { extent: Extent { n, hidden, sev, .. }, shapes, .. } = &self.figures;
         let opened: Vec<&String> =
             shapes.iter().filter(|(_, shape)| shape.opened_at.is_some()).map(|(name, _)| name).collect();
         let mut document = json!({
@@ -297,8 +264,8 @@ impl GroupDoc {
             rev: rule.rev,
             msg: rule.message().to_owned(),
             classtype: rule.classtype.clone(),
-            severity: figures.sev,
-            level: Level::of(figures.sev).name(),
+            severity: figures.extent.sev,
+            level: Level::of(figures.extent.sev).name(),
             client,
             server,
             client_ip: figures.client_ip,
@@ -308,10 +275,11 @@ impl GroupDoc {
             server_pods: count(figures.server_pods.len()),
             inspection: self.inspection.clone(),
             namespaces,
-            first_seen: Timestamp(figures.first),
-            last_seen: Timestamp(figures.last),
-            count: if hidden { figures.n + figures.hidden } else { figures.n },
-            suppressed: figures.hidden,
+            first_seen: Timestamp(figures.extent.first),
+            last_seen: Timestamp(figures.extent.last),
+            count: if hidden { figures.extent.n + figures.extent.hidden } else { figures.extent.n },
+            suppressed: figures.extent.hidden,
+            in_range: None,
             shapes: count(figures.shapes.values().filter(|shape| shape.n > 0).count()),
             status: decided.status,
             assignee: decided.assignee.clone(),
@@ -327,8 +295,8 @@ impl GroupDoc {
                 .into_iter()
                 .map(|tactic| tactic.name.unwrap_or_else(|| tactic.id.to_owned()))
                 .collect(),
-            partial: figures.unclear > 0,
-            noisy: noisy.is_some_and(|least| figures.n >= least),
+            partial: figures.extent.unclear > 0,
+            noisy: noisy.is_some_and(|least| figures.extent.n >= least),
         }
     }
 }

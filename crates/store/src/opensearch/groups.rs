@@ -20,6 +20,17 @@ const BUCKETS: usize = 10_000;
 /// Groups with their documents in one answer.
 const DOCUMENTS: usize = 200;
 
+/// Fields by which groups are ordered.
+pub(super) fn order(sort: GroupSort, visible_only: bool) -> [&'static str; 3] {
+    match sort {
+        GroupSort::LastSeen => ["n.last_seen", "born", "key"],
+        GroupSort::Severity => ["sev", "n.last_seen", "key"],
+        GroupSort::Count if visible_only => ["n.count", "born", "key"],
+        GroupSort::Count => ["all", "born", "key"],
+        GroupSort::FirstSeen => ["n.first_seen", "born", "key"],
+    }
+}
+
 /// Groups that were found.
 struct Walked {
     found: Vec<(Found, Position)>,
@@ -44,9 +55,26 @@ impl Inner {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|(_, at)| self.signer.sign(List::Groups, &about, *at));
-        let items = self.shown(found.into_iter().map(|(found, _)| found).collect(), !asked.visible_only).await?;
+        let mut items = self.shown(found.into_iter().map(|(found, _)| found).collect(), !asked.visible_only).await?;
+        if asked.ranged {
+            self.count_range(&mut items, &asked).await?;
+        }
         let total = page.total.then_some(total);
         Ok(GroupPage { items, next, total, partial: None, as_of: Timestamp(filter.now.0) })
+    }
+
+    /// Fills in how many events of each group lie in a range.
+    async fn count_range(&self, groups: &mut [Group], asked: &Asked) -> Result<(), StoreError> {
+        // Times are of visible events, if the group has some.
+        let whole = |group: &Group| group.first_seen.0 > asked.from && group.last_seen.0 <= asked.to;
+        let ids: Vec<String> = groups.iter().filter(|group| !whole(group)).map(|group| group.id.to_string()).collect();
+        let counts = self.range_counts(&ids, asked.from, asked.to).await?;
+        for group in groups {
+            let hidden = if asked.visible_only { 0 } else { group.suppressed };
+            let counted = || counts.get(&group.id.to_string()).copied().unwrap_or(0);
+            group.in_range = Some(if whole(group) { group.count.saturating_sub(hidden) } else { counted() });
+        }
+        Ok(())
     }
 
     /// As the inbox shows them.
@@ -56,7 +84,7 @@ impl Inner {
     }
 
     /// The groups that a filter shows, as a condition over groups; of `only` if there are some.
-    async fn groups_of(&self, asked: &Asked, only: Option<&[String]>) -> Result<Json, StoreError> {
+    pub(super) async fn groups_of(&self, asked: &Asked, only: Option<&[String]>) -> Result<Json, StoreError> {
         let mut parts: Vec<Json> = only.map(|ids| json!({ "ids": { "values": ids } })).into_iter().collect();
         match &asked.groups {
             Some(groups) if !asked.ranged => parts.push(groups.clone()),
@@ -135,14 +163,7 @@ impl Inner {
         limit: usize,
         count: bool,
     ) -> Result<Walked, StoreError> {
-        let fields = match sort {
-            GroupSort::LastSeen => ["n.last_seen", "born", "key"],
-            GroupSort::Severity => ["sev", "n.last_seen", "key"],
-            GroupSort::Count if visible_only => ["n.count", "born", "key"],
-            GroupSort::Count => ["all", "born", "key"],
-            GroupSort::FirstSeen => ["n.first_seen", "born", "key"],
-        };
-        let order = fields.map(|field| json!({ field: "desc" }));
+        let order = order(sort, visible_only).map(|field| json!({ field: "desc" }));
         let mut walked = Walked { found: Vec::new(), total: Total { count: 0, exact: false } };
         let mut counted = !count;
         loop {

@@ -18,6 +18,7 @@ mod actions;
 mod admin;
 mod arrivals;
 mod ask;
+mod bundles;
 mod clock;
 mod compile;
 mod detail;

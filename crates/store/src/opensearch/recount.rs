@@ -11,6 +11,7 @@ use super::fold::TRIES;
 use super::group::{Figures, Found, GroupDoc, Shape, UNDERWAY, without_text};
 use super::server::{Done, Operation, hits, sort_value};
 use super::store::Inner;
+use crate::extent::Extent;
 use crate::{Status, StoreError};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,10 +91,11 @@ impl Inner {
                     remember(&mut figures, &doc);
                     if counted.is_none() {
                         // What people decided stays; severity and times are those of the last events.
-                        let Figures { sev, first, last, .. } = doc.figures;
-                        figures = Figures { sev, first, last, ..figures };
+                        let Extent { sev, first, last, .. } = doc.figures.extent;
+                        figures.extent = Extent { sev, first, last, ..figures.extent };
                     }
-                    figures.sev = figures.sev.max(if figures.n > 0 { doc.figures.sev } else { 0 });
+                    let before = if figures.extent.n > 0 { doc.figures.extent.sev } else { 0 };
+                    figures.extent.sev = figures.extent.sev.max(before);
                     doc.figures = figures;
                     doc.counted = counted.map(|counted| counted.underway.clone()).unwrap_or_default();
                     if let Some(event) = event {

@@ -8,11 +8,11 @@ use super::server::Server;
 use super::tuning::Remembered;
 use crate::cursor::Signer;
 use crate::{
-    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage,
-    EventStore, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
-    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview, RetentionPolicy,
-    RetentionReport, Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top, TopRequest,
-    UndoOutcome, UndoToken, View,
+    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, BundleBy, BundlePage, Changes,
+    Decision, EventPage, EventStore, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram,
+    IngestBatch, IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview,
+    RetentionPolicy, RetentionReport, Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top,
+    TopRequest, UndoOutcome, UndoToken, View,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -152,6 +152,10 @@ impl EventStore for OpenSearchStore {
 
     fn groups(&self, filter: Filter, sort: GroupSort, page: PageRequest) -> Answer<'_, GroupPage> {
         self.read(async move { self.inner.group_page(&filter, sort, &page).await })
+    }
+
+    fn bundles(&self, filter: Filter, by: BundleBy, sort: GroupSort, page: PageRequest) -> Answer<'_, BundlePage> {
+        self.read(async move { self.inner.bundle_page(&filter, by, sort, &page).await })
     }
 
     fn group(&self, id: GroupId) -> Answer<'_, GroupDetail> {

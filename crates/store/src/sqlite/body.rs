@@ -1,14 +1,27 @@
 //! Bodies: the documents as they came, compressed.
 //!
 //! Form: one byte, then the rest. 0: as it is. 1: a zstd frame. 2 and more: a zstd frame with the dictionary of that
-//! number (table `meta`, `dictionary/N`). A dictionary is a few documents one behind the other, used as they are
-//! (RFC 8878 section 5 calls that raw content); documents of one store have most of their text in common.
+//! number (table `meta`, `dictionary/N`). A dictionary is trained on documents of the store, which have most of their text
+//! in common: it has their common pieces and the tables of the entropy coder, so that a frame needs none of its own (RFC
+//! 8878 section 5). Where there are too few documents to train on it is some of them one behind the other, used as they are.
 
 use crate::MAX_EVENT;
 use std::collections::BTreeMap;
 
 /// Compression level: see `docs/decisions/0010-event-store.md`; higher ones cost more than they save.
 const LEVEL: i32 = 1;
+
+/// Size of a dictionary: of 32 KiB the frames are 1 % smaller, and the tables of half leave the processor's cache.
+const DICTIONARY: usize = 16 << 10;
+
+/// A dictionary of documents.
+pub(super) fn dictionary(documents: &[Vec<u8>]) -> Vec<u8> {
+    zstd::dict::from_samples(documents, DICTIONARY).unwrap_or_else(|_| {
+        let mut raw = documents.concat();
+        raw.truncate(DICTIONARY);
+        raw
+    })
+}
 
 /// Compresses.
 pub(super) struct Packer {
@@ -77,6 +90,24 @@ impl Opener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dictionary_is_trained_where_there_is_enough_to_learn() {
+        let document = |at: usize| {
+            let id = at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            format!(
+                r#"{{"id":"node-{at}","rule":{{"sid":{},"msg":"attempt"}},"uri":"/item?session={id:016x}"}}"#,
+                at % 7
+            )
+        };
+        let many: Vec<Vec<u8>> = (0..2_000).map(|at| document(at).into_bytes()).collect();
+        let trained = dictionary(&many);
+        assert_eq!(trained.get(..4), Some(&[0x37, 0xa4, 0x30, 0xec][..]), "magic number of RFC 8878");
+        let few = dictionary(&many[..2]);
+        assert_eq!(few, many[..2].concat());
+        let size = |dictionary: &[u8]| Packer::new(Some((2, dictionary))).pack(document(9_999).as_bytes()).len();
+        assert!(size(&trained) <= size(&few));
+    }
 
     #[test]
     fn bodies_come_back_byte_for_byte() {

@@ -8,7 +8,7 @@
 
 use super::dictionary::{Dictionaries, Word, numbered};
 use super::guard::Guard;
-use super::row::{BLIND, Pod, bytes, flag};
+use super::row::{Address, BLIND, Pod, flag};
 use super::sql::Sql;
 use crate::{EventFacts, GroupState, Status};
 use rusqlite::types::Value as Param;
@@ -299,7 +299,7 @@ impl Compiler<'_> {
                 let marks = vec!["?"; ids.len()].join(", ");
                 Sql::new(format!("{column} IN ({marks})"), ids.into_iter().map(Param::from))
             }
-            _ => Sql::new(format!("member(?, {column})"), [self.guard.add_set(set).into()]),
+            _ => Sql::new(format!("member(?, {column})"), [self.guard.add_set(&set).into()]),
         }
     }
 
@@ -581,7 +581,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// Groups in which an address occurs on some side. Wide prefixes are not looked up: they would be most of the table.
+    /// Groups in which an address occurs on some side, or, of public ones, its network. Wide prefixes are not looked up:
+    /// they would be most of the table.
     fn addresses(&self, expr: &Expr) -> Bounds {
         let Some(nets) = nets(expr) else { return Bounds::unknown() };
         let wide = |net: &Net| net.prefix() < if net.first().is_ipv4() { 12 } else { 32 };
@@ -589,10 +590,11 @@ impl Compiler<'_> {
             return Bounds::unknown();
         }
         Bounds::upper(Sql::any(nets.into_iter().map(|net| {
+            let network = bytes_of(Address::new(net.first()).network());
             let (first, last) = (bytes(net.first()), bytes(net.last()));
             let length = Param::from(i64::try_from(first.len()).unwrap_or(0));
-            let from = "g.id IN (SELECT grp FROM grp_addr WHERE addr BETWEEN ? AND ? AND length(addr) = ?)";
-            Sql::new(from, [first.into(), last.into(), length])
+            let from = "g.id IN (SELECT grp FROM grp_net WHERE (net BETWEEN ? AND ? OR net = ?) AND length(net) = ?)";
+            Sql::new(from, [first.into(), last.into(), network.into(), length])
         })))
     }
 
@@ -649,6 +651,15 @@ impl Compiler<'_> {
         }
         Some(hashes)
     }
+}
+
+fn bytes_of(address: Address) -> Vec<u8> {
+    address.bytes().to_vec()
+}
+
+/// An address as it is stored.
+fn bytes(address: std::net::IpAddr) -> Vec<u8> {
+    bytes_of(Address::new(address))
 }
 
 /// The opposite of a condition that is written negated.

@@ -2,14 +2,18 @@
 
 use super::audit;
 use super::dictionary::entry;
+use super::hours::{self, Counted};
 use super::link::Link;
 use super::rows;
+use super::tally::{DAY, HOUR};
 use crate::{AuditWhat, Breakdown, BreakdownRow, GroupDetail, GroupId, PageRequest, Partial, ShapeRow, StoreError};
 use std::collections::BTreeMap;
 use tapir_packet::Timestamp;
 
 /// Rows of a breakdown.
 const BREAKDOWN: usize = 200;
+/// Events of a sparkline up to which each is looked at.
+const FEW: u64 = 200;
 
 /// The head of the drawer.
 pub(super) fn group(link: &mut Link, id: GroupId) -> Result<GroupDetail, StoreError> {
@@ -80,7 +84,8 @@ pub(super) fn breakdown(link: &mut Link, id: GroupId) -> Result<Breakdown, Store
     Ok(Breakdown { rows, more, partial })
 }
 
-/// Events of groups over time.
+/// Events of groups over time. Where parts are an hour or more, and of groups with more than [`FEW`] events in the range,
+/// the events of an hour are divided evenly over it.
 pub(super) fn sparklines(
     link: &mut Link,
     groups: &[GroupId],
@@ -93,24 +98,23 @@ pub(super) fn sparklines(
         return Err(StoreError::Invalid("sparklines: 1 to 100 buckets, up to 1,000 groups, `from` before `to`".into()));
     }
     let mut lines = vec![vec![0; buckets]; groups.len()];
-    let count = i128::try_from(buckets).unwrap_or(1);
+    let parts = Parts { from: i128::from(from) + 1, span, count: i128::try_from(buckets).unwrap_or(1) };
+    let days = hours::days(link, from.div_euclid(DAY), to.div_euclid(DAY)).map_err(|error| link.failed(&error))?;
     let counted = (|| {
-        let mut find = link.db.prepare_cached("SELECT id FROM grp WHERE hash = ?")?;
-        let mut statement = link.db.prepare_cached(
-            "SELECT e.t FROM event e INDEXED BY event_grp WHERE e.grp = ? AND e.t > ? AND e.t <= ?
-             AND CASE WHEN tick(e.t, e.id, 0) THEN e.sup = 0 END",
-        )?;
         for (id, line) in groups.iter().zip(&mut lines) {
-            let mut found = find.query([id.0.cast_signed()])?;
-            let Some(group) = found.next()? else { continue };
-            let mut rows = statement.query([group.get(0)?, from, to])?;
-            while let Some(row) = rows.next()? {
-                // Buckets are open at their beginning, as the range is.
-                let offset = i128::from(row.get::<_, i64>(0)?) - i128::from(from) - 1;
-                let place = usize::try_from(offset * count / span).unwrap_or(0);
-                if let Some(bucket) = line.get_mut(place) {
-                    *bucket += 1;
-                }
+            let Some(group) = hours::counted(link, "hash", id.0.cast_signed())? else { continue };
+            if group.last <= from || group.first > to {
+                continue;
+            }
+            let mut by_hour = Vec::new();
+            if span / parts.count >= i128::from(HOUR) {
+                let asked = from.div_euclid(HOUR)..=to.div_euclid(HOUR);
+                hours::each(link, &group, &days, |hour, n| by_hour.extend(asked.contains(&hour).then_some((hour, n))))?;
+            }
+            if by_hour.iter().map(|(_, n)| n).sum::<u64>() > FEW {
+                by_hour.into_iter().for_each(|(hour, n)| parts.spread(line, hour, n));
+            } else {
+                one_by_one(link, &group, (from, to), &parts, line)?;
             }
         }
         Ok(())
@@ -119,10 +123,81 @@ pub(super) fn sparklines(
     Ok((lines, partial))
 }
 
+/// Adds a group's events in the range.
+fn one_by_one(
+    link: &Link,
+    group: &Counted,
+    (from, to): (i64, i64),
+    parts: &Parts,
+    line: &mut [u64],
+) -> rusqlite::Result<()> {
+    // The index alone tells, unless some of the events are hidden.
+    let visible = if group.hidden == 0 { "1" } else { "e.sup = 0" };
+    let sql = format!(
+        "SELECT e.t FROM event e INDEXED BY event_grp WHERE e.grp = ? AND e.t > ? AND e.t <= ?
+         AND CASE WHEN tick(e.t, 0, 0) THEN {visible} END"
+    );
+    let mut statement = link.db.prepare_cached(&sql)?;
+    let mut rows = statement.query([group.id, from, to])?;
+    while let Some(row) = rows.next()? {
+        if let Some(part) = parts.at(i128::from(row.get::<_, i64>(0)?)).and_then(|place| line.get_mut(place)) {
+            *part += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Equal parts of a range, which begins at `from`. Each is open at its beginning, as the range is.
+struct Parts {
+    from: i128,
+    span: i128,
+    count: i128,
+}
+
+impl Parts {
+    fn at(&self, t: i128) -> Option<usize> {
+        usize::try_from((t - self.from).checked_mul(self.count)?.div_euclid(self.span)).ok()
+    }
+
+    /// Adds the events of an hour as if they lay evenly in it.
+    fn spread(&self, line: &mut [u64], hour: i64, n: u64) {
+        let begin = i128::from(hour) * i128::from(HOUR);
+        let share = |until: i128| {
+            let part = (until - begin).clamp(0, i128::from(HOUR));
+            u64::try_from(i128::from(n) * part / i128::from(HOUR)).unwrap_or(0)
+        };
+        for (place, to) in (0i128..).zip(line) {
+            let edge = |place: i128| self.from + (place * self.span).div_euclid(self.count);
+            *to += share(edge(place + 1)) - share(edge(place));
+        }
+    }
+}
+
 /// A count that may have been ended by a limit.
 pub(super) fn ended(link: &Link, counted: rusqlite::Result<()>) -> Result<Option<Partial>, StoreError> {
     match counted {
         Ok(()) => Ok(None),
         Err(error) => link.guard.stopped().map(Some).ok_or_else(|| link.failed(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_divided_over_the_parts_they_lie_in() {
+        let hour = i128::from(HOUR);
+        let parts = Parts { from: hour / 2, span: 2 * hour, count: 2 };
+        let mut line = [0; 2];
+        for (at, n) in [(0, 10), (1, 100), (2, 1_001), (3, 7)] {
+            parts.spread(&mut line, at, n);
+        }
+        // Half of hour 0 and of hour 1; the other half of hour 1 and half of hour 2.
+        assert_eq!(line, [5 + 50, 50 + 500]);
+        assert_eq!(
+            (parts.at(hour / 2), parts.at(hour + hour / 2 - 1), parts.at(hour + hour / 2)),
+            (Some(0), Some(0), Some(1))
+        );
     }
 }

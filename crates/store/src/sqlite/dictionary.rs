@@ -1,12 +1,13 @@
 //! The dictionaries in memory: readers translate integers to names and conditions on names to sets of integers.
 //!
-//! Rows are only ever added, so a copy is brought up to date by reading what is behind its last id.
+//! Rows are only ever added, so a copy is brought up to date by reading what is behind its last id. All connections share
+//! the rows; what a connection has read the others take from [`Shared`].
 //! *Limits*: the writer refuses an event that needs more than [`MAX_ROWS`] rows in one of them.
 
 use super::row::{PartyKey, Pod};
 use rusqlite::Connection;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tapir_event::RuleSummary;
 
 /// Most rows of a dictionary.
@@ -23,29 +24,96 @@ pub(super) enum Word {
     Namespace = 6,
 }
 
-/// All dictionaries. Ids begin at 1; a place in a vector is its id less 1.
+/// Rows of a part of a list.
+const PART: usize = 512;
+
+/// A list that only grows. A copy shares all rows but those of a last part that grows on both sides.
+#[derive(Clone, Debug)]
+pub(super) struct Grown<T> {
+    parts: Vec<Arc<Vec<T>>>,
+}
+
+impl<T> Default for Grown<T> {
+    fn default() -> Self {
+        Self { parts: Vec::new() }
+    }
+}
+
+impl<T> Grown<T> {
+    pub(super) fn len(&self) -> usize {
+        let last = self.parts.last().map_or(0, |part| part.len());
+        self.parts.len().saturating_sub(1) * PART + last
+    }
+
+    fn get(&self, place: usize) -> Option<&T> {
+        self.parts.get(place / PART)?.get(place % PART)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
+}
+
+impl<T: Clone> Grown<T> {
+    fn push(&mut self, row: T) {
+        match self.parts.last_mut() {
+            Some(last) if last.len() < PART => Arc::make_mut(last).push(row),
+            _ => self.parts.push(Arc::new(vec![row])),
+        }
+    }
+}
+
+/// All dictionaries. Ids begin at 1; a place in a list is its id less 1.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dictionaries {
-    pub streams: Vec<(Arc<str>, u64)>,
-    pub words: Vec<(i64, String)>,
-    pub sigs: Vec<Arc<RuleSummary>>,
-    pub parties: Vec<PartyKey>,
-    pub pods: Vec<Pod>,
+    pub streams: Grown<(Arc<str>, u64)>,
+    pub words: Grown<(i64, String)>,
+    pub sigs: Grown<Arc<RuleSummary>>,
+    pub parties: Grown<PartyKey>,
+    pub pods: Grown<Pod>,
     /// Of the rows of `words` of kind suppression: text to id.
     pub suppressions: HashMap<String, i64>,
 }
 
 /// Row of an id.
-pub(super) fn entry<T>(rows: &[T], id: i64) -> Option<&T> {
+pub(super) fn entry<T>(rows: &Grown<T>, id: i64) -> Option<&T> {
     rows.get(usize::try_from(id.checked_sub(1)?).ok()?)
 }
 
 /// Rows with their ids.
-pub(super) fn numbered<T>(rows: &[T]) -> impl Iterator<Item = (i64, &T)> {
-    (1..).zip(rows)
+pub(super) fn numbered<T>(rows: &Grown<T>) -> impl Iterator<Item = (i64, &T)> {
+    (1..).zip(rows.iter())
+}
+
+/// What the connections of a store have read. Only committed rows are put here: ids of others may come again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared(Arc<Mutex<Dictionaries>>);
+
+impl Shared {
+    /// Takes what others have read, if it is more.
+    pub(super) fn take(&self, words: &mut Dictionaries) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.rows() > words.rows() {
+            words.clone_from(&known);
+        }
+    }
+
+    /// Gives what was read to others.
+    pub(super) fn give(&self, words: &Dictionaries) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if words.rows() > known.rows() {
+            known.clone_from(words);
+        }
+    }
 }
 
 impl Dictionaries {
+    /// Of two states of one store that with more rows is the later one, and has all that the other has.
+    pub(super) fn rows(&self) -> usize {
+        let Self { streams, words, sigs, parties, pods, .. } = self;
+        streams.len() + words.len() + sigs.len() + parties.len() + pods.len()
+    }
+
     /// Reads what is new. Ids have no gaps: rows are never removed, and a transaction that is rolled back takes its
     /// ids with it.
     pub(super) fn refresh(&mut self, db: &Connection) -> rusqlite::Result<()> {
@@ -85,10 +153,10 @@ impl Dictionaries {
     }
 }
 
-fn each<T>(
+fn each<T: Clone>(
     db: &Connection,
     sql: &str,
-    rows: &mut Vec<T>,
+    rows: &mut Grown<T>,
     read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached(sql)?;
@@ -97,4 +165,22 @@ fn each<T>(
         rows.push(read(row)?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_share_what_does_not_change() {
+        let mut one = Grown::default();
+        (0..PART + 2).for_each(|row| one.push(row));
+        let mut other = one.clone();
+        other.push(PART + 2);
+        assert_eq!((one.len(), other.len()), (PART + 2, PART + 3));
+        assert_eq!((one.get(PART + 2), other.get(PART + 2)), (None, Some(&(PART + 2))));
+        assert!(other.iter().copied().eq(0..PART + 3));
+        assert!(Arc::ptr_eq(&one.parts[0], &other.parts[0]));
+        assert_eq!((Grown::<u8>::default().len(), entry(&one, 0), entry(&one, 1)), (0, None, Some(&0)));
+    }
 }

@@ -5,6 +5,7 @@
 //! by hash sets (`member`). All state is of the connection; one call uses it at a time.
 
 use super::body;
+use super::dictionary::MAX_ROWS;
 use crate::{EventFacts, GroupState, Partial, Reason, Status, Why};
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
@@ -33,13 +34,39 @@ pub(super) struct State {
     /// Sort values and id of the row that was looked at last.
     last: [i64; 3],
     why: Option<Why>,
-    sets: Vec<HashSet<i64>>,
+    sets: Vec<Set>,
     leaves: Vec<Expr>,
     now: i64,
     cluster: String,
     bodies: body::Opener,
     /// The document that was read last.
     document: Option<(i64, SecurityEvent)>,
+}
+
+/// Ids of a dictionary, a bit each: they begin at 1, have no gaps and an end, and millions of rows ask for theirs.
+struct Set(Vec<u64>);
+
+impl Set {
+    fn of(ids: &HashSet<i64>) -> Self {
+        let mut bits = Vec::new();
+        for (word, bit) in ids.iter().filter_map(|id| Self::at(*id)) {
+            if bits.len() <= word {
+                bits.resize(word + 1, 0);
+            }
+            if let Some(word) = bits.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Self(bits)
+    }
+
+    fn at(id: i64) -> Option<(usize, u64)> {
+        (0..=MAX_ROWS).contains(&id).then_some((usize::try_from(id >> 6).ok()?, 1 << (id & 63)))
+    }
+
+    fn contains(&self, id: i64) -> bool {
+        Self::at(id).is_some_and(|(word, bit)| self.0.get(word).is_some_and(|word| word & bit != 0))
+    }
 }
 
 /// Handle on the state of a connection.
@@ -66,7 +93,7 @@ impl Guard {
         let shared = guard.clone();
         db.create_scalar_function("member", 2, flags, move |context| {
             let (set, id): (i64, i64) = (context.get(0)?, context.get(1)?);
-            Ok(place(set).and_then(|set| shared.state().sets.get(set).map(|set| set.contains(&id))).unwrap_or(false))
+            Ok(place(set).is_some_and(|set| shared.state().sets.get(set).is_some_and(|set| set.contains(id))))
         })?;
         let shared = guard.clone();
         db.create_scalar_function("leaf", 3, flags, move |context| {
@@ -111,9 +138,9 @@ impl Guard {
     }
 
     /// Number of a set that SQL may ask with `member`.
-    pub(super) fn add_set(&self, set: HashSet<i64>) -> i64 {
+    pub(super) fn add_set(&self, set: &HashSet<i64>) -> i64 {
         let mut state = self.state();
-        state.sets.push(set);
+        state.sets.push(Set::of(set));
         i64::try_from(state.sets.len() - 1).unwrap_or(i64::MAX)
     }
 
@@ -224,4 +251,19 @@ fn place(number: i64) -> Option<usize> {
 
 fn other(error: String) -> rusqlite::Error {
     rusqlite::Error::UserFunctionError(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_its_ids_and_no_others() {
+        let ids: HashSet<i64> = [0, 1, 63, 64, 700, MAX_ROWS].into();
+        let set = Set::of(&ids);
+        for id in (-2..1_000).chain([MAX_ROWS - 1, MAX_ROWS, MAX_ROWS + 1, i64::MIN, i64::MAX]) {
+            assert_eq!(set.contains(id), ids.contains(&id), "{id}");
+        }
+        assert!(!Set::of(&HashSet::new()).contains(0));
+    }
 }

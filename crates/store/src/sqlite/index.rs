@@ -1,6 +1,7 @@
 //! The writer's side of the dictionaries: names to integers, adding what is new.
 
 use super::dictionary::{Dictionaries, MAX_ROWS, Word, numbered};
+use super::names::{Names, Place, at};
 use super::row::{PartyKey, Pod};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
@@ -52,7 +53,7 @@ impl Index {
         Ok(index)
     }
 
-    pub(super) fn stream(&mut self, db: &Connection, node: &Arc<str>, boot: u64) -> Result<i64, Unwritten> {
+    fn stream(&mut self, db: &Connection, node: &Arc<str>, boot: u64) -> Result<i64, Unwritten> {
         let key = (Arc::clone(node), boot);
         if let Some(id) = self.streams.get(&key) {
             return Ok(*id);
@@ -80,7 +81,7 @@ impl Index {
         Ok(id)
     }
 
-    pub(super) fn sig(&mut self, db: &Connection, digest: &[u8; 16], rule: &RuleSummary) -> Result<i64, Unwritten> {
+    fn sig(&mut self, db: &Connection, digest: &[u8; 16], rule: &RuleSummary) -> Result<i64, Unwritten> {
         if let Some(id) = self.sigs.get(digest) {
             return Ok(*id);
         }
@@ -91,7 +92,7 @@ impl Index {
         Ok(id)
     }
 
-    pub(super) fn party(&mut self, db: &Connection, party: &PartyKey) -> Result<i64, Unwritten> {
+    fn party(&mut self, db: &Connection, party: &PartyKey) -> Result<i64, Unwritten> {
         if let Some(id) = self.parties.get(&party.key) {
             return Ok(*id);
         }
@@ -103,9 +104,7 @@ impl Index {
         Ok(id)
     }
 
-    /// 0 for none.
-    pub(super) fn pod(&mut self, db: &Connection, pod: Option<&Pod>) -> Result<i64, Unwritten> {
-        let Some(pod) = pod else { return Ok(0) };
+    fn pod(&mut self, db: &Connection, pod: &Pod) -> Result<i64, Unwritten> {
         if let Some(id) = self.pods.get(pod) {
             return Ok(*id);
         }
@@ -119,6 +118,112 @@ impl Index {
         ])?;
         self.pods.insert(pod.clone(), id);
         Ok(id)
+    }
+}
+
+/// The ids of a batch's names.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    streams: List,
+    ifaces: List,
+    services: List,
+    protocols: List,
+    inspections: List,
+    suppressions: List,
+    pods: List,
+    /// Words of the pods' namespaces.
+    namespaces: List,
+    parties: List,
+    rules: List,
+    pub streams_named: Vec<(Arc<str>, u64)>,
+    pub parties_named: Vec<PartyKey>,
+    pub rules_named: Vec<Arc<RuleSummary>>,
+}
+
+/// Ids in the order of places; or why there is none.
+type List = Vec<Result<i64, String>>;
+
+/// What a row's names are, as ids.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowIds {
+    pub stream: i64,
+    pub sig: i64,
+    pub cpod: i64,
+    pub spod: i64,
+    /// Of the client's and the server's pod.
+    pub namespaces: [i64; 2],
+    pub iface: i64,
+    pub service: i64,
+    pub proto: i64,
+    pub by_agent: i64,
+    pub client: i64,
+    pub server: i64,
+    pub inspection: i64,
+}
+
+impl Index {
+    /// Looks all names of a batch up, adding those that are new. A name for which there is no room is an error of the
+    /// rows that have it.
+    pub(super) fn resolve(&mut self, db: &Connection, names: Names) -> rusqlite::Result<Ids> {
+        fn each<T>(list: &[T], mut find: impl FnMut(&T) -> Result<i64, Unwritten>) -> rusqlite::Result<List> {
+            let one = |thing| match find(thing) {
+                Ok(id) => Ok(Ok(id)),
+                Err(Unwritten::Refused(why)) => Ok(Err(why)),
+                Err(Unwritten::Sql(error)) => Err(error),
+            };
+            list.iter().map(one).collect()
+        }
+        let streams = names.streams.list();
+        let pods = names.pods.list();
+        let mut words = |list: super::names::Once<String>, kind: Word| {
+            each(&list.list(), |text: &String| self.word(db, kind, text))
+        };
+        Ok(Ids {
+            ifaces: words(names.ifaces, Word::Iface)?,
+            services: words(names.services, Word::Service)?,
+            protocols: words(names.protocols, Word::Protocol)?,
+            inspections: words(names.inspections, Word::Inspection)?,
+            suppressions: words(names.suppressions, Word::Suppression)?,
+            namespaces: each(&pods, |pod| self.word(db, Word::Namespace, &pod.namespace))?,
+            pods: each(&pods, |pod| self.pod(db, pod))?,
+            streams: each(&streams, |(node, boot)| self.stream(db, node, *boot))?,
+            parties: each(&names.parties, |party| self.party(db, party))?,
+            rules: each(&names.rules, |(rule, digest)| self.sig(db, digest, rule))?,
+            streams_named: streams,
+            parties_named: names.parties,
+            rules_named: names.rules.into_iter().map(|(rule, _)| rule).collect(),
+        })
+    }
+}
+
+impl Ids {
+    /// The ids of a row's names.
+    pub(super) fn of(&self, row: &super::row::Row) -> Result<RowIds, Unwritten> {
+        let id = |list: &List, place: Place| match at(list, place) {
+            None => Ok(0),
+            Some(Ok(id)) => Ok(*id),
+            Some(Err(why)) => Err(Unwritten::Refused(why.clone())),
+        };
+        Ok(RowIds {
+            stream: id(&self.streams, row.stream)?,
+            sig: id(&self.rules, row.rule)?,
+            cpod: id(&self.pods, row.cpod)?,
+            spod: id(&self.pods, row.spod)?,
+            namespaces: [id(&self.namespaces, row.cpod)?, id(&self.namespaces, row.spod)?],
+            iface: id(&self.ifaces, row.iface)?,
+            service: id(&self.services, row.service)?,
+            proto: id(&self.protocols, row.proto)?,
+            by_agent: id(&self.suppressions, row.suppressed_by)?,
+            client: id(&self.parties, row.client)?,
+            server: id(&self.parties, row.server)?,
+            inspection: id(&self.inspections, row.inspection)?,
+        })
+    }
+
+    /// Identity of a row's event, as text.
+    pub(super) fn name(&self, row: &super::row::Row) -> String {
+        let (node, boot) = at(&self.streams_named, row.stream).map_or(("", 0), |(node, boot)| (&**node, *boot));
+        format!("{node}-{boot}-{}", row.seq)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::compile::{Bounds, Compiler};
-use super::dictionary::Dictionaries;
+use super::dictionary::{Dictionaries, Shared};
 use super::guard::{Guard, Limits};
 use super::sql::Sql;
 use super::{SqliteConfig, open};
@@ -18,6 +18,7 @@ pub(super) struct Link {
     pub db: Connection,
     pub guard: Guard,
     pub words: Dictionaries,
+    shared: Shared,
     pub signer: Signer,
     pub config: Arc<SqliteConfig>,
     /// It is the writer's.
@@ -29,7 +30,12 @@ pub(super) struct Link {
 
 impl Link {
     /// Takes a connection that was opened and migrated.
-    pub(super) fn new(mut db: Connection, config: Arc<SqliteConfig>, writes: bool) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        mut db: Connection,
+        config: Arc<SqliteConfig>,
+        shared: Shared,
+        writes: bool,
+    ) -> Result<Self, StoreError> {
         let setup = |db: &mut Connection| {
             let guard = Guard::install(db, &config.cluster)?;
             let key = db.query_row("SELECT value FROM meta WHERE name = 'cursor_key'", [], |row| row.get(0))?;
@@ -40,6 +46,7 @@ impl Link {
             db,
             guard,
             words: Dictionaries::default(),
+            shared,
             signer,
             config,
             writes,
@@ -53,8 +60,13 @@ impl Link {
 
     /// Brings the dictionaries up to date.
     pub(super) fn refresh(&mut self) -> Result<(), StoreError> {
-        let words = &mut self.words;
-        words.refresh(&self.db).map_err(|error| open::translate(&self.config.path, &error))?;
+        self.shared.take(&mut self.words);
+        let known = self.words.rows();
+        self.words.refresh(&self.db).map_err(|error| open::translate(&self.config.path, &error))?;
+        // The writer may have read what it has not committed.
+        if self.words.rows() > known && !self.writes {
+            self.shared.give(&self.words);
+        }
         while let Some(bytes) = dictionary(&self.db, self.bodies + 1).map_err(|error| self.failed(&error))? {
             self.bodies += 1;
             self.guard.add_dictionary(self.bodies, bytes);

@@ -13,6 +13,7 @@ mod arrivals;
 mod asked;
 mod audit;
 mod body;
+mod bundles;
 mod compile;
 mod detail;
 mod dictionary;
@@ -20,8 +21,10 @@ mod events;
 mod groups;
 mod groups_work;
 mod guard;
+mod hours;
 mod index;
 mod link;
+mod names;
 mod open;
 mod preview;
 mod put;
@@ -51,8 +54,10 @@ pub struct SqliteConfig {
     pub cluster: String,
     /// Threads that read.
     pub readers: usize,
-    /// Page cache of each connection, MiB.
+    /// Page cache of each reading connection, MiB; the system's own cache is behind it.
     pub cache_mib: u32,
+    /// Page cache of the writing connection, MiB.
+    pub writer_cache_mib: u32,
     /// How long a batch may wait for others.
     pub commit_after: Duration,
     /// How long a read may take.
@@ -70,7 +75,8 @@ impl SqliteConfig {
             path: path.into(),
             cluster: String::new(),
             readers: 4,
-            cache_mib: 32,
+            cache_mib: 12,
+            writer_cache_mib: 48,
             commit_after: Duration::from_millis(200),
             time_limit: Duration::from_secs(2),
             row_budget: 200_000,

@@ -4,7 +4,7 @@ use super::dictionary::{Word, entry};
 use super::groups_work;
 use super::index::Unwritten;
 use super::put::{Counted, count, visible};
-use super::row::{self, flag};
+use super::row::{Address, flag};
 use super::tally::Tally;
 use super::writer::Writer;
 use crate::{RetentionPolicy, RetentionReport, Status, StoreError};
@@ -25,7 +25,7 @@ struct Leaving {
     got: i64,
     counted: Counted,
     flags: i64,
-    addresses: Vec<Vec<u8>>,
+    addresses: Vec<Address>,
 }
 
 const COLUMNS: &str = "SELECT id, got, grp, t, sev, sig, sup, cpod, spod, shape, flags, cip, sip FROM event";
@@ -46,7 +46,7 @@ fn leaving(row: &Row<'_>) -> rusqlite::Result<Leaving> {
             shape: row.get(9)?,
         },
         flags: row.get(10)?,
-        addresses: addresses.into_iter().flatten().collect(),
+        addresses: addresses.iter().flatten().filter_map(|bytes| Address::of(bytes)).collect(),
     })
 }
 
@@ -124,13 +124,15 @@ fn remove(writer: &mut Writer, found: &[Leaving], touch: i64) -> Result<u64, Sto
     writer.link.refresh()?;
     let mut tally = Tally::default();
     let mut groups: BTreeMap<i64, Change> = BTreeMap::new();
+    let mut rules: BTreeMap<i64, BTreeMap<i64, i64>> = BTreeMap::new();
     for event in found {
         let namespaces = namespaces(writer, &event.counted)?;
         let mut addresses = event.addresses.clone();
         if event.flags & flag::IRREGULAR != 0 {
             addresses.extend(others(writer, event.id)?);
         }
-        count(&mut tally, &event.counted, namespaces, addresses.iter(), -1);
+        count(&mut tally, &event.counted, namespaces, addresses.into_iter(), -1);
+        *rules.entry(event.counted.grp).or_default().entry(event.counted.sig).or_default() += 1;
         let change = groups.entry(event.counted.grp).or_default();
         *(if event.counted.sup == 0 { &mut change.n } else { &mut change.hidden }) -= 1;
         change.unclear -= i64::from(event.flags >> flag::BLIND_SHIFT & 15 != 0);
@@ -144,6 +146,9 @@ fn remove(writer: &mut Writer, found: &[Leaving], touch: i64) -> Result<u64, Sto
         tally.write(db)?;
         let touched: Vec<(i64, i64)> = tally.shapes.keys().copied().collect();
         let shapes = groups_work::shapes(db, &mut tally)?;
+        for (grp, gone) in &rules {
+            groups_work::forget_rules(db, *grp, gone)?;
+        }
         let mut gone = 0;
         for (grp, change) in groups {
             let shapes = shapes.get(&grp).copied().unwrap_or(0);
@@ -241,11 +246,8 @@ impl Change {
                 db.prepare_cached(&sql)?.query_row([grp], |row| row.get::<_, i64>(0)).optional()
             };
             if let (Some(first), Some(last)) = (end("ASC")?, end("DESC")?) {
-                db.prepare_cached(
-                    "UPDATE grp SET first = ?2, last = ?3, sigs = (SELECT count(*) FROM grp_sig
-                    WHERE grp = ?1) WHERE id = ?1",
-                )?
-                .execute([grp, first, last])?;
+                let mut update = db.prepare_cached("UPDATE grp SET first = ?2, last = ?3 WHERE id = ?1")?;
+                update.execute([grp, first, last])?;
             }
             return Ok(false);
         }
@@ -256,6 +258,7 @@ impl Change {
             return Ok(false);
         }
         db.prepare_cached("DELETE FROM grp_shape WHERE grp = ?")?.execute([grp])?;
+        db.prepare_cached("DELETE FROM grp_sig WHERE grp = ?")?.execute([grp])?;
         Ok(true)
     }
 }
@@ -274,7 +277,7 @@ fn namespaces(writer: &mut Writer, event: &Counted) -> Result<[i64; 2], StoreErr
 }
 
 /// Addresses of an event that are not in its columns.
-fn others(writer: &Writer, id: i64) -> Result<Vec<Vec<u8>>, StoreError> {
+fn others(writer: &Writer, id: i64) -> Result<Vec<Address>, StoreError> {
     let link = &writer.link;
     let body: Vec<u8> = link
         .db
@@ -283,5 +286,5 @@ fn others(writer: &Writer, id: i64) -> Result<Vec<Vec<u8>>, StoreError> {
     let event: Option<SecurityEvent> =
         link.guard.open(&body).ok().and_then(|document| serde_json::from_slice(&document).ok());
     let ends = event.map_or([None, None], |event| [event.source, event.destination]);
-    Ok(ends.into_iter().flatten().map(|end| row::bytes(end.address)).collect())
+    Ok(ends.into_iter().flatten().map(|end| Address::new(end.address)).collect())
 }

@@ -1,11 +1,14 @@
 //! An event as a row: what is read from its document before the writer sees it.
 
+use super::names::{Known, Names, Place, text};
 use crate::ingest::read_event;
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tapir_event::quiet::Named;
-use tapir_event::{Endpoint, EventId, FlowDirection, GroupKey, RuleSummary, SecurityEvent, Workload};
+use tapir_event::{Endpoint, FlowDirection, GroupKey, RuleSummary, SecurityEvent, Workload};
 
 /// Bits of `event.flags`.
 pub(super) mod flag {
@@ -33,8 +36,8 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    fn of(workload: &Workload) -> Self {
-        let Workload { namespace, pod, owner_kind, owner_name, .. } = workload.clone();
+    fn of(workload: Workload) -> Self {
+        let Workload { namespace, pod, owner_kind, owner_name, .. } = workload;
         Self { namespace, pod, kind: owner_kind, name: owner_name }
     }
 
@@ -59,51 +62,112 @@ pub(super) struct PartyKey {
 }
 
 impl PartyKey {
+    /// For people: `namespace/owner`, or the network or address.
+    pub(super) fn display(&self) -> String {
+        if self.kind.is_empty() { self.key.clone() } else { format!("{}/{}", self.namespace, self.name) }
+    }
+
     /// As suppressions name it.
     pub(super) fn named(&self) -> Named<'_> {
         Named { key: &self.key, namespace: &self.namespace }
     }
 }
 
-/// An event ready to be written.
+/// An address as it is stored: 4 or 16 bytes; an IPv4 address inside IPv6 is the IPv4 one, as in queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Address {
+    bytes: [u8; 16],
+    len: u8,
+}
+
+impl Address {
+    pub(super) fn new(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [a, b, c, d] = address.octets();
+                Self { bytes: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], len: 4 }
+            }
+            IpAddr::V6(address) => Self { bytes: address.octets(), len: 16 },
+        }
+    }
+
+    /// Of stored bytes.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        address(bytes).map(Self::new)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The first address of the network by which groups are found: a public address stands for its `/24` or `/48`,
+    /// as in the key of groups, so that a scanner's neighbours are one row; others stand for themselves.
+    pub(super) fn network(mut self) -> Self {
+        let [a, b, ..] = self.bytes;
+        let here = a == 0 || a == 10 || a == 127 || a >= 224;
+        let private = here || (a, b) == (192, 168) || (a, b) == (169, 254) || (a == 172 && b & 0xf0 == 16);
+        let shared = a == 100 && b & 0xc0 == 64;
+        let kept = match self.len {
+            4 if !private && !shared => 3,
+            16 if a & 0xe0 == 0x20 => 6,
+            _ => 16,
+        };
+        self.bytes.iter_mut().skip(kept).for_each(|byte| *byte = 0);
+        self
+    }
+}
+
+impl ToSql for Address {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.bytes())))
+    }
+}
+
+/// An event ready to be written. Names are places in the lists of its batch.
 #[derive(Debug)]
 pub(super) struct Row {
     pub index: usize,
-    pub id: EventId,
+    pub stream: Place,
+    pub seq: u64,
     pub t: i64,
     pub observed: i64,
     pub hash: i64,
-    pub client: PartyKey,
-    pub server: PartyKey,
-    pub inspection: String,
-    pub rule: Arc<RuleSummary>,
-    pub digest: [u8; 16],
+    pub client: Place,
+    pub server: Place,
+    pub inspection: Place,
+    pub rule: Place,
     pub sev: i64,
     pub flags: i64,
-    pub cpod: Option<Pod>,
-    pub spod: Option<Pod>,
-    pub iface: String,
-    pub service: String,
-    pub proto: String,
-    pub cip: Option<Vec<u8>>,
-    pub sip: Option<Vec<u8>>,
+    pub cpod: Place,
+    pub spod: Place,
+    pub iface: Place,
+    pub service: Place,
+    pub proto: Place,
+    pub suppressed_by: Place,
+    pub cip: Option<Address>,
+    pub sip: Option<Address>,
     /// Source and destination, where they are not the flow's sides.
-    pub others: Vec<Vec<u8>>,
+    pub others: Option<Box<[Option<Address>; 2]>>,
     pub cport: Option<u16>,
     pub sport: Option<u16>,
     pub shape: Option<i64>,
     pub flow: Option<i64>,
-    pub suppressed_by: Option<String>,
     pub body: Vec<u8>,
 }
 
-/// A rule with its digest.
-type Known = (Arc<RuleSummary>, [u8; 16]);
+impl Row {
+    /// All addresses of the event.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        let others = self.others.as_deref().copied().unwrap_or_default();
+        [self.cip, self.sip].into_iter().chain(others).flatten()
+    }
+}
 
 /// Reads documents; remembers the last rules, which repeat.
 #[derive(Default)]
 pub(super) struct Reader {
     rules: std::collections::HashMap<(u32, u32, u32), Known>,
+    pub names: Names,
 }
 
 impl Reader {
@@ -111,6 +175,7 @@ impl Reader {
     pub(super) fn read(&mut self, index: usize, document: &[u8]) -> Result<Row, (Option<String>, String)> {
         let event = read_event(document)?;
         let key = GroupKey::of(&event);
+        let hash = key.hash().cast_signed();
         let (client, server) = event.parties();
         let to_client = event.direction == Some(FlowDirection::ToClient);
         let (source, destination) = if to_client { (server, client) } else { (client, server) };
@@ -124,35 +189,39 @@ impl Reader {
             Some(FlowDirection::ToServer) => flag::TO_SERVER,
             Some(FlowDirection::ToClient) => flag::TO_CLIENT,
         };
-        let address = |end: Option<Endpoint>| end.map(|end| bytes(end.address));
+        let address = |end: Option<Endpoint>| end.map(|end| Address::new(end.address));
         let port = |end: Option<Endpoint>| end.and_then(|end| end.port);
-        let (rule, digest) = self.rule(&event.rule);
+        let known = self.rule(&event.rule);
+        let sev = known.0.severity().into();
+        let shape = tapir_event::shape(event.evidence.as_ref()).map(u64::cast_signed);
+        let flags = direction | blind(&event) << flag::BLIND_SHIFT | if irregular { flag::IRREGULAR } else { 0 };
+        let names = &mut self.names;
         Ok(Row {
             index,
+            stream: names.stream(&event.id.node, event.id.boot),
+            seq: event.id.seq,
             t: event.time.0,
             observed: event.observed.0,
-            hash: key.hash().cast_signed(),
-            sev: rule.severity().into(),
-            client: party(key.client, event.client.as_ref()),
-            server: party(key.server, event.server.as_ref()),
-            inspection: key.inspection,
-            rule,
-            digest,
-            flags: direction | blind(&event) << flag::BLIND_SHIFT | if irregular { flag::IRREGULAR } else { 0 },
-            cpod: event.client.as_ref().map(Pod::of),
-            spod: event.server.as_ref().map(Pod::of),
-            iface: event.interface.to_string(),
-            service: event.service.as_deref().unwrap_or_default().to_owned(),
-            proto: event.protocol.to_string(),
+            hash,
+            client: names.party(key.client, |key| party(key, event.client.as_ref())),
+            server: names.party(key.server, |key| party(key, event.server.as_ref())),
+            inspection: text(&mut names.inspections, &key.inspection),
+            rule: names.rule(known),
+            sev,
+            flags,
+            cpod: names.pod(event.client.map(Pod::of)),
+            spod: names.pod(event.server.map(Pod::of)),
+            iface: text(&mut names.ifaces, &event.interface),
+            service: text(&mut names.services, event.service.as_deref().unwrap_or_default()),
+            proto: text(&mut names.protocols, &event.protocol),
+            suppressed_by: text(&mut names.suppressions, event.suppressed_by.as_deref().unwrap_or_default()),
             cip: address(client),
             sip: address(server),
-            others: [event.source, event.destination].into_iter().filter(|_| irregular).filter_map(address).collect(),
+            others: irregular.then(|| Box::new([address(event.source), address(event.destination)])),
             cport: port(client),
             sport: port(server),
-            shape: tapir_event::shape(event.evidence.as_ref()).map(u64::cast_signed),
+            shape,
             flow: event.flow.map(|flow| i64::try_from(flow.id).unwrap_or(i64::MAX)),
-            suppressed_by: event.suppressed_by.clone(),
-            id: event.id,
             body: Vec::new(),
         })
     }
@@ -191,18 +260,39 @@ pub(super) fn blind(event: &SecurityEvent) -> i64 {
     (0..).zip(BLIND).filter(|(_, name)| spots.contains(name)).map(|(bit, _)| 1 << bit).sum()
 }
 
-/// 4 or 16 bytes; an IPv4 address inside IPv6 is the IPv4 one, as in queries.
-pub(super) fn bytes(address: IpAddr) -> Vec<u8> {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-/// The address of [`bytes`].
+/// The address of 4 or 16 bytes.
 pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddr::from(octets));
     }
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_addresses_stand_for_their_network() {
+        let network = |text: &str| {
+            let found = Address::new(text.parse().unwrap()).network();
+            address(found.bytes()).unwrap().to_string()
+        };
+        for (of, is) in [
+            ("203.0.113.77", "203.0.113.0"),
+            ("::ffff:203.0.113.77", "203.0.113.0"),
+            ("2001:db8:1:2::3", "2001:db8:1::"),
+            ("10.1.2.3", "10.1.2.3"),
+            ("172.31.2.3", "172.31.2.3"),
+            ("172.32.2.3", "172.32.2.0"),
+            ("192.168.2.3", "192.168.2.3"),
+            ("100.64.2.3", "100.64.2.3"),
+            ("169.254.2.3", "169.254.2.3"),
+            ("255.255.255.255", "255.255.255.255"),
+            ("fd00::1", "fd00::1"),
+            ("fe80::1", "fe80::1"),
+        ] {
+            assert_eq!(network(of), is, "{of}");
+        }
+    }
 }

@@ -66,6 +66,7 @@ fn group(words: &Dictionaries, row: &Row<'_>, hidden: bool, noisy: Option<i64>) 
         last_seen: Timestamp(row.get(9)?),
         count: (if hidden { n + suppressed } else { n }).unsigned_abs(),
         suppressed: suppressed.unsigned_abs(),
+        in_range: None,
         shapes: row.get::<_, i64>(12)?.unsigned_abs(),
         partial: row.get::<_, i64>(13)? > 0,
         client_ip: ip(row, 14)?,
@@ -183,7 +184,8 @@ fn rule(words: &Dictionaries, id: i64) -> Arc<RuleSummary> {
 }
 
 pub(super) fn party(words: &Dictionaries, id: i64) -> Party {
-    let PartyKey { key, namespace, kind, name } = entry(&words.parties, id).cloned().unwrap_or_default();
-    let display = if kind.is_empty() { key.clone() } else { format!("{namespace}/{name}") };
+    let party = entry(&words.parties, id).cloned().unwrap_or_default();
+    let display = party.display();
+    let PartyKey { key, namespace, kind, name } = party;
     Party { key, display, namespace, kind, name }
 }

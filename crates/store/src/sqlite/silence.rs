@@ -1,6 +1,8 @@
 //! The suppressions that hide events on their way in.
 
-use super::row::PartyKey;
+use super::index::Ids;
+use super::names::at;
+use super::row::{PartyKey, Row};
 use crate::{Mode, NewSuppression, Scope};
 use rusqlite::Connection;
 
@@ -31,8 +33,19 @@ impl Silences {
         Ok(Self(silences))
     }
 
-    /// The word of the suppression that hides events of a group, 0 for none.
-    pub(super) fn hides(&self, gid: u32, sid: u32, client: &PartyKey, server: &PartyKey, now: i64) -> i64 {
+    /// The word of the suppression that hides an event, 0 for none.
+    pub(super) fn of(&self, names: &Ids, row: &Row, now: i64) -> i64 {
+        if self.0.is_empty() {
+            return 0;
+        }
+        let party = |place| at(&names.parties_named, place);
+        match (at(&names.rules_named, row.rule), party(row.client), party(row.server)) {
+            (Some(rule), Some(client), Some(server)) => self.hides(rule.gid, rule.sid, client, server, now),
+            _ => 0,
+        }
+    }
+
+    fn hides(&self, gid: u32, sid: u32, client: &PartyKey, server: &PartyKey, now: i64) -> i64 {
         let silence = self.0.iter().find(|silence| {
             silence.expires.is_none_or(|expires| now < expires) && covers(&silence.scope, gid, sid, client, server)
         });

@@ -1,17 +1,18 @@
 //! The store as its users see it: calls go to the threads, answers come back.
 
+use super::dictionary::Shared;
 use super::link::Link;
 use super::put::Batch;
 use super::threads::{RETRY, Readers, answer, send};
 use super::writer::{Arrival, Claim, Gauges, Write, Writer, packer};
 use super::{
-    SqliteConfig, actions, admin, arrivals, audit, detail, events, groups, open, preview, retain, row, rows, stats,
-    tuning,
+    SqliteConfig, actions, admin, arrivals, audit, bundles, detail, events, groups, open, preview, retain, row, rows,
+    stats, tuning,
 };
 use crate::{
-    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, Changes, Decision, EventPage,
-    EventStore, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram, IngestBatch,
-    IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview, Rejected,
+    ActionOutcome, ActionRequest, Answer, Arrivals, AuditPage, AuditWhat, Breakdown, BundleBy, BundlePage, Changes,
+    Decision, EventPage, EventStore, Exception, Facet, Filter, GroupDetail, GroupId, GroupPage, GroupSort, Histogram,
+    IngestBatch, IngestOutcome, Mark, NewException, NewSuppression, NewView, PageRequest, Partial, Preview, Rejected,
     RetentionPolicy, RetentionReport, Scope, StoreError, StoreHealth, StoredEvent, Suppression, SuppressionChange, Top,
     TopRequest, UndoOutcome, UndoToken, View,
 };
@@ -26,7 +27,9 @@ use tokio::sync::oneshot;
 
 /// Changes that may wait for the writer, and events among them.
 const WAITING: usize = 256;
-const WAITING_ROWS: u64 = 200_000;
+const WAITING_ROWS: u64 = 60_000;
+/// Bytes of their documents.
+const WAITING_BYTES: u64 = 128 << 20;
 /// Most documents of a batch.
 const BATCH: usize = 100_000;
 
@@ -45,10 +48,11 @@ impl SqliteStore {
         let lock = open::lock(&config.path)?;
         let config = Arc::new(config);
         let gauges = Arc::new(Gauges::default());
-        let link = Link::new(open::writer(&config)?, Arc::clone(&config), true)?;
+        let shared = Shared::default();
+        let link = Link::new(open::writer(&config)?, Arc::clone(&config), shared.clone(), true)?;
         let writer = Writer::new(link, Arc::clone(&gauges))?;
         let links = (0..config.readers.clamp(1, 64))
-            .map(|_| Link::new(open::reader(&config)?, Arc::clone(&config), false))
+            .map(|_| Link::new(open::reader(&config)?, Arc::clone(&config), shared.clone(), false))
             .collect::<Result<_, _>>()?;
         let (writes, queue) = sync_channel(WAITING);
         let no_thread = |error: std::io::Error| StoreError::Internal(format!("no thread: {error}"));
@@ -110,21 +114,21 @@ impl Drop for SqliteStore {
 }
 
 /// Reads and compresses the documents of a batch.
-fn prepare(batch: &IngestBatch, gauges: &Gauges, now: i64) -> Batch {
+fn prepare(batch: IngestBatch, gauges: &Gauges, now: i64) -> Batch {
     let mut reader = row::Reader::default();
     let mut packer = packer(gauges);
-    let mut prepared =
-        Batch { rows: Vec::with_capacity(batch.documents.len()), outcome: IngestOutcome::default(), now };
-    for (index, document) in batch.documents.iter().enumerate() {
-        match reader.read(index, document) {
+    let mut rows = Vec::with_capacity(batch.documents.len());
+    let mut outcome = IngestOutcome::default();
+    for (index, document) in batch.documents.into_iter().enumerate() {
+        match reader.read(index, &document) {
             Ok(mut row) => {
-                row.body = packer.pack(document);
-                prepared.rows.push(row);
+                row.body = packer.pack(&document);
+                rows.push(row);
             }
-            Err((id, why)) => prepared.outcome.rejected.push(Rejected { index, id, why }),
+            Err((id, why)) => outcome.rejected.push(Rejected { index, id, why }),
         }
     }
-    prepared
+    Batch { rows, names: reader.names, outcome, now }
 }
 
 impl EventStore for SqliteStore {
@@ -133,7 +137,9 @@ impl EventStore for SqliteStore {
             let why = format!("a batch of {} documents; send at most {BATCH}", batch.documents.len());
             return Box::pin(std::future::ready(Err(StoreError::Invalid(why))));
         }
-        let Some(claim) = Claim::take(&self.gauges, batch.documents.len(), WAITING_ROWS) else {
+        let bytes = batch.documents.iter().map(Vec::len).sum();
+        let most = (WAITING_ROWS, WAITING_BYTES);
+        let Some(claim) = Claim::take(&self.gauges, batch.documents.len(), bytes, most) else {
             let busy = StoreError::Busy { queue: "the queue of events", retry_after: RETRY };
             self.count_busy(Some(&busy));
             return Box::pin(std::future::ready(Err(busy)));
@@ -142,7 +148,7 @@ impl EventStore for SqliteStore {
         let writes = self.writes.clone();
         let (sender, receiver) = oneshot::channel();
         let prepared = self.readers.run(move |_| {
-            let batch = prepare(&batch, &gauges, now.0);
+            let batch = prepare(batch, &gauges, now.0);
             let arrival = Box::new(Arrival { batch, answer: sender, claim });
             let sent = send(writes.as_ref(), Write::Batch(arrival), "the queue of events");
             if sent.is_err() {
@@ -159,6 +165,10 @@ impl EventStore for SqliteStore {
 
     fn groups(&self, filter: Filter, sort: GroupSort, page: PageRequest) -> Answer<'_, GroupPage> {
         self.read(filter.now.0, move |link| groups::page(link, &filter, sort, &page))
+    }
+
+    fn bundles(&self, filter: Filter, by: BundleBy, sort: GroupSort, page: PageRequest) -> Answer<'_, BundlePage> {
+        self.read(filter.now.0, move |link| bundles::page(link, &filter, by, sort, &page))
     }
 
     fn group(&self, id: GroupId) -> Answer<'_, GroupDetail> {

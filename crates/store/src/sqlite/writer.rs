@@ -17,9 +17,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Rows of a transaction from which on it is written without waiting for more.
-const ROWS: usize = 20_000;
-/// Documents from which the dictionary of bodies is made, and its size.
-const DICTIONARY: usize = 32 << 10;
+const ROWS: usize = 40_000;
+/// The same before there is a dictionary for bodies: the sooner there is one, the fewer are without.
+const FIRST_ROWS: usize = 2_000;
+/// Documents from which the dictionary of bodies is made: so many of groups, so many of the newest, so many bytes.
+const OF_GROUPS: i64 = 600;
+const NEWEST: i64 = 400;
+const SAMPLE: usize = 4 << 20;
 
 /// A batch with who waits for it.
 pub(super) struct Arrival {
@@ -32,22 +36,27 @@ pub(super) struct Arrival {
 pub(super) struct Claim {
     gauges: Arc<Gauges>,
     rows: u64,
+    bytes: u64,
 }
 
 impl Claim {
-    /// Takes a share; `None` if there is no room. A batch of any size is taken by an empty queue.
-    pub(super) fn take(gauges: &Arc<Gauges>, rows: usize, most: u64) -> Option<Self> {
-        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
-        let before = gauges.queued_rows.fetch_add(rows, Ordering::Relaxed);
+    /// Takes a share of rows and bytes; `None` if there is no room. A batch of any size is taken by an empty queue.
+    pub(super) fn take(gauges: &Arc<Gauges>, rows: usize, bytes: usize, most: (u64, u64)) -> Option<Self> {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let (rows, bytes) = (number(rows), number(bytes));
+        let rows_before = gauges.queued_rows.fetch_add(rows, Ordering::Relaxed);
+        let bytes_before = gauges.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         gauges.queued.fetch_add(1, Ordering::Relaxed);
-        let claim = Self { gauges: Arc::clone(gauges), rows };
-        (before == 0 || before + rows <= most).then_some(claim)
+        let claim = Self { gauges: Arc::clone(gauges), rows, bytes };
+        let fits = rows_before + rows <= most.0 && bytes_before + bytes <= most.1;
+        (rows_before == 0 || fits).then_some(claim)
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         self.gauges.queued_rows.fetch_sub(self.rows, Ordering::Relaxed);
+        self.gauges.queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.gauges.queued.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -65,6 +74,7 @@ pub(super) enum Write {
 #[derive(Default)]
 pub(super) struct Gauges {
     pub queued_rows: AtomicU64,
+    pub queued_bytes: AtomicU64,
     pub queued: AtomicU64,
     pub stored: AtomicU64,
     pub duplicates: AtomicU64,
@@ -152,7 +162,8 @@ impl Writer {
         let mut rows = first.batch.rows.len();
         let mut arrivals = vec![first];
         let mut change = None;
-        while rows < ROWS && change.is_none() {
+        let enough = if self.has_dictionary() { ROWS } else { FIRST_ROWS };
+        while rows < enough && change.is_none() {
             match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Write::Batch(more)) => {
                     rows += more.batch.rows.len();
@@ -252,20 +263,24 @@ impl Writer {
         Ok(())
     }
 
-    fn dictionary_is_due(&self) -> bool {
-        let made = self.gauges.dictionary.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        !made && self.gauges.stored.load(Ordering::Relaxed) >= 1_000
+    fn has_dictionary(&self) -> bool {
+        self.gauges.dictionary.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Makes the dictionary of bodies: documents of different rules, the most frequent last, where it is cheapest
-    /// to point to.
+    fn dictionary_is_due(&self) -> bool {
+        !self.has_dictionary() && self.gauges.stored.load(Ordering::Relaxed) >= 1_000
+    }
+
+    /// Makes the dictionary of bodies from documents of different rules and the newest ones.
     fn make_dictionary(&mut self) -> Result<(), StoreError> {
         let read = |link: &Link| {
             let mut statement = link.db.prepare(
-                "SELECT e.body FROM grp g JOIN event e ON e.id = (SELECT id FROM event WHERE grp = g.id LIMIT 1)
-                 WHERE g.id IN (SELECT max(id) FROM grp GROUP BY sig ORDER BY max(n) DESC LIMIT 64) ORDER BY g.n DESC",
+                "SELECT body FROM event WHERE id IN (
+                    SELECT (SELECT id FROM event WHERE grp = g.grp LIMIT 1) FROM
+                        (SELECT max(id) AS grp FROM grp GROUP BY sig ORDER BY max(n) DESC LIMIT ?) g
+                    UNION SELECT id FROM (SELECT id FROM event ORDER BY id DESC LIMIT ?))",
             )?;
-            let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+            let rows = statement.query_map([OF_GROUPS, NEWEST], |row| row.get::<_, Vec<u8>>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         let bodies = read(&self.link).map_err(|error| self.link.failed(&error))?;
@@ -273,15 +288,13 @@ impl Writer {
         let mut size = 0;
         for body in bodies {
             let Ok(document) = self.link.guard.open(&body) else { continue };
-            if size + document.len() > DICTIONARY && size > 0 {
+            size += document.len();
+            if size > SAMPLE {
                 break;
             }
-            size += document.len().min(DICTIONARY);
             documents.push(document);
         }
-        documents.reverse();
-        let mut bytes: Vec<u8> = documents.concat();
-        bytes.truncate(DICTIONARY);
+        let bytes = body::dictionary(&documents);
         self.transaction(|writer, _| {
             let mut add = writer.link.db.prepare("INSERT OR IGNORE INTO meta VALUES ('dictionary/2', ?)");
             let added = add.as_mut().map(|add| add.execute([&bytes]));

@@ -79,6 +79,22 @@ impl Fixture {
         }
     }
 
+    /// All bundles of a filter, page by page.
+    pub fn bundles(&self, filter: &Filter, by: BundleBy, sort: GroupSort, limit: usize) -> Vec<Bundle> {
+        let mut page = PageRequest { limit, total: true, ..PageRequest::default() };
+        let mut all = Vec::new();
+        loop {
+            let found = wait(self.store().bundles(filter.clone(), by, sort, page.clone())).unwrap();
+            assert!(found.items.len() <= limit && found.partial.is_none(), "{found:?}");
+            all.extend(found.items);
+            if found.next.is_none() {
+                assert_eq!(found.total, Some(Total { count: all.len() as u64, exact: true }));
+                return all;
+            }
+            page.cursor = found.next;
+        }
+    }
+
     /// All events of a filter, page by page.
     pub fn events(&self, filter: &Filter, limit: usize) -> Vec<EventRow> {
         let mut page = PageRequest { limit, ..PageRequest::default() };

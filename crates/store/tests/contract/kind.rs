@@ -28,6 +28,7 @@ impl Place {
         config.cluster = "blue".to_owned();
         config.readers = 1;
         config.cache_mib = 4;
+        config.writer_cache_mib = 4;
         config.commit_after = Duration::ZERO;
         config.time_limit = Duration::from_secs(60);
         config

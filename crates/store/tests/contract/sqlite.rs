@@ -169,6 +169,8 @@ fn bodies_shrink_once_the_store_knows_its_documents() {
     let store = SqliteStore::open(directory.config()).unwrap();
     let events = sample::events(&mut Dice(63), 2_400);
     ingest(&store, &events[..1_200]).unwrap();
+    // It is learnt when nobody waits for the batch any more, and before the next change.
+    assert_eq!(wait(store.retain(RetentionPolicy::default(), NOW)).unwrap(), RetentionReport::default());
     ingest(&store, &events[1_200..]).unwrap();
     for event in events.iter().step_by(37) {
         let stored = wait(store.event(event.id.clone())).unwrap();
@@ -184,4 +186,128 @@ fn bodies_shrink_once_the_store_knows_its_documents() {
     assert!(size(">") < size("<=") * 0.7, "{} {}", size(">"), size("<="));
     let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
+}
+
+/// A file of schema 1, as its version wrote it: a group of two revisions with three events, and one of another rule.
+fn of_schema_1(path: &std::path::Path, events: &[SecurityEvent; 4]) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute_batch(include_str!("../../src/sqlite/schema_1.sql")).unwrap();
+    db.execute_batch("INSERT INTO meta VALUES ('cursor_key', randomblob(32)); PRAGMA user_version = 1").unwrap();
+    db.execute("INSERT INTO stream VALUES (1, 'n', 1)", []).unwrap();
+    db.execute_batch(
+        "INSERT INTO party VALUES (1, '203.0.113.0/24', '', '', ''), (2, '10.0.0.1', '', '', '');
+         INSERT INTO word VALUES (1, 3, 'TCP')",
+    )
+    .unwrap();
+    for (id, event) in [(1i64, &events[0]), (2, &events[1]), (3, &events[3])] {
+        let rule = serde_json::to_string(&*event.rule).unwrap();
+        db.execute("INSERT INTO sig VALUES (?, ?, ?)", (id, [u8::try_from(id).unwrap(); 16], rule)).unwrap();
+    }
+    let rows = [(1i64, 1i64), (1, 2), (1, 2), (2, 3)];
+    for (at, ((group, sig), event)) in (1i64..).zip(rows.into_iter().zip(events)) {
+        let mut body = vec![0];
+        body.extend(serde_json::to_vec(event).unwrap());
+        let address = |end: Option<tapir_event::Endpoint>| match end.unwrap().address {
+            std::net::IpAddr::V4(address) => address.octets().to_vec(),
+            std::net::IpAddr::V6(_) => unreachable!(),
+        };
+        db.execute(
+            "INSERT INTO event VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, 50, 0, 0, 0, 0, 0, 0, 1, ?7, ?8, NULL, NULL, NULL,
+                NULL, ?3, ?9)",
+            rusqlite::params![
+                at,
+                event.id.seq.cast_signed(),
+                event.time.0,
+                event.time.secs(),
+                group,
+                sig,
+                address(event.source),
+                address(event.destination),
+                body
+            ],
+        )
+        .unwrap();
+        for address in [address(event.source), address(event.destination)] {
+            let sql = "INSERT INTO grp_addr VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1";
+            db.execute(sql, (address, group)).unwrap();
+        }
+        let sql = "INSERT INTO grp_sig VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1";
+        db.execute(sql, (group, sig)).unwrap();
+        let day = event.time.0.div_euclid(DAY);
+        let sql = "INSERT INTO grp_day VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1";
+        db.execute(sql, (group, day)).unwrap();
+        let sql = "INSERT INTO roll_day VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1";
+        db.execute(sql, (day, sig)).unwrap();
+    }
+    for (id, sig, sigs, events) in [(1i64, 2i64, 2i64, &events[..3]), (2, 3, 1, &events[3..])] {
+        let hash = tapir_event::GroupKey::of(&events[0]).hash().cast_signed();
+        let times = events.iter().map(|event| event.time.0);
+        db.execute(
+            "INSERT INTO grp (id, hash, gid, sid, sig, sigs, sev, client, server, inspection, first, last, n, hidden,
+                shapes, unclear, touch) VALUES (?, ?, 1, ?, ?, ?, 50, 1, 2, 0, ?, ?, ?, 0, 0, 0, 1)",
+            rusqlite::params![
+                id,
+                hash,
+                events[0].rule.sid,
+                sig,
+                sigs,
+                times.clone().min(),
+                times.max(),
+                i64::try_from(events.len()).unwrap()
+            ],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn a_file_of_an_older_version_answers_as_it_did() {
+    let directory = Place::new();
+    let config = directory.config();
+    let event = |seq: u64, sid: u32, rev: u32, time: i64, from: &str| {
+        let end = |text: &str| Some(tapir_event::Endpoint { address: text.parse().unwrap(), port: None });
+        let msg = Some(format!("rule {sid}"));
+        SecurityEvent {
+            id: tapir_event::EventId { node: "n".into(), boot: 1, seq },
+            time: Timestamp(time),
+            rule: std::sync::Arc::new(tapir_event::RuleSummary { gid: 1, sid, rev, msg, ..Default::default() }),
+            protocol: "TCP".into(),
+            source: end(from),
+            destination: end("10.0.0.1"),
+            ..SecurityEvent::default()
+        }
+    };
+    let events = [
+        event(1, 7, 1, NOW.0 - 2 * DAY, "203.0.113.7"),
+        event(2, 7, 2, NOW.0 - DAY, "203.0.113.8"),
+        event(3, 7, 2, NOW.0 - 5 * HOUR + 1, "203.0.113.8"),
+        // Before 1970.
+        event(4, 8, 1, -HOUR - 1, "203.0.113.7"),
+    ];
+    of_schema_1(&config.path, &events);
+    let store = SqliteStore::open(config).unwrap();
+    let groups = |text: &str, from: Option<i64>| {
+        let filter = Filter { from: from.map(Timestamp), ..filter(text) };
+        let page = PageRequest { limit: 10, ..PageRequest::default() };
+        let items = wait(store.groups(filter, GroupSort::LastSeen, page)).unwrap().items;
+        items.into_iter().map(|group| (group.sid, group.rev, group.count, group.in_range)).collect::<Vec<_>>()
+    };
+    assert_eq!(groups("", None), [(7, 2, 3, None), (8, 1, 1, None)]);
+    assert_eq!(groups("", Some(NOW.0 - 30 * HOUR)), [(7, 2, 3, Some(2))]);
+    assert_eq!(groups("", Some(-2 * DAY)), [(7, 2, 3, Some(3)), (8, 1, 1, Some(1))]);
+    assert_eq!(groups("ip:203.0.113.7", None).len(), 2);
+    assert_eq!(groups("ip:203.0.113.8", None), [(7, 2, 3, None)]);
+    assert_eq!(groups("rev:1", None).len(), 2);
+    assert_eq!(groups("-rev:1", None), [(7, 2, 3, None)]);
+    let scope = Scope { gid: Some(1), sid: Some(7), ..Scope::default() };
+    let preview = wait(store.preview(vec![scope], 2, NOW)).unwrap().remove(0);
+    assert_eq!((preview.would_hide, preview.left_visible, preview.groups), (2, 0, 1));
+    // What comes and goes from here on is counted on.
+    ingest(&store, &[event(5, 7, 3, NOW.0, "203.0.113.9")]).unwrap();
+    assert_eq!(groups("rev:3", None), [(7, 3, 4, None)]);
+    let policy = RetentionPolicy { keep: Duration::from_secs(3_600), ..RetentionPolicy::default() };
+    assert_eq!(wait(store.retain(policy, NOW)).unwrap().by_age, 4);
+    assert_eq!(groups("", Some(0)), [(7, 3, 1, Some(1))]);
+    assert_eq!((groups("rev:2", None), groups("rev:3", None).len()), (Vec::new(), 1));
+    assert_eq!((groups("ip:203.0.113.9", None).len(), groups("ip:203.0.113.7", None).len()), (1, 0));
 }

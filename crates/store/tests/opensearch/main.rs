@@ -13,6 +13,8 @@
 
 #[path = "../contract/arrivals.rs"]
 mod arrivals;
+#[path = "../contract/bundles.rs"]
+mod bundles;
 #[path = "../contract/counts.rs"]
 mod counts;
 #[path = "../contract/decisions.rs"]
