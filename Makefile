@@ -243,7 +243,7 @@ browser-test: tools-browser ui $(RELEASE) ## The pages in a real browser, agains
 
 # No service is started: the demonstration runs its own nginx, nobody wants one on port 80.
 define apt
-	@missing=""; for package in $(1); do dpkg -s $$package 2>/dev/null | grep -q '^Status: .* installed' || missing="$$missing $$package"; done; \
+	@missing=""; for package in $(1); do [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; \
 	  policy=/usr/sbin/policy-rc.d; \

@@ -192,7 +192,7 @@ impl RuleKeeper {
             for selection in std::iter::once(Selection::default()).chain(wanted) {
                 let loan = lent.lend(&selection);
                 let is_same = self.kept.get(&selection).is_some_and(|kept| kept.loan == loan);
-                if !(told || files_changed && !selection.without_node || !is_same) {
+                if is_same && !told && (selection.without_node || !files_changed) {
                     continue;
                 }
                 changed |= self.renew(selection, loan).await;

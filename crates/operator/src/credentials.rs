@@ -113,7 +113,14 @@ pub async fn ensure(client: &Client, options: &Options, now: Timestamp) -> Resul
 /// Names under which the manager is reached in the cluster, and behind a forwarded port.
 fn names(namespace: &str) -> Vec<String> {
     let begin = format!("{MANAGER}.{namespace}");
-    vec![MANAGER.into(), begin.clone(), format!("{begin}.svc"), format!("{begin}.svc.cluster.local"), "localhost".into(), "127.0.0.1".into()]
+    vec![
+        MANAGER.into(),
+        begin.clone(),
+        format!("{begin}.svc"),
+        format!("{begin}.svc.cluster.local"),
+        "localhost".into(),
+        "127.0.0.1".into(),
+    ]
 }
 
 async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<DynamicObject>, Error> {

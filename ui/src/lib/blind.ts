@@ -15,6 +15,7 @@ const WORDS: Record<string, string> = {
   packets_undecoded_link: 'Link type that is not decoded',
   packets_too_many_layers: 'Too many layers of headers',
   packets_bad_checksum: 'Wrong checksums',
+  bypasses_tap: "Never passed the node's side of the interface",
   packets_own: 'Left out: deliveries of the watch itself',
   flows_evicted_memory: 'Ended for want of memory',
   tcp_gap_bytes: 'Holes in TCP streams',
