@@ -31,7 +31,8 @@ pub const MANAGER: &str = "manager";
     printcolumn = r#"{"name": "Progressing", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Progressing\")].status"}"#,
     printcolumn = r#"{"name": "Degraded", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Degraded\")].status"}"#,
     printcolumn = r#"{"name": "Since", "type": "date", "jsonPath": ".status.conditions[?(@.type==\"Available\")].lastTransitionTime"}"#,
-    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.message"}"#
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.message"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "priority": 1}"#
 )]
 pub struct TapirStatusSpec {}
 
