@@ -11,15 +11,12 @@ export CARGO_TERM_COLOR ?= auto
 export TAPIR_SHARED ?= $(abspath ../shared)
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-# What the binary is built with. `make test` takes `fast`: optimised and checked as `release`, but for the step at the link that
-# compiles the whole program once more and takes minutes.
+# What the binary is built with. `make test` takes `dev`, with which its other tests are built anyhow: nothing is compiled twice.
 PROFILE ?= release
-RELEASE := $(TARGET_DIR)/$(PROFILE)/tapir
+RELEASE := $(TARGET_DIR)/$(PROFILE:dev=debug)/tapir
 # Python packages of tests, made on demand.
 VENV := $(TARGET_DIR)/venv
 FUZZ_SECONDS ?= 600
-# Builds again in a third of the time.
-CONFORMANCE_PROFILE ?= fast
 
 # The pages need Node; without it the binary is built all the same, and says so where the page would be.
 UI_SOURCES := $(shell find ui -type d \( -name node_modules -o -name dist -o -name generated -o -name tests -o -name dev \) -prune -o -type f -print)
@@ -43,7 +40,7 @@ TEST_STEPS := check unit ui-test-if-there conformance-if-there e2e browser-test-
 test: tools-test ## Everything that must hold before a commit lands
 	@times=""; for step in $(TEST_STEPS); do \
 	  echo "== $$step"; begin=$$SECONDS; \
-	  $(MAKE) --no-print-directory $$step PROFILE=fast || { echo "make test: $$step failed" >&2; exit 1; }; \
+	  $(MAKE) --no-print-directory $$step PROFILE=dev || { echo "make test: $$step failed" >&2; exit 1; }; \
 	  times="$${times:+$$times, }$$step $$((SECONDS - begin)) s"; \
 	done; echo "make test: all passed ($$times)"
 
@@ -64,7 +61,9 @@ unit: ## Unit, property and snapshot tests
 
 .PHONY: conformance
 conformance: ## The corpus of ../shared against the engine (table, regressions)
-	$(CARGO) run --profile $(CONFORMANCE_PROFILE) --locked -p tapir-conformance --
+	# Of the whole workspace, so that libraries have the features that `unit` has built them with.
+	$(CARGO) build --workspace --bins --locked
+	$(TARGET_DIR)/debug/tapir-conformance
 
 .PHONY: conformance-if-there
 conformance-if-there:
@@ -208,7 +207,7 @@ release: $(RELEASE) ## The binary as shipped
 
 .PHONY: $(RELEASE)
 $(RELEASE): $(UI_DIST)
-	$(CARGO) build --profile $(PROFILE) --locked -p tapir $(if $(UI_DIST),--features ui)
+	$(CARGO) build --profile $(PROFILE) --locked $(if $(filter dev,$(PROFILE)),--workspace --bins,-p tapir --bin tapir) $(if $(UI_DIST),--features tapir/ui)
 
 .PHONY: ui
 ui: $(UI_DIST) ## The pages, built for the binary

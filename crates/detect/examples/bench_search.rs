@@ -1,7 +1,7 @@
 //! Prints the speed of every kernel of this machine in GB/s (10⁹ bytes per second of wall time, best of five).
 //!
 //! ```sh
-//! cargo run --profile fast -p tapir-detect --example bench_search -- [PATTERNS CORPUS]
+//! cargo run --release -p tapir-detect --example bench_search -- [PATTERNS CORPUS]
 //! ```
 //!
 //! PATTERNS is a file of lines `GROUP HEX`: each group is a set. CORPUS is a file of traffic, cut into windows with
