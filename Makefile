@@ -14,6 +14,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # What the binary is built with. `make test` takes `dev`, with which its other tests are built anyhow: nothing is compiled twice.
 PROFILE ?= release
 RELEASE := $(TARGET_DIR)/$(PROFILE:dev=debug)/tapir
+# All programs, from the libraries that `unit` has built: of the whole workspace, and with an example, which brings the features of what only tests use.
+AS_UNIT := --workspace --bins --example elastic
 # Python packages of tests, made on demand.
 VENV := $(TARGET_DIR)/venv
 FUZZ_SECONDS ?= 600
@@ -61,8 +63,7 @@ unit: ## Unit, property and snapshot tests
 
 .PHONY: conformance
 conformance: ## The corpus of ../shared against the engine (table, regressions)
-	# Of the whole workspace, so that libraries have the features that `unit` has built them with.
-	$(CARGO) build --workspace --bins --locked
+	$(CARGO) build --locked $(AS_UNIT)
 	$(TARGET_DIR)/debug/tapir-conformance
 
 .PHONY: conformance-if-there
@@ -118,7 +119,6 @@ opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; 
 .PHONY: opensearch-test
 opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, against a real OpenSearch
 	tests/opensearch/run.sh tests/opensearch/smoke.sh
-	# Of the whole workspace, so that libraries have the features that `unit` has built them with.
 	$(CARGO) build --workspace --locked --example elastic
 	tests/opensearch/run.sh $(CARGO) test --workspace --locked --features tapir-store/opensearch-tests --test opensearch
 	ELASTIC=$(TARGET_DIR)/debug/examples/elastic CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
@@ -207,7 +207,7 @@ release: $(RELEASE) ## The binary as shipped
 
 .PHONY: $(RELEASE)
 $(RELEASE): $(UI_DIST)
-	$(CARGO) build --profile $(PROFILE) --locked $(if $(filter dev,$(PROFILE)),--workspace --bins,-p tapir --bin tapir) $(if $(UI_DIST),--features tapir/ui)
+	$(CARGO) build --profile $(PROFILE) --locked $(if $(filter dev,$(PROFILE)),$(AS_UNIT),-p tapir --bin tapir) $(if $(UI_DIST),--features tapir/ui)
 
 .PHONY: ui
 ui: $(UI_DIST) ## The pages, built for the binary
