@@ -120,19 +120,14 @@ pub async fn has_webhook_namespace(client: &kube::Client) -> Result<bool, String
     Ok(found.is_some_and(|found| found.labels().get(object::KEEPER).map(String::as_str) != Some(object::INSTALLER)))
 }
 
-/// Writes an object of an installation; what was done, in a word.
+/// Writes an object of an installation; what was done, in kubectl's words.
 pub async fn put(client: &kube::Client, object: &object::Object) -> Result<&'static str, String> {
-    let failed = |error: kube::Error| format!("{}: {}", object.in_words(), write::in_words(&error));
-    let api = write::api(client, &object.resource(), object.namespace());
-    let before = api.get_opt(object.name()).await.map_err(failed)?;
-    let to_be = object.dynamic().map_err(|error| failed(kube::Error::SerdeError(error)))?;
-    let params = kube::api::PatchParams::apply(object::INSTALLER).force();
-    let after = api.patch(object.name(), &params, &kube::api::Patch::Apply(&to_be)).await.map_err(failed)?;
-    Ok(match before {
-        None => "created",
-        Some(before) if before.metadata.resource_version == after.metadata.resource_version => "unchanged",
-        Some(_) => "configured",
-    })
+    match write::install(client, object).await {
+        Ok(write::Outcome::Created) => Ok("created"),
+        Ok(write::Outcome::Same) => Ok("unchanged"),
+        Ok(_) => Ok("configured"),
+        Err(error) => Err(format!("{}: {}", object.in_words(), write::in_words(&error))),
+    }
 }
 
 /// Runs until `stop` is done, or until the lease is lost: then the text says why, and another process is to begin anew.

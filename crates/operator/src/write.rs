@@ -3,7 +3,7 @@
 //! *Invariants*: 1. an object without our label, or with another controller as its owner, is never touched: [`Outcome::NotOurs`] says whose it
 //! is; 2. writes are server-side apply with our field manager, so that fields of others stay, and ours come back.
 
-use crate::object::{KEEPER, OPERATOR, Object};
+use crate::object::{INSTALLER, KEEPER, OPERATOR, Object};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, Error, ResourceExt};
@@ -34,16 +34,31 @@ pub fn api(client: &Client, resource: &ApiResource, namespace: &str) -> Api<Dyna
     }
 }
 
-/// Makes an object what it should be.
+/// Makes an object of ours what it should be.
 pub async fn apply(client: &Client, object: &Object) -> Result<Outcome, Error> {
     let api = api(client, &object.resource(), object.namespace());
     let before = api.get_opt(object.name()).await?;
-    if let Some(whose) = before.as_ref().and_then(foreign) {
-        return Ok(Outcome::NotOurs(whose));
+    match before.as_ref().and_then(foreign) {
+        Some(whose) => Ok(Outcome::NotOurs(whose)),
+        None => send(&api, object, before, FIELD_MANAGER).await,
     }
+}
+
+/// Makes an object of an installation what it should be, whoever has it: who installs may.
+pub async fn install(client: &Client, object: &Object) -> Result<Outcome, Error> {
+    let api = api(client, &object.resource(), object.namespace());
+    let before = api.get_opt(object.name()).await?;
+    send(&api, object, before, INSTALLER).await
+}
+
+async fn send(
+    api: &Api<DynamicObject>,
+    object: &Object,
+    before: Option<DynamicObject>,
+    manager: &str,
+) -> Result<Outcome, Error> {
     let to_be = object.dynamic().map_err(Error::SerdeError)?;
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let after = api.patch(object.name(), &params, &Patch::Apply(&to_be)).await?;
+    let after = api.patch(object.name(), &PatchParams::apply(manager).force(), &Patch::Apply(&to_be)).await?;
     Ok(match before {
         None => Outcome::Created,
         Some(before) if before.metadata.resource_version == after.metadata.resource_version => Outcome::Same,
