@@ -25,14 +25,11 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 ip netns add "$node" && ip -n "$node" link set lo up && ip -n "$node" addr add 10.240.0.4/32 dev lo || exit 1
-mkfifo "$work/hold"
-sleep 3600 >"$work/hold" & pids+=($!)
-ip netns exec "$node" "$cluster" --controllers <"$work/hold" >"$work/cluster" 2>"$work/cluster.log" & pids+=($!)
-for _ in $(seq 600); do grep -q '^KUBECONFIG=' "$work/cluster" && break; sleep 0.1; done
-KUBECONFIG=$(sed -n 's/^KUBECONFIG=//p' "$work/cluster")
-[ -n "$KUBECONFIG" ] || { tail -n 20 "$work/cluster.log" >&2; echo "cluster.sh: no cluster" >&2; exit 1; }
+. "$here/../tests/kubernetes-api.sh"
+begin_cluster ip netns exec "$node" "$cluster" --controllers
+await_cluster
+KUBECONFIG=$admin
 export KUBECONFIG
-kubectl=$(IFS=:; for folder in $TAPIR_ENVTEST; do [ -x "$folder/kubectl" ] && echo "$folder/kubectl"; done | head -n 1)
 ip netns exec "$node" "$kubectl" config view --raw -o json >"$work/kubeconfig.json"
 "$tapir" install --print --calico-crds always 2>/dev/null >"$work/install.yaml"
 ip netns exec "$node" "$kubectl" apply -f "$work/install.yaml" >"$work/applied" 2>&1 || { cat "$work/applied" >&2; exit 1; }

@@ -17,14 +17,9 @@ mkdir "$work/rules"
 
 # --- a cluster, in the node's network namespace ---------------------------------------------------
 
-: >"$work/cluster"
-mkfifo "$work/hold"
-sleep 3600 >"$work/hold" & pids+=($!)
-ip netns exec "$node" "$cluster" <"$work/hold" >"$work/cluster" 2>"$work/cluster.log" & pids+=($!)
-for _ in $(seq 600); do grep -q '^KUBECONFIG=' "$work/cluster" && break; sleep 0.1; done
-admin=$(sed -n 's/^KUBECONFIG=//p' "$work/cluster")
-[ -n "$admin" ] || { tail -n 20 "$work/cluster.log" >&2; echo "kubernetes.sh: no cluster" >&2; exit 1; }
-kubectl=$(IFS=:; for folder in $TAPIR_ENVTEST; do [ -x "$folder/kubectl" ] && echo "$folder/kubectl"; done | head -n 1)
+. "$here/kubernetes-api.sh"
+begin_cluster ip netns exec "$node" "$cluster"
+await_cluster
 kc() { in_node "$kubectl" --kubeconfig "$admin" "$@"; }
 apply() { kc apply -f - >"$work/applied" 2>&1 || { cat "$work/applied" >&2; return 1; }; }
 
@@ -55,18 +50,7 @@ YAML
 }
 status() { kc -n hipstershop get deeppacketinspections.projectcalico.org "$1" -o json | jq -ce ".status.nodes // [] | $2"; }
 agent() {  # NODE HEALTH-PORT: as the service account, with what it may do and no more
-  local token address authority
-  token=$(kc -n tapir-system create token tapir-agent --duration=1h)
-  address=$(kc config view --raw -o jsonpath='{.clusters[0].cluster.server}')
-  authority=$(kc config view --raw -o jsonpath='{.clusters[0].cluster.certificate-authority-data}')
-  cat >"$work/$1.kubeconfig" <<YAML
-apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "$address", certificate-authority-data: "$authority"}}]
-users: [{name: u, user: {token: "$token"}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-YAML
+  account_config tapir-system tapir-agent "$work/$1.kubeconfig"
   ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --namespace tapir-system --rules "$work/rules" \
     --format tapir --health "127.0.0.1:$2" >>"$work/$1.alerts" 2>>"$work/$1.log" &
   agent_pid=$!

@@ -53,33 +53,18 @@ logged() { grep -qE -- "$1" "$log"; }
 
 # --- a cluster ---------------------------------------------------------------------------------------
 
-: >"$work/cluster"
-mkfifo "$work/hold"
-sleep 3600 >"$work/hold" & pids+=($!)
-"$cluster" --controllers <"$work/hold" >"$work/cluster" 2>"$work/cluster.log" & pids+=($!)
-for _ in $(seq 600); do grep -q '^KUBECONFIG=' "$work/cluster" && break; sleep 0.1; done
-admin=$(sed -n 's/^KUBECONFIG=//p' "$work/cluster")
-[ -n "$admin" ] || { tail -n 20 "$work/cluster.log" >&2; echo "operator.sh: no cluster" >&2; exit 1; }
-kubectl=$(IFS=:; for folder in $TAPIR_ENVTEST; do [ -x "$folder/kubectl" ] && echo "$folder/kubectl"; done | head -n 1)
+. "$here/kubernetes-api.sh"
+begin_cluster "$cluster" --controllers
+await_cluster
 export KUBECONFIG=$admin
 kc() { "$kubectl" "$@"; }
 # RESOURCE JQ…: an object as JSON satisfies an expression.
 is() { local expression=$1; shift; kc get "$@" -o json | jq -e "$expression" >/dev/null; }
 gone() { ! kc get "$@" >/dev/null 2>&1; }
 operator() {  # NAME PORT [OPTION…]: as the service account, with what it may do and no more
-  local name=$1 port=$2 token address authority
+  local name=$1 port=$2
   shift 2
-  token=$(kc -n tapir-system create token tapir-operator --duration=1h)
-  address=$(kc config view --raw -o jsonpath='{.clusters[0].cluster.server}')
-  authority=$(kc config view --raw -o jsonpath='{.clusters[0].cluster.certificate-authority-data}')
-  cat >"$work/$name.kubeconfig" <<YAML
-apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "$address", certificate-authority-data: "$authority"}}]
-users: [{name: u, user: {token: "$token"}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-YAML
+  account_config tapir-system tapir-operator "$work/$name.kubeconfig"
   "$tapir" operator --kubeconfig "$work/$name.kubeconfig" --identity "$name" --health "127.0.0.1:$port" "$@" >>"$work/$name.log" 2>&1 &
   operator_pid=$!
   pids+=("$operator_pid")

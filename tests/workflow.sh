@@ -20,20 +20,15 @@ shown() { sed 's/^/    /'; }
 
 # --- a cluster with one node, in the node's network namespace --------------------------------------
 
-mkfifo "$work/hold"
-sleep 3600 >"$work/hold" & pids+=($!)
-ip netns exec "$node" "$cluster" --controllers <"$work/hold" >"$work/cluster" 2>"$work/cluster.log" & cluster_pid=$!
-pids+=("$cluster_pid")
+. "$here/kubernetes-api.sh"
+begin_cluster ip netns exec "$node" "$cluster" --controllers
 search=${TAPIR_OPENSEARCH:-yes}
 if [ "$search" = yes ]; then
   mkfifo "$work/hold-search"
   sleep 3600 >"$work/hold-search" & pids+=($!)
   ip netns exec "$node" "$here/opensearch/run.sh" <"$work/hold-search" >"$work/search" 2>"$work/search.log" & pids+=($!)
 fi
-for _ in $(seq 600); do grep -q '^KUBECONFIG=' "$work/cluster" && break; sleep 0.1; done
-admin=$(sed -n 's/^KUBECONFIG=//p' "$work/cluster")
-[ -n "$admin" ] || { tail -n 20 "$work/cluster.log" >&2; echo "workflow.sh: no cluster" >&2; exit 1; }
-kubectl=$(IFS=:; for folder in $TAPIR_ENVTEST; do [ -x "$folder/kubectl" ] && echo "$folder/kubectl"; done | head -n 1)
+await_cluster
 kc() { in_node "$kubectl" --kubeconfig "$admin" "$@"; }
 echo "10.240.0.4 tapir-manager.tapir-system.svc" >"$work/hosts"
 if [ "$search" = yes ]; then
