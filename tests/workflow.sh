@@ -155,17 +155,19 @@ fi
 truth() { kc -n hipstershop get deeppacketinspections.projectcalico.org sample-dpi-frontend -o json | jq -e '.status.nodes == [.status.nodes[] | select(.node == "node-1" and .active.success)] and (.status.nodes | length) == 1'; }
 within "the resource says that its node inspects" 20 truth
 
+# COMMAND: kills it on this node, and nobody else's.
+kill_program() { local pid; for pid in $(ip netns pids "$node"); do tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^$tapir $1 " && kill -9 "$pid"; done; }
 # --- killed in the middle -----------------------------------------------------------------------------------------
 
 attacks=0
 for _ in $(seq 10); do attack 10.65.1.9 && attacks=$((attacks + 1)); done
 # What is in the spool is safe; what is still on its way through the engine is not, and takes less than this.
 sleep 0.5
-kill -9 "$agent_pid"; pkill -9 -f "$tapir agent" ; wait "$agent_pid" 2>/dev/null
+kill -9 "$agent_pid"; kill_program agent; wait "$agent_pid" 2>/dev/null
 start_container tigera-dpi "$agent_pod"; agent_pid=$container_pid
 inspected_again() { [ "$(grep -c 'frontend-6b64dc9665-97687 on cali047739587bc: inspected' "$log")" -ge "$1" ]; }
 within "the agent, killed and started again, inspects" 20 inspected_again 2
-pkill -9 -f "$tapir manager"; wait "$manager_pid" 2>/dev/null
+kill_program manager; wait "$manager_pid" 2>/dev/null
 for _ in $(seq 5); do attack 10.65.1.9 && attacks=$((attacks + 1)); done
 start_container tapir-system "$manager_pod"; manager_pid=$container_pid
 within "with the manager killed in between, too, every attack is stored" 40 stored $((1 + attacks))
