@@ -187,7 +187,7 @@ report() {  # NODE READY: as its agent does
 apiVersion: tapir.dev/v1alpha1
 kind: Inspection
 metadata: {name: reported}
-status: {nodes: [{node: $1, ready: $2, endpoints: {selected: 1, attached: 1}, rules: {loaded: 3, rejected: 0, ruleSet: "0"}, lastUpdated: "2026-11-24T03:12:07Z"}]}
+status: {nodes: [{node: $1, ready: $2, endpoints: {selected: 1, attached: 1}, rules: {loaded: 3, rejected: 0, ruleSet: "0"}, packets: 0, drops: 0, lastUpdated: "2026-11-24T03:12:07Z"}]}
 YAML
 }
 report node-1 true; report left-long-ago false
