@@ -154,6 +154,11 @@ kubernetes-test: tools-cluster tools-demo $(RELEASE) ## The agent in a cluster: 
 	$(CARGO) build --workspace --locked --bin tapir-cluster
 	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/kubernetes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
 
+.PHONY: nodes-test
+nodes-test: tools-cluster tools-demo $(RELEASE) ## Two nodes and an API server that breaks: names across nodes, outages, cut connections, killed agents
+	$(CARGO) build --workspace --locked --bin tapir-cluster
+	TAPIR_ENVTEST=$$(tests/envtest/build.sh kube-apiserver kubectl) tests/nodes.sh $(RELEASE) $(TARGET_DIR)/debug/tapir-cluster
+
 .PHONY: workflow-test
 workflow-test: tools-cluster tools-demo tools-opensearch $(RELEASE) ## The tutorial's five steps: operator, agent and manager as their objects say, kubectl, OpenSearch
 	$(CARGO) build --workspace --locked --bin tapir-cluster
