@@ -38,7 +38,7 @@ demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appe
 # Cheap things first; every step says how long it took. What needs Node or Go says so, and is left out, where there is none.
 TEST_STEPS := check unit ui-test-if-node conformance-if-there e2e api-test formats-test-if-node dashboards-test image-test \
   browser-test-if-node opensearch-test kafka-test envtest-if-go cluster-test-if-go chart-test-if-go kubectl-test-if-go \
-  operator-test-if-go kubernetes-test-if-go workflow-test-if-go fuzz-smoke
+  operator-test-if-go kubernetes-test-if-go nodes-test-if-go workflow-test-if-go fuzz-smoke
 
 .PHONY: test
 test: tools-test ## Everything that must hold before a commit lands
