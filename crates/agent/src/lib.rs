@@ -28,6 +28,7 @@ mod names;
 pub mod own;
 mod processes;
 mod received;
+pub mod recorder;
 mod routes;
 pub mod rules;
 pub mod selection;
