@@ -86,6 +86,27 @@ within "and back" 3 logged "shop/cart-1 on $(link_of cart-1): no longer"
 mark; attack 10.65.1.8; sleep 0.5
 never "which ends it" alerted true
 
+# --- what it has given up -----------------------------------------------------------------------
+
+health=127.0.0.1:9097
+in_metrics() { in_node curl -fsS "http://$health/metrics" | grep -qE -- "$1"; }
+status_of() { grep -H -E "^($2):" "/proc/$agent/task"/*/status | while IFS= read -r line; do   # THREAD FIELDS: what the kernel says
+    [ "$(cat "$(dirname "${line%%:*}")/comm")" = "$1" ] && printf '%s\n' "${line#*:}" | tr -s '\t ' ' '
+  done; }
+caps() { printf 'CapPrm: %s\nCapEff: %s' "$1" "$1"; }
+none=0000000000000000
+kept=0000000000282000   # CAP_NET_RAW (13), CAP_SYS_PTRACE (19), CAP_SYS_ADMIN (21)
+is() { [ "$1" = "$2" ]; }
+within "the sandbox is told" 1 logged 'sandbox: seccomp, Landlock [1-9][0-9]*; one thread keeps NET_RAW, SYS_PTRACE, SYS_ADMIN, the others nothing'
+within "the thread that inspects has no capability" 1 is "$(status_of tapir-capture 'CapPrm|CapEff')" "$(caps $none)"
+within "its system calls are filtered, and it gains no privileges" 1 is "$(status_of tapir-capture 'NoNewPrivs|Seccomp')" "$(printf 'NoNewPrivs: 1\nSeccomp: 2')"
+within "one thread keeps the capabilities that the agent needs" 1 is "$(status_of tapir-porter 'CapPrm|CapEff')" "$(caps $kept)"
+within "and no other any" 1 is "$(grep -hE '^CapPrm:' "/proc/$agent/task"/*/status | grep -cv "$none")" 1
+within "every thread is filtered" 1 is "$(cat /proc/$agent/task/*/status | grep -cE '^Seccomp:[[:space:]]*[^2]')" 0
+within "nothing that it starts could have more" 1 is "$(grep -h CapBnd "/proc/$agent/task"/*/status | sort -u | tr -s '\t ' ' ')" "CapBnd: $kept"
+within "metrics say so" 2 in_metrics '^tapir_sandbox_whole 1'
+within "and that the thread is sealed" 1 in_metrics '^tapir_sandbox_sealed 1'
+
 # --- what goes wrong ----------------------------------------------------------------------------
 
 inspection wrong 'app = "frontend"'
@@ -116,8 +137,6 @@ echo 'alert nonsense' | rules
 within "rules without anything to run are refused" 10 logged 'rules not reloaded, the old ones stay in force'
 mark; attack 10.65.1.9
 within "and the last good ones stay" 3 alerted '.rule.sid == 7' 2
-health=127.0.0.1:9097
-in_metrics() { in_node curl -fsS "http://$health/metrics" | grep -qE -- "$1"; }
 within "and metrics say that the last rules were refused" 2 in_metrics '^tapir_rules_stale 1'
 
 # --- where the node's side does not see the pod ---------------------------------------------------
@@ -284,7 +303,7 @@ ips = { variables = default_variables, rules = [[
 LUA
 inspection sample 'app == "frontend"'
 : >"$log"
-ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
+ip netns exec "$node" "$tapir" agent --sandbox require --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
 agent=$!
 pids+=("$agent")
 within "rules of an image and of its snort.lua are loaded" 10 logged 'node node-1: 3 rules \(0 rejected'
@@ -293,6 +312,17 @@ within "the pod is inspected with them" 5 logged "shop/frontend-1 on .*: inspect
 mark; attack 10.65.1.9
 within "they raise alerts" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
 never "a suppressed rule does not" alerted '.rule.sid == 404'
+kill -TERM "$agent"; wait "$agent"
+
+# --- without a sandbox, by the environment ----------------------------------------------------------
+
+: >"$log"
+TAPIR_SANDBOX=off ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --node node-1 2>"$log" >/dev/null &
+agent=$!
+pids+=("$agent")
+within "an agent without a sandbox says so" 10 logged 'no sandbox, as it was asked for'
+within "in metrics, too" 5 in_metrics '^tapir_sandbox_whole 0'
+within "and its threads are not filtered" 1 is "$(status_of tapir-capture 'NoNewPrivs|Seccomp')" "$(printf 'NoNewPrivs: 0\nSeccomp: 0')"
 kill -TERM "$agent"; wait "$agent"
 
 echo "$passed passed, $failed failed"

@@ -1,7 +1,7 @@
 //! What the command line and the configuration file mean together: flags win over the file, the
 //! file over the defaults.
 
-use crate::args::{DialectArg, OutputArgs, ProfileArg, RuleArgs};
+use crate::args::{DialectArg, OutputArgs, ProfileArg, RuleArgs, SandboxArg};
 use crate::sinks::DeliveryTable;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ struct File {
     #[serde(default)]
     events: Events,
     delivery: Option<DeliveryTable>,
+    sandbox: Option<SandboxArg>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +77,8 @@ pub struct Settings {
     pub engine: EngineConfig,
     /// Where events go besides standard output.
     pub delivery: Option<DeliveryTable>,
+    /// Whether an agent gives up what it does not need.
+    pub sandbox: Option<SandboxArg>,
 }
 
 /// Reads the configuration file, if any, and merges the flags over it.
@@ -113,6 +116,7 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
         engine,
         delivery: file.delivery,
+        sandbox: file.sandbox,
     })
 }
 
