@@ -6,7 +6,7 @@
 //! *Invariants*: the order of the start. What the sandbox takes from the process goes before there is a second thread; the porter is
 //! started before capabilities go, and everything else after; the capture thread is sealed before it sees a packet.
 
-use crate::args::{AgentArgs, InsideArg, OutputArgs};
+use crate::args::{AgentArgs, FarNamesArg, InsideArg, OutputArgs};
 use crate::confinement;
 use crate::delivery::{Delivery, Entrance};
 use crate::identity::{Identity, host_name};
@@ -19,7 +19,7 @@ use std::io::Stdout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tapir_agent::cluster::{self, Facts, Tell};
+use tapir_agent::cluster::{self, Facts, FarNames, Follow, Tell};
 use tapir_agent::discovery::How;
 use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
@@ -296,7 +296,12 @@ impl Control<'_> {
         }
         let client = cluster::client(self.args.kubeconfig.as_deref()).await?;
         let say: cluster::Say = Arc::new(move |text, is_bad| if is_bad { log.warning(text) } else { log.info(text) });
-        cluster::follow(client, self.node, self.args.namespace.as_deref(), tell, facts, say).await;
+        let far_names = match self.args.far_names {
+            FarNamesArg::Pods => FarNames::Pods,
+            FarNamesArg::Services => FarNames::Services,
+        };
+        let namespace = self.args.namespace.as_deref();
+        cluster::follow(Follow { client, node: self.node, namespace, far_names }, tell, facts, say).await;
         Ok(())
     }
 }

@@ -56,6 +56,8 @@ export class Inbox {
   counts = $state.raw<Counts | null>(null);
   state = $state<'idle' | 'loading' | 'ready' | 'failed'>('idle');
   error = $state.raw<unknown>(null);
+  /** The list from its top is asked for. */
+  asking = $state(false);
   /** The manager answered, but not about everything. */
   partial = $state(false);
   loadedAt = $state(0);
@@ -74,6 +76,8 @@ export class Inbox {
     return out;
   });
   length = $derived(this.starts.at(-1) ?? 0);
+  /** What else the page wants to know waits, so that rows come first. */
+  first = $derived(this.asking || this.state === 'idle');
   done = $derived(this.next === null || this.length >= MAX_ROWS);
 
   #generation = 0;
@@ -106,6 +110,7 @@ export class Inbox {
       this.change = known.change;
       this.#etag = null;
       this.state = 'ready';
+      this.asking = false;
       this.error = null;
       void this.recount();
       return;
@@ -141,6 +146,7 @@ export class Inbox {
     this.total = { count: 0, exact: true };
     this.counts = null;
     this.state = 'idle';
+    this.asking = false;
     this.error = null;
     this.partial = false;
     this.loadedAt = 0;
@@ -193,7 +199,7 @@ export class Inbox {
     const generation = (this.#generation += 1);
     this.#asked.clear();
     this.state = this.slots.length > 0 && this.error === null ? 'ready' : 'loading';
-    const counting = this.recount();
+    this.asking = given === undefined;
     try {
       const { page, etag } = given ?? (await this.#first());
       if (generation !== this.#generation) return;
@@ -216,7 +222,8 @@ export class Inbox {
       if (this.loadedAt === 0 || query) this.slots = [];
       this.state = 'failed';
     }
-    await counting;
+    this.asking = false;
+    await this.recount();
   }
 
   async recount(): Promise<void> {
