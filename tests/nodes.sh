@@ -90,20 +90,7 @@ kc wait --for=condition=Established crd --all --timeout=30s >/dev/null
 kc apply -f "$here/../deploy/kubernetes/agent-rbac.yaml" >/dev/null
 
 # POD NODE NUMBER APP [66]
-tell_pod() {
-  kc apply -f - >/dev/null <<YAML
-apiVersion: v1
-kind: Pod
-metadata:
-  namespace: hipstershop
-  name: $1
-  labels: {app: $4, pod-template-hash: 6b64dc9665}
-  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: ${1%-*}, uid: 00000000-0000-0000-0000-000000000001, controller: true}]
-spec: {nodeName: node-$2, automountServiceAccountToken: false, containers: [{name: server, image: example.com/server}]}
-YAML
-  kc -n hipstershop patch pod "$1" --subresource=status --type=merge -p \
-    "{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.${5:-65}.$2.$3\",\"podIPs\":[{\"ip\":\"10.${5:-65}.$2.$3\"},{\"ip\":\"fd00:${5:-65}:$2::$3\"}]}}" >/dev/null
-}
+tell_pod() { tell_running_pod "$1" "node-$2" "$4" "10.${5:-65}.$2.$3" "fd00:${5:-65}:$2::$3"; }
 inspection() {  # NAME SELECTOR
   kc apply -f - >/dev/null <<YAML
 apiVersion: projectcalico.org/v3
