@@ -325,5 +325,63 @@ within "in metrics, too" 5 in_metrics '^tapir_sandbox_whole 0'
 within "and its threads are not filtered" 1 is "$(status_of tapir-capture 'NoNewPrivs|Seccomp')" "$(printf 'NoNewPrivs: 0\nSeccomp: 0')"
 kill -TERM "$agent"; wait "$agent"
 
+# --- on kernels that lack a part of it ----------------------------------------------------------------
+
+# PART… -- COMMAND…: runs it as on a kernel without these. Filters of system calls answer as such a kernel does.
+cat >"$work/without.py" <<'PY'
+import ctypes, errno, os, struct, sys
+at = sys.argv.index("--")
+landlock = (444, None, errno.EOPNOTSUPP)
+filters = [(157, 22, errno.EINVAL), (317, None, errno.ENOSYS)]   # prctl(PR_SET_SECCOMP), seccomp
+tests = sum(({"landlock": [landlock], "seccomp": filters}[part] for part in sys.argv[1:at]), [])
+program = [(0x20, 0, 0, 0)]   # the call's number
+for number, first, answer in tests:
+    refusal = (0x06, 0, 0, 0x00050000 | answer)
+    if first is None:
+        program += [(0x15, 0, 1, number), refusal]
+    else:
+        program += [(0x15, 0, 4, number), (0x20, 0, 0, 16), (0x15, 0, 1, first), refusal, (0x20, 0, 0, 0)]
+program.append((0x06, 0, 0, 0x7fff0000))
+code = b"".join(struct.pack("HBBI", *one) for one in program)
+memory = ctypes.create_string_buffer(code)
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(22, 2, ctypes.c_char_p(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(memory)))) != 0:
+    sys.exit(f"without.py: {os.strerror(ctypes.get_errno())}")
+os.execvp(sys.argv[at + 1], sys.argv[at + 1:])
+PY
+lacking() {  # PART… -- FLAGS…
+  local parts=()
+  while [ "$1" != -- ]; do parts+=("$1"); shift; done
+  shift
+  : >"$log"
+  ip netns exec "$node" python3 "$work/without.py" "${parts[@]}" -- "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" \
+    --format tapir --node node-1 "$@" >>"$alerts" 2>"$log" &
+  agent=$!
+  pids+=("$agent")
+}
+if command -v python3 >/dev/null && [ "$(uname -m)" = x86_64 ]; then
+  for parts in landlock seccomp "landlock seccomp"; do
+    read -ra each <<<"$parts"
+    lacking "${each[@]}" --
+    within "without $parts the agent inspects" 10 logged "shop/frontend-1 on .*: inspected for shop/sample"
+    for part in "${each[@]}"; do
+      case $part in landlock) why='no Landlock' option=CONFIG_SECURITY_LANDLOCK ;; *) why='system calls cannot be filtered' option=CONFIG_SECCOMP_FILTER ;; esac
+      within "and says what is missing, and what of the kernel it is: $part" 1 logged "the sandbox lacks a part: .*$why.*$option"
+      case $part in landlock) within "in metrics, too" 3 in_metrics '^tapir_sandbox_landlock 0' ;; *) within "in metrics, too" 3 in_metrics '^tapir_sandbox_seccomp 0' ;; esac
+    done
+    within "it is not whole, nor is the thread sealed" 3 in_metrics '^tapir_sandbox_whole 0'
+    within "which is a metric of its own" 3 in_metrics '^tapir_sandbox_sealed 0'
+    mark; attack 10.65.1.9
+    within "and attacks are alerted" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
+    kill -TERM "$agent"; wait "$agent"; code=$?
+    if [ "$code" = 0 ] && logged '[1-9][0-9]* packets inspected, 0 dropped'; then ok "it ends in order, and nothing was dropped"; else bad "it ends in order, and nothing was dropped (exit $code)"; fi
+    lacking "${each[@]}" -- --sandbox require
+    wait "$agent"; code=$?
+    if [ "$code" = 1 ] && logged 'the sandbox is required and .*; use a kernel that has it, or --sandbox on'; then ok "where it is required, the agent does not start without $parts"; else bad "where it is required, the agent does not start without $parts (exit $code)"; fi
+  done
+else
+  echo "not checked: kernels that lack a part of the sandbox (needs python3 on x86-64)"
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

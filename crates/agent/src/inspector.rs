@@ -3,11 +3,10 @@
 //!
 //! *How it fits*: a thread runs [`Inspector::run`]. What to inspect comes from [`Shared`]; events go to an [`Outlet`].
 //!
-//! *Invariants*: 0. the thread opens nothing, neither file nor socket nor thread, so that it can be sealed: rings are handed to it;
-//! 1. flows, flowbits, thresholds and memory of an endpoint are its own ([`Worker`]); 2. an event that is raised
-//! on an endpoint goes out once for each resource that asked for its inspection; 3. a new rule set, other endpoints or other
-//! suppressions are taken over between two blocks: no packet is lost for them; 4. an endpoint that goes is inspected to the
-//! end of what it sent.
+//! *Invariants*: 1. the thread opens nothing, neither file nor socket nor thread, so that it can be sealed: rings are handed to
+//! it; 2. flows, flowbits, thresholds and memory of an endpoint are its own ([`Worker`]); 3. an event that is raised on an endpoint
+//! goes out once for each resource that asked for its inspection; 4. a new rule set, other endpoints or other suppressions are taken
+//! over between two blocks: no packet is lost for them; 5. an endpoint that goes is inspected to the end of what it sent.
 //!
 //! *Limits*: [`InspectorConfig`]. Where a ring cannot be had the report says why.
 

@@ -246,8 +246,7 @@ pub struct AgentArgs {
 }
 
 /// Whether there is a sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SandboxArg {
     /// As far as the kernel has it; what is missing is told.
     On,

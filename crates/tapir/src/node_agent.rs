@@ -263,7 +263,12 @@ impl Control<'_> {
         tell_rules(&loaded, self.messages);
         self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
         let log = *self.messages;
-        let facts = Facts { state: state.clone(), rules: rules_state.clone(), shared: Arc::clone(&self.shared) };
+        let facts = Facts {
+            state: state.clone(),
+            rules: rules_state.clone(),
+            shared: Arc::clone(&self.shared),
+            lacking: self.standing.missing.clone(),
+        };
         tokio::select! {
             ended = self.follow(Tell { views, library, heard }, facts) => ended,
             ended = keeper.run(view) => ended,

@@ -3,6 +3,7 @@
 
 use crate::args::{DialectArg, OutputArgs, ProfileArg, RuleArgs, SandboxArg};
 use crate::sinks::DeliveryTable;
+use clap::ValueEnum as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ struct File {
     #[serde(default)]
     events: Events,
     delivery: Option<DeliveryTable>,
-    sandbox: Option<SandboxArg>,
+    sandbox: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -116,7 +117,7 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
         engine,
         delivery: file.delivery,
-        sandbox: file.sandbox,
+        sandbox: file.sandbox.as_deref().map(sandbox).transpose()?,
     })
 }
 
@@ -139,6 +140,11 @@ fn enable<'s>(words: impl Iterator<Item = &'s String>) -> Result<Enable, String>
         }
     }
     Ok(enable)
+}
+
+fn sandbox(word: &str) -> Result<SandboxArg, String> {
+    SandboxArg::from_str(word, false)
+        .map_err(|_| format!("unknown sandbox '{word}' in the configuration file; use on, off or require"))
 }
 
 fn engine(mut profile: Profile, file: &File, output: Option<&OutputArgs>) -> Result<EngineConfig, String> {
