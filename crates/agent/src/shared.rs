@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tapir_delivery::beacon::Unseen;
-use tapir_engine::{Counters, Suppressions};
+use tapir_engine::{Counters, RuleCosts, Suppressions};
 use tapir_packet::Timestamp;
 use tokio::sync::Notify;
 
@@ -64,6 +64,8 @@ pub struct Report {
     pub flows: BTreeMap<String, u64>,
     /// What could not be inspected.
     pub unseen: Vec<Unseen>,
+    /// What rules cost on all endpoints that are attached.
+    pub costs: RuleCosts,
     /// Why nothing can be captured inside of a pod, by number.
     pub troubles: BTreeMap<u32, String>,
     /// Why nothing can be captured on the node's side, if so.
