@@ -86,6 +86,27 @@ within "and back" 3 logged "shop/cart-1 on $(link_of cart-1): no longer"
 mark; attack 10.65.1.8; sleep 0.5
 never "which ends it" alerted true
 
+# --- what it has given up -----------------------------------------------------------------------
+
+health=127.0.0.1:9097
+in_metrics() { in_node curl -fsS "http://$health/metrics" | grep -qE -- "$1"; }
+status_of() { grep -H -E "^($2):" "/proc/$agent/task"/*/status | while IFS= read -r line; do   # THREAD FIELDS: what the kernel says
+    [ "$(cat "$(dirname "${line%%:*}")/comm")" = "$1" ] && printf '%s\n' "${line#*:}" | tr -s '\t ' ' '
+  done; }
+caps() { printf 'CapPrm: %s\nCapEff: %s' "$1" "$1"; }
+none=0000000000000000
+kept=0000000000282000   # CAP_NET_RAW (13), CAP_SYS_PTRACE (19), CAP_SYS_ADMIN (21)
+is() { [ "$1" = "$2" ]; }
+within "the sandbox is told" 1 logged 'sandbox: seccomp, Landlock [1-9][0-9]*; one thread keeps NET_RAW, SYS_PTRACE, SYS_ADMIN, the others nothing'
+within "the thread that inspects has no capability" 1 is "$(status_of tapir-capture 'CapPrm|CapEff')" "$(caps $none)"
+within "its system calls are filtered, and it gains no privileges" 1 is "$(status_of tapir-capture 'NoNewPrivs|Seccomp')" "$(printf 'NoNewPrivs: 1\nSeccomp: 2')"
+within "one thread keeps the capabilities that the agent needs" 1 is "$(status_of tapir-porter 'CapPrm|CapEff')" "$(caps $kept)"
+within "and no other any" 1 is "$(grep -hE '^CapPrm:' "/proc/$agent/task"/*/status | grep -cv "$none")" 1
+within "every thread is filtered" 1 is "$(grep -hE '^Seccomp:' "/proc/$agent/task"/*/status | sort -u | tr -s '\t ' ' ')" "Seccomp: 2"
+within "nothing that it starts could have more" 1 is "$(grep -h CapBnd "/proc/$agent/task"/*/status | sort -u | tr -s '\t ' ' ')" "CapBnd: $kept"
+within "metrics say so" 2 in_metrics '^tapir_sandbox_whole 1'
+within "and that the thread is sealed" 1 in_metrics '^tapir_sandbox_sealed 1'
+
 # --- what goes wrong ----------------------------------------------------------------------------
 
 inspection wrong 'app = "frontend"'
@@ -115,8 +136,6 @@ echo 'alert nonsense' | rules
 within "rules without anything to run are refused" 10 logged 'rules not reloaded, the old ones stay in force'
 mark; attack 10.65.1.9
 within "and the last good ones stay" 3 alerted '.rule.sid == 7' 2
-health=127.0.0.1:9097
-in_metrics() { in_node curl -fsS "http://$health/metrics" | grep -qE -- "$1"; }
 within "and metrics say that the last rules were refused" 2 in_metrics '^tapir_rules_stale 1'
 
 # --- where the node's side does not see the pod ---------------------------------------------------
@@ -290,7 +309,7 @@ ips = { variables = default_variables, rules = [[
 LUA
 inspection sample 'app == "frontend"'
 : >"$log"
-ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
+ip netns exec "$node" "$tapir" agent --sandbox require --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
 agent=$!
 pids+=("$agent")
 within "rules of an image and of its snort.lua are loaded" 10 logged 'node node-1: 3 rules \(0 rejected'
@@ -300,6 +319,75 @@ mark; attack 10.65.1.9
 within "they raise alerts" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
 never "a suppressed rule does not" alerted '.rule.sid == 404'
 kill -TERM "$agent"; wait "$agent"
+
+# --- without a sandbox, by the environment ----------------------------------------------------------
+
+: >"$log"
+TAPIR_SANDBOX=off ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --node node-1 2>"$log" >/dev/null &
+agent=$!
+pids+=("$agent")
+within "an agent without a sandbox says so" 10 logged 'no sandbox, as it was asked for'
+within "in metrics, too" 5 in_metrics '^tapir_sandbox_whole 0'
+within "and its threads are not filtered" 1 is "$(status_of tapir-capture 'NoNewPrivs|Seccomp')" "$(printf 'NoNewPrivs: 0\nSeccomp: 0')"
+kill -TERM "$agent"; wait "$agent"
+
+# --- on kernels that lack a part of it ----------------------------------------------------------------
+
+# PART… -- COMMAND…: runs it as on a kernel without these. Filters of system calls answer as such a kernel does.
+cat >"$work/without.py" <<'PY'
+import ctypes, errno, os, struct, sys
+at = sys.argv.index("--")
+landlock = (444, None, errno.EOPNOTSUPP)
+filters = [(157, 22, errno.EINVAL), (317, None, errno.ENOSYS)]   # prctl(PR_SET_SECCOMP), seccomp
+tests = sum(({"landlock": [landlock], "seccomp": filters}[part] for part in sys.argv[1:at]), [])
+program = [(0x20, 0, 0, 0)]   # the call's number
+for number, first, answer in tests:
+    refusal = (0x06, 0, 0, 0x00050000 | answer)
+    if first is None:
+        program += [(0x15, 0, 1, number), refusal]
+    else:
+        program += [(0x15, 0, 4, number), (0x20, 0, 0, 16), (0x15, 0, 1, first), refusal, (0x20, 0, 0, 0)]
+program.append((0x06, 0, 0, 0x7fff0000))
+code = b"".join(struct.pack("HBBI", *one) for one in program)
+memory = ctypes.create_string_buffer(code)
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(22, 2, ctypes.c_char_p(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(memory)))) != 0:
+    sys.exit(f"without.py: {os.strerror(ctypes.get_errno())}")
+os.execvp(sys.argv[at + 1], sys.argv[at + 1:])
+PY
+lacking() {  # PART… -- FLAGS…
+  local parts=()
+  while [ "$1" != -- ]; do parts+=("$1"); shift; done
+  shift
+  : >"$log"
+  ip netns exec "$node" python3 "$work/without.py" "${parts[@]}" -- "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" \
+    --format tapir --node node-1 "$@" >>"$alerts" 2>"$log" &
+  agent=$!
+  pids+=("$agent")
+}
+if command -v python3 >/dev/null && [ "$(uname -m)" = x86_64 ]; then
+  for parts in landlock seccomp "landlock seccomp"; do
+    read -ra each <<<"$parts"
+    lacking "${each[@]}" --
+    within "without $parts the agent inspects" 10 logged "shop/frontend-1 on .*: inspected for shop/sample"
+    for part in "${each[@]}"; do
+      case $part in landlock) why='no Landlock' option=CONFIG_SECURITY_LANDLOCK ;; *) why='system calls cannot be filtered' option=CONFIG_SECCOMP_FILTER ;; esac
+      within "and says what is missing, and what of the kernel it is: $part" 1 logged "the sandbox lacks a part: .*$why.*$option"
+      case $part in landlock) within "in metrics, too" 3 in_metrics '^tapir_sandbox_landlock 0' ;; *) within "in metrics, too" 3 in_metrics '^tapir_sandbox_seccomp 0' ;; esac
+    done
+    within "it is not whole, nor is the thread sealed" 3 in_metrics '^tapir_sandbox_whole 0'
+    within "which is a metric of its own" 3 in_metrics '^tapir_sandbox_sealed 0'
+    mark; attack 10.65.1.9
+    within "and attacks are alerted" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
+    kill -TERM "$agent"; wait "$agent"; code=$?
+    if [ "$code" = 0 ] && logged '[1-9][0-9]* packets inspected, 0 dropped'; then ok "it ends in order, and nothing was dropped"; else bad "it ends in order, and nothing was dropped (exit $code)"; fi
+    lacking "${each[@]}" -- --sandbox require
+    wait "$agent"; code=$?
+    if [ "$code" = 1 ] && logged 'the sandbox is required and .*; use a kernel that has it, or --sandbox on'; then ok "where it is required, the agent does not start without $parts"; else bad "where it is required, the agent does not start without $parts (exit $code)"; fi
+  done
+else
+  echo "not checked: kernels that lack a part of the sandbox (needs python3 on x86-64)"
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

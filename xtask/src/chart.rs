@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tapir_kubernetes::crds;
 use tapir_operator::install;
 use tapir_operator::names::{Compat, NAMESPACE, WEBHOOKS};
-use tapir_operator::options::{ManagerOptions, Options};
+use tapir_operator::options::{ManagerOptions, Options, Sandbox};
 
 /// Where it is.
 const FOLDER: &str = "deploy/chart";
@@ -52,7 +52,7 @@ fn chart() -> String {
 }
 
 fn values() -> String {
-    let Options { image, pull_policy, cluster, interface_prefix, compat, .. } = Options::default();
+    let Options { image, pull_policy, cluster, interface_prefix, compat, sandbox, .. } = Options::default();
     let storage = ManagerOptions::default().storage;
     format!(
         "{HEAD}
@@ -78,6 +78,10 @@ agent:
   # Agents may enter network namespaces of pods, for those that the node's side does not show: eBPF host routing, SR-IOV, macvlan,
   # ipvlan. Takes SYS_ADMIN, SYS_PTRACE, the node's processes, and root.
   insidePods: false
+  # Agents give up what they do not need once they have begun: capabilities, system calls, files. \"on\": as far as a node's kernel has
+  # it; what is missing is told. require: an agent does not start without all of it. \"off\": not. Quoted: YAML takes on and off for yes
+  # and no, which are understood, too.
+  sandbox: \"{sandbox}\"
   # Root by number, without its powers: for runtimes that lose the capability of the program's file.
   runAsRoot: false
 manager:
@@ -91,12 +95,16 @@ manager:
   publicURL: \"\"
 ",
         compat = compat.word(),
+        sandbox = sandbox.word(),
     )
 }
 
 /// What values may be: a wrong one is refused before anything is rendered.
 fn schema() -> String {
     let (text, flag) = (json!({ "type": "string" }), json!({ "type": "boolean" }));
+    // YAML of old reads `on` and `off` as truth.
+    let [on, off, require] = [Sandbox::On, Sandbox::Off, Sandbox::Require].map(Sandbox::word);
+    let sandbox = json!({ "enum": [on, off, require, true, false] });
     let object =
         |properties: Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let mut all = object(json!({
@@ -106,7 +114,7 @@ fn schema() -> String {
         "compat": { "enum": [Compat::Calico.word(), Compat::None.word()] },
         "cluster": text,
         "createNamespace": flag,
-        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "insidePods": flag, "runAsRoot": flag })),
+        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
         "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text })),
         "global": { "type": "object" },
     }));
@@ -219,6 +227,12 @@ const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not e
 {{- end }}
 {{- if ne .Values.agent.interfacePrefix "cali" }}
 - {{ printf "--interface-prefix=%s" .Values.agent.interfacePrefix | quote }}
+{{- end }}
+{{- $sandbox := toString .Values.agent.sandbox }}
+{{- if or (eq $sandbox "off") (eq $sandbox "false") }}
+- --sandbox=off
+{{- else if eq $sandbox "require" }}
+- --sandbox=require
 {{- end }}
 {{- if not .Values.manager.enabled }}
 - --manager=no

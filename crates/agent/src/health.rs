@@ -23,6 +23,7 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tapir_sandbox::Standing;
 use tapir_telemetry::Counter;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -44,6 +45,8 @@ pub struct Health {
     pub rules: watch::Receiver<SetStates>,
     /// Whether the cluster (or the directory) was heard.
     pub heard: watch::Receiver<bool>,
+    /// What of the sandbox is in force.
+    pub sandbox: Standing,
 }
 
 impl Health {
@@ -82,7 +85,7 @@ impl Health {
             "/liveness" | "/healthz" | "/livez" => verdict(self.dead()),
             "/metrics" => {
                 let state = Arc::clone(&self.state.borrow());
-                let text = metrics(&self.shared.report(), &state, &self.rules.borrow());
+                let text = metrics(&self.shared.report(), &state, &self.rules.borrow(), &self.sandbox);
                 response(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             _ => response(StatusCode::NOT_FOUND, "text/plain", "/readiness, /liveness, /metrics\n".to_owned()),
@@ -122,7 +125,7 @@ fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Fu
 }
 
 /// All counters, and what is inspected, in the text format of Prometheus.
-fn metrics(report: &Report, state: &State, sets: &SetStates) -> String {
+fn metrics(report: &Report, state: &State, sets: &SetStates, sandbox: &Standing) -> String {
     let rules = &sets.node;
     let mut text = String::new();
     for counter in Counter::ALL {
@@ -190,6 +193,14 @@ fn metrics(report: &Report, state: &State, sets: &SetStates) -> String {
         ),
         ("rules_stale", "The last load of rules failed; the set before is in force.", u64::from(rules.error.is_some())),
         ("capture_failed", "Nothing can be captured.", u64::from(report.trouble.is_some())),
+        ("sandbox_whole", "Every part of the sandbox is in force.", u64::from(sandbox.is_whole())),
+        (
+            "sandbox_landlock",
+            "Version of Landlock that is in force; 0: files are not out of reach.",
+            u64::from(sandbox.landlock),
+        ),
+        ("sandbox_seccomp", "System calls are filtered.", u64::from(sandbox.seccomp)),
+        ("sandbox_sealed", "The thread that inspects can open nothing.", u64::from(sandbox.sealed)),
     ];
     for (name, help, value) in gauges {
         let _ = write!(text, "# HELP tapir_{name} {help}\n# TYPE tapir_{name} gauge\ntapir_{name} {value}\n");

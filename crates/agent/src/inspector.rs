@@ -3,10 +3,10 @@
 //!
 //! *How it fits*: a thread runs [`Inspector::run`]. What to inspect comes from [`Shared`]; events go to an [`Outlet`].
 //!
-//! *Invariants*: 1. flows, flowbits, thresholds and memory of an endpoint are its own ([`Worker`]); 2. an event that is raised
-//! on an endpoint goes out once for each resource that asked for its inspection; 3. a new rule set, other endpoints or other
-//! suppressions are taken over between two blocks: no packet is lost for them; 4. an endpoint that goes is inspected to the
-//! end of what it sent.
+//! *Invariants*: 1. the thread opens nothing, neither file nor socket nor thread, so that it can be sealed: rings are handed to
+//! it; 2. flows, flowbits, thresholds and memory of an endpoint are its own ([`Worker`]); 3. an event that is raised on an endpoint
+//! goes out once for each resource that asked for its inspection; 4. a new rule set, other endpoints or other suppressions are taken
+//! over between two blocks: no packet is lost for them; 5. an endpoint that goes is inspected to the end of what it sent.
 //!
 //! *Limits*: [`InspectorConfig`]. Where a ring cannot be had the report says why.
 
@@ -16,6 +16,7 @@ use crate::board::{Board, Seat};
 use crate::budget;
 use crate::clock::now;
 use crate::own::Own;
+use crate::porter::Porter;
 use crate::recorder::{self, Keep, Recorder};
 use crate::rules::RuleSets;
 use crate::selection::Selection;
@@ -58,6 +59,8 @@ pub struct InspectorConfig {
     pub flow_bytes: usize,
     /// The network namespace of the interfaces, if it is not ours.
     pub namespace: Option<Arc<NetworkNamespace>>,
+    /// Who opens rings.
+    pub porter: Porter,
 }
 
 /// See the module.
@@ -118,7 +121,6 @@ impl Inspector {
             if let Some(orders) = self.shared.take_orders() {
                 self.follow(orders, outlet);
                 // Who gave them sees them in force.
-                self.open();
                 due = Instant::now();
             }
             if Instant::now() >= due {
@@ -297,13 +299,13 @@ impl Inspector {
         }
     }
 
-    /// Opens what is not open and should be.
+    /// Asks for rings that should be there and are not, and takes those that have come.
     fn open(&mut self) {
-        let mut failed = false;
+        let mut changed = false;
         for net in self.nets.values_mut() {
-            failed |= net.open().is_none();
+            changed |= net.open(&self.config.porter, &mut self.retired);
         }
-        if failed {
+        if changed {
             self.report();
         }
     }

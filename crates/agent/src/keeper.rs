@@ -14,8 +14,8 @@ use crate::blindness::{Sample, Test, Verdict};
 use crate::board::{Board, Seat, Tap};
 use crate::clock::now;
 use crate::discovery::{self, How, Kernel, Missing};
-use crate::inside;
 use crate::names::History;
+use crate::porter::Porter;
 use crate::processes;
 use crate::received::{Received, Sight};
 use crate::recorder::Keep;
@@ -73,6 +73,8 @@ pub struct KeeperConfig {
     pub namespace: Option<Arc<NetworkNamespace>>,
     /// Whether pods are entered.
     pub inside: InsidePods,
+    /// Who enters them, and opens what is there.
+    pub porter: Porter,
 }
 
 /// An endpoint that is inspected.
@@ -212,11 +214,7 @@ impl Keeper {
 
     /// Keeps the board until the source of views ends.
     pub async fn run(mut self, mut views: watch::Receiver<Arc<View>>) -> Result<(), String> {
-        let opened = match &self.config.namespace {
-            Some(namespace) => namespace.within(InterfaceWatch::open),
-            None => InterfaceWatch::open(),
-        };
-        let mut links = opened.map_err(|error| error.to_string())?;
+        let mut links = self.config.porter.interfaces(self.config.namespace.clone())?;
         let (mut due, mut known, mut tested) = (Instant::now(), None, Instant::now());
         loop {
             // Only as soon as there is a report: what taps see between it and the question to the pods is held to their credit,
@@ -421,7 +419,8 @@ impl Keeper {
     fn find(&mut self, one: &Wanted, host: &Host<'_>, sight: Option<&Sight>) -> Result<Vec<(Tap, How)>, Missing> {
         let uid = &one.endpoint.uid;
         let inside = || {
-            let taps = sight.ok_or(Missing::Unseen).map(inside::taps)?.map_err(Missing::Barred)?;
+            let sight = sight.ok_or(Missing::Unseen)?;
+            let taps = self.config.porter.taps(sight.clone()).map_err(Missing::Barred)?;
             Ok(taps.into_iter().map(|tap| (tap, How::Inside)).collect())
         };
         if self.config.inside == InsidePods::Always {
@@ -501,7 +500,11 @@ impl Keeper {
         for one in state.attached.iter().filter(|one| one.tap.inside.is_none() && one.how != How::Node) {
             let Some(seen) = report.seen.get(&one.number) else { continue };
             let uid = one.workload.uid.as_str();
-            let received = read.entry(uid).or_insert_with(|| self.sights.get(uid)?.received());
+            let received = read.entry(uid).or_insert_with(|| match self.sights.get(uid)? {
+                // Anybody may read these; a name alone has to be entered.
+                sight @ Sight::Process(_) => sight.received(),
+                sight @ Sight::Named(_) => self.config.porter.received(sight.clone()),
+            });
             // The other end's index says which of the pod's devices it is.
             let other = links.link(one.tap.index).and_then(|link| link.lower);
             let Some(received) = received.as_ref().zip(other).and_then(|(all, index)| all.packets(index)) else {

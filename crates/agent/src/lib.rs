@@ -5,6 +5,8 @@
 //! keeps rules, names and status, and posts a new [`board`] when something changes. Whoever runs an agent joins them with a
 //! way out for events.
 //!
+//! What takes capabilities is done by a third, the [`porter`].
+//!
 //! *Invariants*: the control side never waits for packets nor the capture side for anything; an error on one side leaves the
 //! other at work.
 
@@ -26,6 +28,7 @@ pub mod keeper;
 pub mod library;
 mod names;
 pub mod own;
+pub mod porter;
 mod processes;
 mod received;
 pub mod recorder;

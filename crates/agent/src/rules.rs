@@ -124,6 +124,7 @@ pub struct RuleKeeper {
     kept: BTreeMap<Selection, Kept>,
     state: watch::Sender<SetStates>,
     seen: Vec<Stamp>,
+    files: Vec<PathBuf>,
 }
 
 /// Name, size and time of a file.
@@ -142,10 +143,18 @@ impl RuleKeeper {
         let seen = stamps(&sources.files);
         let (rules, report) = Rules::load(&sources, profile);
         let notes = unread(&report).into_iter().collect();
+        // What a snort.lua holds is called after it and the line.
+        let file = |name: &str| PathBuf::from(name.split_once(" from line ").map_or(name, |(file, _)| file));
+        let files = report.sources.names().map(file).filter(|file| file.is_file()).collect();
         let node = RulesState { rule_set: rules.set.id.0, notes, ..accept(&report)? };
         let kept = Kept { rules: Some(Arc::new(rules)), loan: Loan::default(), fruitful: HashSet::new() };
         let state = watch::Sender::new(SetStates { node, others: BTreeMap::new() });
-        Ok(Self { sources, profile, kept: BTreeMap::from([(Selection::default(), kept)]), state, seen })
+        Ok(Self { sources, profile, kept: BTreeMap::from([(Selection::default(), kept)]), state, seen, files })
+    }
+
+    /// The files of the first load, those that others include among them.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The sets in force.

@@ -3,13 +3,14 @@
 //! *How it fits*: the control side posts a [`Board`], rules and suppressions; the capture side looks at one flag between
 //! blocks, and about once a second leaves a [`Report`].
 //!
-//! *Invariants*: nobody waits for the other; locks are held for the exchange of a pointer.
+//! *Invariants*: nobody waits for the other; locks are held for the exchange of a pointer. The capture side wakes nobody but by a
+//! futex: who waits in a runtime is woken by writing to a file, which a sealed thread may not, so [`Shared::relay`] does that.
 
 use crate::board::Board;
 use crate::rules::RuleSets;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tapir_delivery::beacon::Unseen;
 use tapir_engine::{Counters, RuleCosts, Suppressions};
@@ -88,6 +89,9 @@ pub struct Shared {
     orders: Mutex<Orders>,
     is_new: AtomicBool,
     report: Mutex<(Option<Instant>, Arc<Report>)>,
+    /// Whether there is a report that [`Shared::relay`] has not told of.
+    untold: Mutex<bool>,
+    left: Condvar,
     reported: Notify,
 }
 
@@ -125,7 +129,26 @@ impl Shared {
     /// Leaves a report.
     pub fn set_report(&self, report: Report) {
         *lock(&self.report) = (Some(Instant::now()), Arc::new(report));
-        self.reported.notify_waiters();
+        *lock(&self.untold) = true;
+        self.left.notify_one();
+    }
+
+    /// Starts the thread that tells of reports, which lives as long as the process.
+    pub fn relay(self: &Arc<Self>) -> Result<(), String> {
+        let shared = Arc::clone(self);
+        let tell = move || {
+            loop {
+                let mut untold = lock(&shared.untold);
+                while !*untold {
+                    untold = shared.left.wait(untold).unwrap_or_else(PoisonError::into_inner);
+                }
+                *untold = false;
+                drop(untold);
+                shared.reported.notify_waiters();
+            }
+        };
+        let started = std::thread::Builder::new().name("tapir-relay".into()).spawn(tell);
+        started.map(drop).map_err(|error| format!("cannot start the thread that tells of reports: {error}"))
     }
 
     /// The last report.
@@ -138,7 +161,7 @@ impl Shared {
         lock(&self.report).0
     }
 
-    /// Told when there is another report.
+    /// Told when there is another report, by [`Shared::relay`].
     pub fn reported(&self) -> &Notify {
         &self.reported
     }
@@ -146,4 +169,22 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_report_is_told_of_by_the_relay() {
+        let shared = Shared::new();
+        shared.relay().unwrap();
+        let told = shared.reported().notified();
+        tokio::pin!(told);
+        told.as_mut().enable();
+        shared.set_report(Report { rules: 7, ..Report::default() });
+        tokio::time::timeout(Duration::from_secs(5), told).await.unwrap();
+        assert_eq!(shared.report().rules, 7);
+    }
 }

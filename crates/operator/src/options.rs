@@ -28,10 +28,35 @@ pub struct Options {
     pub host_pid: bool,
     /// Agents may enter network namespaces of pods: SYS_ADMIN, SYS_PTRACE, the node's processes, root.
     pub inside_pods: bool,
+    /// Whether agents give up what they do not need.
+    pub sandbox: Sandbox,
     /// Agents run as root, without its powers: for runtimes that lose the capability of the program's file.
     pub run_as_root: bool,
     /// The manager; `None`: none is installed.
     pub manager: Option<ManagerOptions>,
+}
+
+/// Whether agents give up what they do not need once they have begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// As far as a node's kernel has it; what is missing is told.
+    #[default]
+    On,
+    /// No.
+    Off,
+    /// All of it, or the agent does not start.
+    Require,
+}
+
+impl Sandbox {
+    /// As flags and values have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Require => "require",
+        }
+    }
 }
 
 /// Choices of the manager.
@@ -63,6 +88,7 @@ impl Default for Options {
             interface_prefix: "cali".into(),
             host_pid: false,
             inside_pods: false,
+            sandbox: Sandbox::default(),
             run_as_root: false,
             manager: Some(ManagerOptions::default()),
         }
@@ -96,6 +122,7 @@ impl Options {
         add("pull-secret", &self.pull_secrets.join(","), "");
         add("cluster", &self.cluster, &default.cluster);
         add("interface-prefix", &self.interface_prefix, &default.interface_prefix);
+        add("sandbox", self.sandbox.word(), default.sandbox.word());
         match &self.manager {
             None => add("manager", "no", ""),
             Some(manager) => {

@@ -34,6 +34,11 @@ impl SourceMap {
         id
     }
 
+    /// Names of all sources, in the order of reading.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| &*source.name)
+    }
+
     /// Name of a source; empty for an unknown id.
     pub fn name(&self, id: SourceId) -> &str {
         self.source(id).map_or("", |source| &source.name)

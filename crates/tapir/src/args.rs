@@ -236,6 +236,10 @@ pub struct AgentArgs {
     /// says so without), nowhere, or everywhere.
     #[arg(long, value_enum, default_value_t = InsideArg::Auto, env = "TAPIR_INSIDE_PODS")]
     pub inside_pods: InsideArg,
+    /// Give up what an agent does not need once it has begun: capabilities, system calls, files. `require`: do not start where
+    /// the kernel lacks a part of it. Default: the configuration file's, or on.
+    #[arg(long, value_enum, env = "TAPIR_SANDBOX")]
+    pub sandbox: Option<SandboxArg>,
     /// Capture rings inside of all pods together, in MiB.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub inside_ring_mib: u32,
@@ -245,6 +249,17 @@ pub struct AgentArgs {
     /// Memory of the conversations of all endpoints, in MiB; shared fairly when it is short.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub flow_mib: u32,
+}
+
+/// Whether there is a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SandboxArg {
+    /// As far as the kernel has it; what is missing is told.
+    On,
+    /// No.
+    Off,
+    /// All of it, or no start.
+    Require,
 }
 
 /// Whether pods are listened to from inside.

@@ -3,6 +3,7 @@
 mod agent;
 mod alerts;
 mod args;
+mod confinement;
 mod delivery;
 mod explain;
 mod heap;

@@ -2,8 +2,12 @@
 //!
 //! The capture side has a thread of its own; this one runs the control side and follows signals: SIGHUP loads rules and opens
 //! files anew, SIGINT and SIGTERM end.
+//!
+//! *Invariants*: the order of the start. What the sandbox takes from the process goes before there is a second thread; the porter is
+//! started before capabilities go, and everything else after; the capture thread is sealed before it sees a packet.
 
 use crate::args::{AgentArgs, FarNamesArg, InsideArg, OutputArgs};
+use crate::confinement;
 use crate::delivery::{Delivery, Entrance};
 use crate::identity::{Identity, host_name};
 use crate::message::Messages;
@@ -21,6 +25,7 @@ use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
 use tapir_agent::keeper::{Attached, InsidePods, Keeper, KeeperConfig, State};
 use tapir_agent::library::Library;
+use tapir_agent::porter::Porter;
 use tapir_agent::rules::{RuleKeeper, RulesState, SetStates};
 use tapir_agent::shared::{Report, Shared};
 use tapir_agent::speaker::Speaker;
@@ -29,6 +34,7 @@ use tapir_capture::{NetworkNamespace, RingConfig};
 use tapir_engine::{CostSample, Counter, EventSink, RuleSources};
 use tapir_event::SecurityEvent;
 use tapir_kubernetes::interface::Prefixes;
+use tapir_sandbox::{Mode, Sandbox, SandboxError, Standing};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -45,8 +51,6 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("--interface-prefix: {error}"))?;
     let node = args.node.clone().or_else(|| settings.delivery.as_ref()?.node.clone()).unwrap_or_else(host_name);
     let signals = Signals::new()?;
-    let rules = RuleKeeper::load(sources(args, &settings), settings.engine.profile)?;
-    let shared = Shared::new();
     let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
     let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
     let inside = match args.inside_pods {
@@ -54,7 +58,23 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         InsideArg::Never => InsidePods::Never,
         InsideArg::Always => InsidePods::Always,
     };
-    let keeper_config = KeeperConfig { prefixes, proc: args.proc.clone(), namespace: namespace.clone(), inside };
+    let (mode, others) = (confinement::mode(args, &settings), confinement::of_others(args));
+    let sandbox = Arc::new(Sandbox::start(mode, confinement::of_porter(args) | others).map_err(text)?);
+    let porter = Porter::start()?;
+    let rules = RuleKeeper::load(sources(args, &settings), settings.engine.profile)?;
+    if mode != Mode::Off {
+        let files = confinement::files(args, &settings, rules.files())?;
+        sandbox.confine(&files, others).map_err(text)?;
+    }
+    let shared = Shared::new();
+    shared.relay()?;
+    let keeper_config = KeeperConfig {
+        prefixes,
+        proc: args.proc.clone(),
+        namespace: namespace.clone(),
+        inside,
+        porter: porter.clone(),
+    };
     let keeper = Keeper::new(keeper_config, Arc::clone(&shared));
     let log = *messages;
     let say = move |text: &str| log.info(text);
@@ -64,12 +84,15 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         None => None,
     };
     let out = Out::new(args, delivery.as_ref().map(Delivery::entrance));
-    let capture = Capture::start(inspector_config(args, &settings, namespace), &rules, &shared, out)?;
+    let config = inspector_config(args, &settings, namespace, porter);
+    let capture = Capture::start(config, &rules, &shared, out, &sandbox)?;
+    tell_sandbox(&sandbox.standing(), messages);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the control side: {error}"))?;
-    let control = Control { args, node: &node, messages, shared: Arc::clone(&shared), signals: &signals };
+    let (standing, shared_too) = (sandbox.standing(), Arc::clone(&shared));
+    let control = Control { args, node: &node, messages, shared: shared_too, signals: &signals, standing };
     let mut delivery = delivery;
     let ended = runtime.block_on(control.run(keeper, rules, &mut delivery));
     // Files are followed in the background; nothing of that is worth waiting for.
@@ -107,6 +130,7 @@ fn inspector_config(
     args: &AgentArgs,
     settings: &Settings,
     namespace: Option<Arc<NetworkNamespace>>,
+    porter: Porter,
 ) -> InspectorConfig {
     let mut engine = settings.engine.clone();
     engine.builtin_events = args.builtin_events;
@@ -118,7 +142,7 @@ fn inspector_config(
     let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };
     let flow_bytes = usize::try_from(args.flow_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     let inside_bytes = u64::from(args.inside_ring_mib) << 20;
-    InspectorConfig { engine, ring, inside_bytes, flow_bytes, namespace }
+    InspectorConfig { engine, ring, inside_bytes, flow_bytes, namespace, porter }
 }
 
 /// The capture thread.
@@ -128,17 +152,36 @@ struct Capture {
 }
 
 impl Capture {
-    fn start(config: InspectorConfig, rules: &RuleKeeper, shared: &Arc<Shared>, mut out: Out) -> Result<Self, String> {
+    /// Starts it, sealed.
+    fn start(
+        config: InspectorConfig,
+        rules: &RuleKeeper,
+        shared: &Arc<Shared>,
+        mut out: Out,
+        sandbox: &Arc<Sandbox>,
+    ) -> Result<Self, String> {
         let mut inspector = Inspector::new(config, rules.sets(), Arc::clone(shared));
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
+        let sandbox = Arc::clone(sandbox);
+        let (answer, sealed) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("tapir-capture".into())
             .spawn(move || {
-                inspector.run(&told, &mut out);
+                let done = sandbox.seal();
+                let may_begin = done.is_ok();
+                // Who started it waits for this.
+                let _ = answer.send(done);
+                if may_begin {
+                    inspector.run(&told, &mut out);
+                }
                 out
             })
             .map_err(|error| format!("cannot start capture: {error}"))?;
+        match sealed.recv() {
+            Ok(done) => done.map_err(text)?,
+            Err(_) => return Err("cannot start capture: its thread has ended".to_owned()),
+        }
         Ok(Self { stop, thread })
     }
 
@@ -197,6 +240,7 @@ struct Control<'c> {
     messages: &'c Messages,
     shared: Arc<Shared>,
     signals: &'c Signals,
+    standing: Standing,
 }
 
 impl Control<'_> {
@@ -215,13 +259,19 @@ impl Control<'_> {
             state: state.clone(),
             rules: rules_state.clone(),
             heard: is_heard,
+            sandbox: self.standing.clone(),
         };
         let reload = Arc::new(Notify::new());
         let loaded = rules_state.borrow().node.clone();
         tell_rules(&loaded, self.messages);
         self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
         let log = *self.messages;
-        let facts = Facts { state: state.clone(), rules: rules_state.clone(), shared: Arc::clone(&self.shared) };
+        let facts = Facts {
+            state: state.clone(),
+            rules: rules_state.clone(),
+            shared: Arc::clone(&self.shared),
+            lacking: self.standing.missing.clone(),
+        };
         tokio::select! {
             ended = self.follow(Tell { views, library, heard }, facts) => ended,
             ended = keeper.run(view) => ended,
@@ -262,6 +312,26 @@ impl Control<'_> {
         cluster::follow(Follow { client, node: self.node, namespace, far_names }, tell, facts, say).await;
         Ok(())
     }
+}
+
+/// Tells once what of the sandbox is in force, and what is missing.
+fn tell_sandbox(standing: &Standing, messages: &Messages) {
+    if standing.mode == Mode::Off {
+        messages.warning("no sandbox, as it was asked for: whoever takes the agent over has all that it may do");
+        return;
+    }
+    for why in &standing.missing {
+        messages.warning(&format!("the sandbox lacks a part: {why}"));
+    }
+    let kept = if standing.kept.is_empty() { "no capability".to_owned() } else { standing.kept.join(", ") };
+    let landlock =
+        if standing.landlock > 0 { format!("Landlock {}", standing.landlock) } else { "no Landlock".to_owned() };
+    let seccomp = if standing.seccomp { "seccomp" } else { "no seccomp" };
+    messages.info(&format!("sandbox: {seccomp}, {landlock}; one thread keeps {kept}, the others nothing"));
+}
+
+fn text(error: SandboxError) -> String {
+    error.to_string()
 }
 
 /// Tells what changes, for ever.

@@ -1,5 +1,6 @@
 //! `tapir operator`, `tapir install` and `tapir prepare-node`: Tapir in a cluster.
 
+use crate::args::SandboxArg;
 use crate::args::cluster::{CalicoCrds, CompatArg, InstallArgs, InstallOptions, OperatorArgs, PrepareArgs, YesNo};
 use crate::identity::host_name;
 use crate::message::Messages;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use tapir_operator::health::Health;
 use tapir_operator::names::Compat;
 use tapir_operator::object::Object;
-use tapir_operator::options::{ManagerOptions, Options};
+use tapir_operator::options::{ManagerOptions, Options, Sandbox};
 use tapir_operator::{Config, install};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -161,6 +162,11 @@ fn options(args: &InstallOptions) -> Result<Options, String> {
         interface_prefix: args.interface_prefix.clone(),
         host_pid: args.host_pid,
         inside_pods: args.inside_pods,
+        sandbox: match args.sandbox {
+            SandboxArg::On => Sandbox::On,
+            SandboxArg::Off => Sandbox::Off,
+            SandboxArg::Require => Sandbox::Require,
+        },
         run_as_root: args.run_as_root,
         manager: (args.manager == YesNo::Yes).then_some(manager),
     })

@@ -1,8 +1,9 @@
 //! What the command line and the configuration file mean together: flags win over the file, the
 //! file over the defaults.
 
-use crate::args::{DialectArg, OutputArgs, ProfileArg, RuleArgs};
+use crate::args::{DialectArg, OutputArgs, ProfileArg, RuleArgs, SandboxArg};
 use crate::sinks::DeliveryTable;
+use clap::ValueEnum as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ struct File {
     #[serde(default)]
     events: Events,
     delivery: Option<DeliveryTable>,
+    sandbox: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +79,8 @@ pub struct Settings {
     pub engine: EngineConfig,
     /// Where events go besides standard output.
     pub delivery: Option<DeliveryTable>,
+    /// Whether an agent gives up what it does not need.
+    pub sandbox: Option<SandboxArg>,
 }
 
 /// Reads the configuration file, if any, and merges the flags over it.
@@ -116,6 +120,7 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
         engine,
         delivery: file.delivery,
+        sandbox: file.sandbox.as_deref().map(sandbox).transpose()?,
     })
 }
 
@@ -138,6 +143,11 @@ fn enable<'s>(words: impl Iterator<Item = &'s String>) -> Result<Enable, String>
         }
     }
     Ok(enable)
+}
+
+fn sandbox(word: &str) -> Result<SandboxArg, String> {
+    SandboxArg::from_str(word, false)
+        .map_err(|_| format!("unknown sandbox '{word}' in the configuration file; use on, off or require"))
 }
 
 fn engine(mut profile: Profile, file: &File, output: Option<&OutputArgs>) -> Result<EngineConfig, String> {

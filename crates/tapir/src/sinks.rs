@@ -218,6 +218,16 @@ impl DeliveryTable {
             .collect()
     }
 
+    /// Files that the sinks read: tokens, passwords, certificates.
+    pub fn reads(&self) -> Vec<&Path> {
+        self.sink.iter().flat_map(SinkTable::reads).collect()
+    }
+
+    /// Files that the sinks write.
+    pub fn writes(&self) -> Vec<&Path> {
+        self.sink.iter().filter_map(|table| Some(table.file.as_ref()?.path.as_path())).collect()
+    }
+
     /// A client of the first manager among the sinks: it hears of this node, and says what is suppressed.
     pub fn manager(&self) -> Result<Option<HttpClient>, String> {
         let first = self.sink.iter().find_map(|table| table.manager.as_ref().map(|manager| (&table.name, manager)));
@@ -227,6 +237,21 @@ impl DeliveryTable {
 }
 
 impl SinkTable {
+    fn reads(&self) -> Vec<&Path> {
+        let mut files: Vec<Option<&PathBuf>> = Vec::new();
+        files.extend(self.syslog.iter().flat_map(|table| table.tls.reads()));
+        files.extend(self.kafka.iter().flat_map(KafkaTable::reads));
+        files.push(self.webhook.as_ref().and_then(|table| table.secret_file.as_ref()));
+        files.push(self.manager.as_ref().map(|table| &table.token_file));
+        let of_elastic = self.elasticsearch.as_ref().map(|table| &table.http);
+        let of_webhook = self.webhook.as_ref().map(|table| &table.http);
+        let of_otlp = self.otlp.as_ref().map(|table| &table.http);
+        let of_manager = self.manager.as_ref().map(|table| &table.http);
+        let all = [of_elastic, of_webhook, of_otlp, of_manager];
+        files.extend(all.into_iter().flatten().flat_map(HttpTable::reads));
+        files.into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+
     fn make(&self, style: &Style) -> Result<ConfiguredSink, String> {
         let mut made = Vec::new();
         made.extend(self.file.as_ref().map(|table| ("file", table.make(style))));
@@ -383,6 +408,12 @@ impl ManagerTable {
 }
 
 impl HttpTable {
+    fn reads(&self) -> Vec<Option<&PathBuf>> {
+        let mut files = self.tls.reads().to_vec();
+        files.extend([self.password_file.as_ref(), self.api_key_file.as_ref(), self.bearer_file.as_ref()]);
+        files
+    }
+
     fn config(&self) -> Result<HttpConfig, String> {
         let read = |path: &Option<PathBuf>| path.as_deref().map(secret).transpose();
         let auth = match (&self.user, read(&self.password_file)?, read(&self.api_key_file)?, read(&self.bearer_file)?) {
@@ -404,6 +435,10 @@ impl HttpTable {
 }
 
 impl TlsTable {
+    fn reads(&self) -> [Option<&PathBuf>; 3] {
+        [self.ca.as_ref(), self.cert.as_ref(), self.key.as_ref()]
+    }
+
     fn config(&self) -> Result<TlsConfig, String> {
         let identity = match (&self.cert, &self.key) {
             (None, None) => None,
@@ -437,6 +472,40 @@ mod tests {
         let table: DeliveryTable = toml::from_str(text).map_err(|error| error.to_string())?;
         table.spool_config()?;
         table.sinks().map(|sinks| sinks.into_iter().map(|one| one.name).collect())
+    }
+
+    #[test]
+    fn every_file_of_every_sink_is_told() {
+        let text = r#"
+            spool = "/s"
+            [[sink]]
+            name = "log"
+            file = { path = "/w/alerts.log" }
+            [[sink]]
+            name = "siem"
+            syslog = { address = "x:1", transport = "tls", tls = { ca = "/r/1", cert = "/r/2", key = "/r/3" } }
+            [[sink]]
+            name = "es"
+            elasticsearch = { url = "https://x", http = { password_file = "/r/4", tls = { ca = "/r/5" } } }
+            [[sink]]
+            name = "bus"
+            kafka = { brokers = ["b:1"], topic = "t", tls = { ca = "/r/6" }, sasl = { mechanism = "PLAIN", user = "u", password_file = "/r/7" } }
+            [[sink]]
+            name = "hook"
+            webhook = { url = "https://x", consumer = "Slack", secret_file = "/r/8", http = { bearer_file = "/r/9" } }
+            [[sink]]
+            name = "otel"
+            otlp = { url = "https://x", http = { api_key_file = "/r/a" } }
+            [[sink]]
+            name = "page"
+            manager = { url = "https://x", token_file = "/r/b", http = { tls = { ca = "/r/c" } } }
+        "#;
+        let table: DeliveryTable = toml::from_str(text).expect("the table");
+        let mut reads = table.reads();
+        reads.sort();
+        let expected: Vec<String> = "123456789abc".chars().map(|one| format!("/r/{one}")).collect();
+        assert_eq!(reads, expected.iter().map(Path::new).collect::<Vec<_>>());
+        assert_eq!(table.writes(), [Path::new("/w/alerts.log")]);
     }
 
     // Without Kafka there is no sink of that kind.

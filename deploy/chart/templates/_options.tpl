@@ -20,6 +20,12 @@
 {{- if ne .Values.agent.interfacePrefix "cali" }}
 - {{ printf "--interface-prefix=%s" .Values.agent.interfacePrefix | quote }}
 {{- end }}
+{{- $sandbox := toString .Values.agent.sandbox }}
+{{- if or (eq $sandbox "off") (eq $sandbox "false") }}
+- --sandbox=off
+{{- else if eq $sandbox "require" }}
+- --sandbox=require
+{{- end }}
 {{- if not .Values.manager.enabled }}
 - --manager=no
 {{- else }}

@@ -15,7 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_engine::Counter;
@@ -43,11 +43,14 @@ pub struct Facts {
     pub rules: watch::Receiver<SetStates>,
     /// What the capture side says.
     pub shared: Arc<Shared>,
+    /// Parts of the sandbox that the kernel lacks, in words.
+    pub lacking: BTreeSet<String>,
 }
 
 /// Writes for ever.
 pub(super) async fn follow(hub: &Arc<Hub>, client: Client, node: &str, facts: Facts) {
-    let mut writer = Writer { client, node: node.to_owned(), told: BTreeMap::new(), said: BTreeMap::new() };
+    let own = Own { node: node.to_owned(), lacking: facts.lacking };
+    let mut writer = Writer { client, own, told: BTreeMap::new(), said: BTreeMap::new() };
     loop {
         tokio::time::sleep(LOOK).await;
         let report = facts.shared.report();
@@ -60,9 +63,15 @@ pub(super) async fn follow(hub: &Arc<Hub>, client: Client, node: &str, facts: Fa
     }
 }
 
+/// What is the same for every resource.
+struct Own {
+    node: String,
+    lacking: BTreeSet<String>,
+}
+
 struct Writer {
     client: Client,
-    node: String,
+    own: Own,
     /// What is known and was written, by resource.
     told: BTreeMap<Key, Told>,
     /// What went wrong with a resource, so that it is said once.
@@ -100,15 +109,15 @@ impl Writer {
                 let last = own.map(|own| Written { at: Timestamp::MIN, what: Some(own) });
                 Told { last, ..Told::default() }
             });
-            update(&mut told.facts, &self.node, inspection, state, report, Some(&rules.node), now);
+            update(&mut told.facts, &self.own, inspection, state, report, Some(&rules.node), now);
             let says = entry(&told.facts, now);
             if decide(told.last.as_ref(), says.as_ref(), now, &WriteLimits::default()) != Decision::Write {
                 continue;
             }
             let written = if is_served {
-                write::<DeepPacketInspection>(&self.client, &self.node, inspection, says.as_ref()).await
+                write::<DeepPacketInspection>(&self.client, &self.own.node, inspection, says.as_ref()).await
             } else {
-                write::<StoredDeepPacketInspection>(&self.client, &self.node, inspection, says.as_ref()).await
+                write::<StoredDeepPacketInspection>(&self.client, &self.own.node, inspection, says.as_ref()).await
             };
             // Also after a failure: the API server is not asked more often for it.
             told.last = Some(Written { what: says, at: now });
@@ -149,12 +158,12 @@ impl Writer {
         });
         let of_set = rules.of(&understood.selection);
         told.facts.generation = understood.generation;
-        update(&mut told.facts, &self.node, inspection, state, said, of_set, now);
+        update(&mut told.facts, &self.own, inspection, state, said, of_set, now);
         let says = report(&told.facts, now);
         if decide(told.last_whole.as_ref(), says.as_ref(), now, &WriteLimits::default()) != Decision::Write {
             return;
         }
-        let written = apply(&self.client, &self.node, inspection, says.as_ref()).await;
+        let written = apply(&self.client, &self.own.node, inspection, says.as_ref()).await;
         told.last_whole = Some(Written { what: says.filter(|_| written.is_ok()), at: now });
         match written {
             Ok(()) => drop(self.said.remove(key)),
@@ -189,20 +198,25 @@ const MAX_FAULTS: usize = 3;
 /// What is known of a resource now. `rules`: what became of its rules; `None`: they are not compiled yet.
 fn update(
     facts: &mut NodeFacts,
-    node: &str,
+    own: &Own,
     inspection: &Inspection,
     state: &State,
     report: &Report,
     rules: Option<&RulesState>,
     now: Timestamp,
 ) {
-    facts.node = node.to_owned();
+    facts.node.clone_from(&own.node);
     facts.endpoints.clear();
     let mut causes: Vec<String> = Vec::new();
     let mut failed = |facts: &mut NodeFacts, cause: String, message: &str| {
         facts.errors.failed(&cause, message, now);
         causes.push(cause);
     };
+    // Before all others, which are kept in its place if there are many. Who inspects nothing reads nothing of attackers.
+    let inspects = state.attached.iter().any(|one| one.inspections.contains(inspection));
+    for why in own.lacking.iter().filter(|_| inspects) {
+        failed(facts, format!("sandbox {why}"), &format!("the sandbox lacks a part: {why}"));
+    }
     (facts.packets, facts.last_alert) = (0, None);
     for one in state.attached.iter().filter(|one| one.inspections.contains(inspection)) {
         let seen = report.seen.get(&one.number);

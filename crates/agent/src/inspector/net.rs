@@ -1,11 +1,12 @@
 //! One place to listen: the node's network namespace or that of a pod, with its ring, and whose each interface of it is.
 //!
-//! *Invariants*: a ring that cannot be had, or fails, is asked for again every [`RETRY`]; until then [`Net::trouble`] says why. Other
-//! places go on.
+//! *Invariants*: 1. a ring comes from the [`Porter`], and is never waited for; 2. one that cannot be had, or fails, is asked for again
+//! every [`RETRY`]; until then [`Net::trouble`] says why. Other places go on.
 
+use crate::porter::{Coming, Porter};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tapir_capture::{NetworkNamespace, Ring, RingConfig, Source};
+use tapir_capture::{NetworkNamespace, Ring, RingConfig};
 use tapir_engine::Counters;
 
 /// How long after a failure the ring is opened again.
@@ -21,6 +22,8 @@ pub(super) struct Net {
     /// Index of interface and number of endpoint, sorted; never empty.
     pub(super) taps: Vec<(u32, u32)>,
     pub(super) ring: Option<Ring>,
+    /// The ring that was asked for.
+    coming: Option<Coming>,
     /// When the ring is opened again, and why it is not open.
     failed: Option<(Instant, String)>,
 }
@@ -28,47 +31,52 @@ pub(super) struct Net {
 impl Net {
     /// Not open yet.
     pub(super) fn new(namespace: Option<Arc<NetworkNamespace>>, is_inside: bool, config: RingConfig) -> Self {
-        Self { namespace, config, is_inside, taps: Vec::new(), ring: None, failed: None }
+        Self { namespace, config, is_inside, taps: Vec::new(), ring: None, coming: None, failed: None }
     }
 
     /// Listens to exactly these from now on.
     pub(super) fn set_taps(&mut self, mut taps: Vec<(u32, u32)>, counters: &mut Counters) {
         taps.sort_unstable();
         self.taps = taps;
-        let indexes = self.indexes();
-        if let Some(Err(error)) = self.ring.as_mut().map(|ring| ring.set_interfaces(&indexes)) {
-            self.fail(error.to_string(), counters);
-        }
+        self.listen(&self.indexes(), counters);
     }
 
+    /// Sorted, each once.
     fn indexes(&self) -> Vec<u32> {
-        self.taps.iter().map(|(index, _)| *index).collect()
+        let mut indexes: Vec<u32> = self.taps.iter().map(|(index, _)| *index).collect();
+        indexes.dedup();
+        indexes
     }
 
-    /// Whether there is a ring; opens it if it is time. `None`: an attempt failed just now.
-    pub(super) fn open(&mut self) -> Option<bool> {
+    /// Asks for a ring if there is none and it is time, and takes it once it is there. Whether that changed anything.
+    pub(super) fn open(&mut self, porter: &Porter, counters: &mut Counters) -> bool {
         if self.ring.is_some() {
-            return Some(true);
+            return false;
         }
-        if self.failed.as_ref().is_some_and(|(again, _)| Instant::now() < *again) {
-            return Some(false);
+        if self.coming.is_none() && self.failed.as_ref().is_none_or(|(again, _)| Instant::now() >= *again) {
+            self.coming = porter.ring(self.namespace.clone(), self.config, self.indexes());
         }
-        let source = Source::Interfaces(self.indexes());
-        let open = || Ring::open(&self.config, source);
-        let opened = match &self.namespace {
-            Some(namespace) => namespace.within(open),
-            None => open(),
-        };
+        let Some(opened) = self.coming.as_ref().and_then(Coming::look) else { return false };
+        self.coming = None;
         match opened {
             Ok(ring) => {
+                let indexes = self.indexes();
+                let is_old = ring.interfaces() != Some(&indexes);
                 self.ring = Some(ring);
                 self.failed = None;
-                Some(true)
+                // Others were asked for in the meantime.
+                if is_old {
+                    self.listen(&indexes, counters);
+                }
             }
-            Err(error) => {
-                self.failed = Some((Instant::now() + RETRY, error.to_string()));
-                None
-            }
+            Err(why) => self.failed = Some((Instant::now() + RETRY, why)),
+        }
+        true
+    }
+
+    fn listen(&mut self, indexes: &[u32], counters: &mut Counters) {
+        if let Some(Err(error)) = self.ring.as_mut().map(|ring| ring.set_interfaces(indexes)) {
+            self.fail(error.to_string(), counters);
         }
     }
 

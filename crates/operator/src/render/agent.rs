@@ -8,7 +8,7 @@
 use super::{INPUTS, account, agent_namespace_rules, agent_rules, fingerprint, pull_secrets, restricted};
 use crate::names::AgentNames;
 use crate::object::{Object, labels, present, put};
-use crate::options::{MANAGER_PORT, Options, USER};
+use crate::options::{MANAGER_PORT, Options, Sandbox, USER};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ fn daemon_set(
     let mut labels = labels(COMPONENT, crate::object::OPERATOR);
     put(&mut labels, "k8s-app", json!(name));
     let security = if options.is_root() { root(options.inside_pods) } else { user() };
-    let arguments = vec![
+    let mut arguments = vec![
         "agent".to_owned(),
         "--config=/etc/tapir/config/tapir.toml".to_owned(),
         format!("--health=127.0.0.1:{HEALTH_PORT}"),
@@ -138,6 +138,9 @@ fn daemon_set(
         format!("--namespace={namespace}"),
         format!("--snort-rules={RULES}"),
     ];
+    if options.sandbox != Sandbox::default() {
+        arguments.push(format!("--sandbox={}", options.sandbox.word()));
+    }
     let mut mounts = vec![
         json!({ "name": "config", "mountPath": "/etc/tapir/config", "readOnly": true }),
         json!({ "name": "token", "mountPath": "/etc/tapir/token", "readOnly": true }),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::install;
 use crate::names::Compat;
-use crate::options::{ManagerOptions, Options};
+use crate::options::{ManagerOptions, Options, Sandbox};
 
 fn inputs() -> AgentInputs {
     AgentInputs { token: "t0ken".into(), authority: "-----BEGIN CERTIFICATE-----\n".into(), ..AgentInputs::default() }
@@ -36,6 +36,7 @@ fn the_operator_with_tapirs_names_and_every_choice() {
         interface_prefix: "cali,eni".into(),
         host_pid: true,
         inside_pods: false,
+        sandbox: Sandbox::Require,
         run_as_root: true,
         manager: None,
     };
@@ -95,6 +96,19 @@ fn entering_pods_takes_more_and_is_asked_for() {
         (&security["runAsUser"], &security["privileged"], &pod["hostPID"]),
         (&json!(0), &json!(false), &json!(true))
     );
+}
+
+#[test]
+fn the_sandbox_is_demanded_or_switched_off_by_a_flag_of_its_own() {
+    let flags = |sandbox| {
+        let objects = agent(&Options { sandbox, ..Options::default() }, &inputs());
+        let set = objects.iter().find(|object| object.kind() == "DaemonSet").unwrap();
+        let arguments = set.0["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap().clone();
+        arguments.into_iter().filter(|one| one.as_str().unwrap().starts_with("--sandbox")).collect::<Vec<_>>()
+    };
+    assert!(flags(Sandbox::On).is_empty());
+    assert_eq!(flags(Sandbox::Require), [json!("--sandbox=require")]);
+    assert_eq!(flags(Sandbox::Off), [json!("--sandbox=off")]);
 }
 
 #[test]

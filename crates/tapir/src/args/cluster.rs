@@ -1,5 +1,6 @@
 //! Arguments of `tapir operator`, `tapir install` and `tapir prepare-node`.
 
+use super::SandboxArg;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +88,10 @@ pub struct InstallOptions {
     /// node's processes, root.
     #[arg(long)]
     pub inside_pods: bool,
+    /// Agents give up what they do not need once they have begun: as far as a node's kernel has it (and say what it lacks), not, or
+    /// wholly or they do not start.
+    #[arg(long, value_enum, value_name = "ON|OFF|REQUIRE", default_value_t = SandboxArg::On)]
+    pub sandbox: SandboxArg,
     /// Agents run as root, without its powers: for runtimes that lose the capability of the program's file.
     #[arg(long)]
     pub run_as_root: bool,

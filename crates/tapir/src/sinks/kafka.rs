@@ -37,6 +37,15 @@ struct SaslTable {
     allow_cleartext: bool,
 }
 
+impl KafkaTable {
+    /// Files of the table.
+    pub(super) fn reads(&self) -> Vec<Option<&PathBuf>> {
+        let mut files: Vec<Option<&PathBuf>> = self.tls.iter().flat_map(TlsTable::reads).collect();
+        files.push(self.sasl.as_ref().map(|sasl| &sasl.password_file));
+        files
+    }
+}
+
 #[cfg(not(feature = "kafka"))]
 impl KafkaTable {
     pub(super) fn make(&self, _: &Style) -> Result<Box<dyn Sink>, String> {
