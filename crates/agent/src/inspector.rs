@@ -22,6 +22,7 @@ use crate::shared::{Orders, Report, Seen, Shared};
 use crate::unseen;
 use net::Net;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -210,14 +211,26 @@ impl Inspector {
             self.retire(number, outlet);
         }
         for seat in board.seats() {
-            let Some(rules) = self.rules.get(&seat.selection) else { continue };
-            let place = self.workers.entry(seat.number).or_insert_with(|| {
-                let engine = self.config.engine.clone();
-                let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
-                worker.set_suppressions(Arc::clone(&self.suppressions));
-                worker.set_excluded(self.own.ends());
-                Place { worker, seen: Seen::default() }
-            });
+            // Its choice may be another one now, whose set is being compiled: a worker goes on with what it has until then.
+            let rules = self.rules.get(&seat.selection);
+            let place = match (self.workers.entry(seat.number), rules) {
+                (Entry::Occupied(known), None) => known.into_mut(),
+                (Entry::Occupied(known), Some(rules)) => {
+                    let place = known.into_mut();
+                    if !Arc::ptr_eq(rules, place.worker.rules()) {
+                        place.worker.set_rules(Arc::clone(rules));
+                    }
+                    place
+                }
+                (Entry::Vacant(_), None) => continue,
+                (Entry::Vacant(free), Some(rules)) => {
+                    let engine = self.config.engine.clone();
+                    let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
+                    worker.set_suppressions(Arc::clone(&self.suppressions));
+                    worker.set_excluded(self.own.ends());
+                    free.insert(Place { worker, seen: Seen::default() })
+                }
+            };
             place.worker.set_directory(Arc::clone(&board) as Arc<dyn tapir_engine::Directory>);
         }
         self.board = board;

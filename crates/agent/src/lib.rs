@@ -25,6 +25,7 @@ pub mod keeper;
 pub mod library;
 mod names;
 pub mod own;
+pub mod pinned;
 mod processes;
 mod received;
 mod routes;

@@ -8,9 +8,10 @@
 //!
 //! *Limits*: [`MAX_TEXTS`] texts, [`MAX_BYTES`] of them; what is beyond is told.
 
+use crate::pinned::{self, Pins, Wanted};
 use crate::selection::{Object, Selection};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tapir_engine::RuleText;
 
@@ -53,6 +54,32 @@ impl Shelf {
     }
 }
 
+impl Loan {
+    /// Adds what sources outside of the cluster give; within the same limits.
+    pub fn extend<'w>(&mut self, pins: &Pins, wanted: impl Iterator<Item = &'w Wanted>) {
+        let mut bytes: usize = self.texts.iter().map(|text| text.bytes.len()).sum();
+        let mut known = BTreeSet::new();
+        for one in wanted.filter(|one| known.insert(&one.source)) {
+            let Some(pin) = pins.get(one) else { continue };
+            self.notes.extend(pin.notes.iter().cloned());
+            self.errors.extend(pin.error.clone());
+            self.places.push(pinned::label(&one.source.place).into());
+            for text in &pin.texts {
+                bytes = bytes.saturating_add(text.bytes.len());
+                if self.texts.len() >= MAX_TEXTS || bytes > MAX_BYTES {
+                    self.notes.push(too_much(&text.name));
+                    return;
+                }
+                self.texts.push(text.clone());
+            }
+        }
+    }
+}
+
+fn too_much(name: &str) -> String {
+    format!("{name}: left out, {MAX_TEXTS} texts and {} MiB are compiled at most", MAX_BYTES >> 20)
+}
+
 /// All objects with rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Library {
@@ -67,6 +94,10 @@ pub struct Loan {
     pub texts: Vec<RuleText>,
     /// What is missing.
     pub notes: Vec<String>,
+    /// Why sources outside of the cluster are not what they should be.
+    pub errors: Vec<String>,
+    /// Of each of those sources, how the names of its texts begin.
+    pub places: Vec<Arc<str>>,
 }
 
 impl Library {
@@ -90,10 +121,7 @@ impl Library {
                 }
                 bytes = bytes.saturating_add(text.len());
                 if loan.texts.len() >= MAX_TEXTS || bytes > MAX_BYTES {
-                    loan.notes.push(format!(
-                        "{object}/{key}: left out, {MAX_TEXTS} texts and {} MiB are compiled at most",
-                        MAX_BYTES >> 20
-                    ));
+                    loan.notes.push(too_much(&format!("{object}/{key}")));
                     return loan;
                 }
                 loan.texts.push(RuleText { name: format!("{object}/{key}").into(), bytes: Arc::clone(text) });

@@ -1,11 +1,11 @@
 //! The rule sets of a node: loaded, watched for changes, compiled anew in the background, handed to the capture side.
 //!
-//! *How it fits*: rules come from files and from what the cluster [lends](crate::library); for each [selection](crate::selection) that is in use there
+//! *How it fits*: rules come from files, from what the cluster [lends](crate::library), and from [outside](crate::pinned); for each [selection](crate::selection) that is in use there
 //! is one set, and always that of the node.
 //!
 //! *Invariants*: 1. a set that has nothing to run, or has lost all of a text that gave rules before, never replaces one that is in
 //! force; 2. what was skipped is told, with file, line and column; 3. a set is compiled again only if something that it is made of has
-//! changed.
+//! changed; 4. a choice that is another one only by the digests of its sources begins with the set that was in force before.
 //!
 //! *Limits*: files are looked at every [`LOOK`]: their names, sizes and times. [`MAX_TOLD`] findings are told of a set, and
 //! [`MAX_SELECTIONS`] sets are kept besides the node's.
@@ -19,6 +19,7 @@ use tapir_engine::{LoadReport, RuleSources, RuleText, Rules};
 use tapir_rules::{Severity, render};
 
 use crate::library::{Library, Loan};
+use crate::pinned::{Pins, Wanted};
 use crate::selection::Selection;
 use crate::shared::Shared;
 use tokio::sync::{Notify, watch};
@@ -53,6 +54,8 @@ pub struct RulesState {
     pub faults: Vec<Fault>,
     /// What else is not as it was asked for: sources that are missing, variables that mean nothing.
     pub notes: Vec<String>,
+    /// Sources outside of the cluster, and whether each is what it should be.
+    pub outside: BTreeMap<Arc<str>, bool>,
 }
 
 /// Something that is wrong in a rule file.
@@ -110,11 +113,19 @@ impl SetStates {
 }
 
 /// A set, and what it was made of.
+#[derive(Clone, Default)]
 struct Kept {
     rules: Option<Arc<Rules>>,
     loan: Loan,
-    /// Texts that gave rules.
+    /// Texts, and places of texts, that gave rules.
     fruitful: HashSet<Arc<str>>,
+}
+
+/// Rules from outside of the cluster.
+struct Outside {
+    /// The node's own.
+    node: BTreeSet<Wanted>,
+    pins: watch::Receiver<Arc<Pins>>,
 }
 
 /// See the module.
@@ -124,6 +135,7 @@ pub struct RuleKeeper {
     kept: BTreeMap<Selection, Kept>,
     state: watch::Sender<SetStates>,
     seen: Vec<Stamp>,
+    outside: Option<Outside>,
 }
 
 /// Name, size and time of a file.
@@ -143,9 +155,15 @@ impl RuleKeeper {
         let (rules, report) = Rules::load(&sources, profile);
         let notes = unread(&report).into_iter().collect();
         let node = RulesState { rule_set: rules.set.id.0, notes, ..accept(&report)? };
-        let kept = Kept { rules: Some(Arc::new(rules)), loan: Loan::default(), fruitful: HashSet::new() };
+        let kept = Kept { rules: Some(Arc::new(rules)), ..Kept::default() };
         let state = watch::Sender::new(SetStates { node, others: BTreeMap::new() });
-        Ok(Self { sources, profile, kept: BTreeMap::from([(Selection::default(), kept)]), state, seen })
+        Ok(Self { sources, profile, kept: BTreeMap::from([(Selection::default(), kept)]), state, seen, outside: None })
+    }
+
+    /// Takes rules from outside of the cluster, too: for the node's set, and those that selections name.
+    pub fn with_outside(mut self, node: BTreeSet<Wanted>, pins: watch::Receiver<Arc<Pins>>) -> Self {
+        self.outside = Some(Outside { node, pins });
+        self
     }
 
     /// The sets in force.
@@ -171,6 +189,10 @@ impl RuleKeeper {
         mut selected: watch::Receiver<Arc<BTreeSet<Selection>>>,
     ) {
         let (mut has_library, mut has_selected) = (true, true);
+        // Nobody keeps the other end: no change is ever heard.
+        let (_, silent) = watch::channel::<Arc<Pins>>(Arc::default());
+        let mut pins = self.outside.as_ref().map_or(silent, |outside| outside.pins.clone());
+        let mut has_pins = self.outside.is_some();
         loop {
             let mut told = false;
             tokio::select! {
@@ -178,6 +200,7 @@ impl RuleKeeper {
                 () = tokio::time::sleep(LOOK) => {}
                 changed = library.changed(), if has_library => has_library = changed.is_ok(),
                 changed = selected.changed(), if has_selected => has_selected = changed.is_ok(),
+                changed = pins.changed(), if has_pins => has_pins = changed.is_ok(),
             }
             let stamps = stamps(&self.sources.files);
             let files_changed = stamps != self.seen;
@@ -186,11 +209,15 @@ impl RuleKeeper {
             let wanted = Arc::clone(&selected.borrow_and_update());
             let wanted: BTreeSet<Selection> =
                 wanted.iter().filter(|one| !one.is_default()).take(MAX_SELECTIONS).cloned().collect();
+            let given = Arc::clone(&pins.borrow_and_update());
             let before = self.kept.len();
+            let mut changed = self.inherit(&wanted);
             self.kept.retain(|selection, _| selection.is_default() || wanted.contains(selection));
-            let mut changed = before != self.kept.len();
+            changed |= before != self.kept.len();
             for selection in std::iter::once(Selection::default()).chain(wanted) {
-                let loan = lent.lend(&selection);
+                let mut loan = lent.lend(&selection);
+                let node = self.outside.iter().filter(|_| !selection.without_node).flat_map(|outside| &outside.node);
+                loan.extend(&given, node.chain(&selection.pinned));
                 let is_same = self.kept.get(&selection).is_some_and(|kept| kept.loan == loan);
                 if is_same && !told && (selection.without_node || !files_changed) {
                     continue;
@@ -207,6 +234,27 @@ impl RuleKeeper {
                 before != state.others.len()
             });
         }
+    }
+
+    /// Choices that have come in the place of others begin with what those had; whether there are any.
+    fn inherit(&mut self, wanted: &BTreeSet<Selection>) -> bool {
+        let mut changed = false;
+        for selection in wanted.iter().filter(|one| !one.pinned.is_empty()) {
+            if self.kept.contains_key(selection) {
+                continue;
+            }
+            let family = selection.family();
+            let older = self.kept.iter().find(|(known, _)| known.family() == family);
+            let Some((older, kept)) = older.map(|(known, kept)| (known.clone(), kept.clone())) else { continue };
+            self.kept.insert(selection.clone(), kept);
+            self.state.send_modify(|states| {
+                if let Some(state) = states.of(&older).cloned() {
+                    states.others.insert(selection.clone(), state);
+                }
+            });
+            changed = true;
+        }
+        changed
     }
 
     /// Compiles a set; whether it is another one now.
@@ -226,27 +274,31 @@ impl RuleKeeper {
         // A compiler that panicked has left nothing behind; the set before stays, and the next change is tried again.
         let Ok(Outcome { rules, report, mut notes }) = tokio::task::spawn_blocking(load).await else { return false };
         notes.extend(loan.notes.iter().cloned().chain(unread(&report)));
-        let kept = self.kept.entry(selection.clone()).or_insert_with(|| Kept {
-            rules: None,
-            loan: Loan::default(),
-            fruitful: HashSet::new(),
-        });
-        let fruitful = fruitful(&rules, &loan.texts);
-        let accepted = accept(&report).and_then(|state| match barren(&kept.fruitful, &fruitful, &loan.texts, &state) {
+        let kept = self.kept.entry(selection.clone()).or_default();
+        let fruitful = fruitful(&rules, &loan);
+        let accepted = accept(&report).and_then(|state| match barren(&kept.fruitful, &fruitful, &loan, &state) {
             Some(why) => Err(why),
             None => Ok(state),
         });
+        // What stands in for a source that failed is in force, and that it stands in is told like any rules that were not taken.
+        let failed = (!loan.errors.is_empty()).then(|| loan.errors.join("; "));
+        let outside = loan.places.iter().map(|place| {
+            let is_bad = |why: &String| why.strip_prefix(&**place).is_some_and(|rest| rest.starts_with(": "));
+            (Arc::clone(place), !loan.errors.iter().any(is_bad))
+        });
+        let outside: BTreeMap<Arc<str>, bool> = outside.collect();
         kept.loan = loan;
         let (changed, state) = match accepted {
             Ok(state) => {
-                let state = RulesState { rule_set: rules.set.id.0, notes, ..state };
+                let state = RulesState { rule_set: rules.set.id.0, notes, error: failed, outside, ..state };
                 (kept.rules, kept.fruitful) = (Some(Arc::new(rules)), fruitful);
                 (true, state)
             }
             Err(why) => {
                 let before = self.state.borrow().of(&selection).cloned().unwrap_or_default();
                 let (findings, faults) = (findings(&report), faults(&report));
-                (false, RulesState { error: Some(why), findings, faults, notes, ..before })
+                let why = failed.map_or_else(|| why.clone(), |failed| format!("{failed}; {why}"));
+                (false, RulesState { error: Some(why), findings, faults, notes, outside, ..before })
             }
         };
         self.state.send_modify(|states| match selection.is_default() {
@@ -292,21 +344,29 @@ fn specific(node: &RuleSources, selection: &Selection, texts: Vec<RuleText>) -> 
     (sources, notes)
 }
 
-/// The texts that rules of the set are from.
-fn fruitful(rules: &Rules, texts: &[RuleText]) -> HashSet<Arc<str>> {
+/// The texts that rules of the set are from, and the places outside.
+fn fruitful(rules: &Rules, loan: &Loan) -> HashSet<Arc<str>> {
     let places: HashSet<&str> =
         rules.set.rules.iter().filter_map(|rule| Some(rule.rule.place.rsplit_once(':')?.0)).collect();
-    texts.iter().filter(|text| places.contains(&*text.name)).map(|text| Arc::clone(&text.name)).collect()
+    let texts = loan.texts.iter().map(|text| &text.name).filter(|name| places.contains(&***name));
+    let outside = loan.places.iter().filter(|place| places.iter().any(|name| is_of(name, place)));
+    texts.chain(outside).map(Arc::clone).collect()
 }
 
-/// Why a set must not replace the one in force: a text that had rules is there still, has faults, and has no rule left.
-fn barren(
-    before: &HashSet<Arc<str>>,
-    now: &HashSet<Arc<str>>,
-    texts: &[RuleText],
-    state: &RulesState,
-) -> Option<String> {
-    let lost = texts.iter().find(|text| {
+/// Whether a text is of a place outside.
+fn is_of(name: &str, place: &str) -> bool {
+    name.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Why a set must not replace the one in force: a text that had rules is there still, has faults, and has no rule left; or nothing of
+/// a place outside has.
+fn barren(before: &HashSet<Arc<str>>, now: &HashSet<Arc<str>>, loan: &Loan, state: &RulesState) -> Option<String> {
+    if let Some(place) = loan.places.iter().find(|place| before.contains(*place) && !now.contains(*place)) {
+        let first = state.faults.iter().find(|fault| is_of(&fault.file, place));
+        let first = first.map(|first| format!(": {first}")).unwrap_or_default();
+        return Some(format!("{place} has no rule left that can run{first}"));
+    }
+    let lost = loan.texts.iter().find(|text| {
         let is_faulty = state.faults.iter().any(|fault| fault.file == *text.name);
         before.contains(&text.name) && !now.contains(&text.name) && is_faulty
     })?;

@@ -11,7 +11,7 @@ pub mod own;
 mod tls;
 
 pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER};
-pub use reqwest::{Method, StatusCode};
+pub use reqwest::{Method, StatusCode, Url};
 pub use tls::{Pem, TlsConfig};
 
 /// A client that cannot be made as it is configured.

@@ -21,6 +21,7 @@ use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
 use tapir_agent::keeper::{Attached, InsidePods, Keeper, KeeperConfig, State};
 use tapir_agent::library::Library;
+use tapir_agent::pinned::{self, PinnedConfig, Pins};
 use tapir_agent::rules::{RuleKeeper, RulesState, SetStates};
 use tapir_agent::shared::{Report, Shared};
 use tapir_agent::speaker::Speaker;
@@ -45,7 +46,10 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("--interface-prefix: {error}"))?;
     let node = args.node.clone().or_else(|| settings.delivery.as_ref()?.node.clone()).unwrap_or_else(host_name);
     let signals = Signals::new()?;
+    let pinned = crate::outside::config(&args.outside, &settings.rules_from, args.resources.is_some())?;
+    let (pins, given) = watch::channel(Arc::default());
     let rules = RuleKeeper::load(sources(args, &settings), settings.engine.profile)?;
+    let rules = rules.with_outside(pinned::of_node(&pinned), given);
     let shared = Shared::new();
     let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
     let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
@@ -71,7 +75,7 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("cannot start the control side: {error}"))?;
     let control = Control { args, node: &node, messages, shared: Arc::clone(&shared), signals: &signals };
     let mut delivery = delivery;
-    let ended = runtime.block_on(control.run(keeper, rules, &mut delivery));
+    let ended = runtime.block_on(control.run(keeper, rules, Outside { config: pinned, pins }, &mut delivery));
     // Files are followed in the background; nothing of that is worth waiting for.
     runtime.shutdown_background();
     let alerts = capture.end();
@@ -196,8 +200,20 @@ struct Control<'c> {
     signals: &'c Signals,
 }
 
+/// Rules from outside, and who is told of them.
+struct Outside {
+    config: PinnedConfig,
+    pins: watch::Sender<Arc<Pins>>,
+}
+
 impl Control<'_> {
-    async fn run(&self, keeper: Keeper, rules: RuleKeeper, delivery: &mut Option<Delivery>) -> Result<(), String> {
+    async fn run(
+        &self,
+        keeper: Keeper,
+        rules: RuleKeeper,
+        outside: Outside,
+        delivery: &mut Option<Delivery>,
+    ) -> Result<(), String> {
         let listener = TcpListener::bind(self.args.health)
             .await
             .map_err(|error| format!("--health {}: {error}; choose another address", self.args.health))?;
@@ -214,6 +230,9 @@ impl Control<'_> {
             heard: is_heard,
         };
         let reload = Arc::new(Notify::new());
+        let again = Arc::new(Notify::new());
+        let Outside { config, pins } = outside;
+        let fetching = pinned::follow(config, selected.clone(), lent.clone(), Arc::clone(&again), pins);
         let loaded = rules_state.borrow().node.clone();
         tell_rules(&loaded, self.messages);
         self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
@@ -223,10 +242,12 @@ impl Control<'_> {
             ended = self.follow(Tell { views, library, heard }, facts) => ended,
             ended = keeper.run(view) => ended,
             () = rules.run(Arc::clone(&self.shared), Arc::clone(&reload), lent, selected) => Ok(()),
+            () = fetching => Ok(()),
             () = health.serve(listener) => Ok(()),
             () = tell(state, rules_state, Arc::clone(&self.shared), log) => Ok(()),
             () = self.signals.wait(|| {
                 reload.notify_one();
+                again.notify_one();
                 if let Some(delivery) = delivery {
                     delivery.reopen();
                 }

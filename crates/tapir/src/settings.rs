@@ -17,6 +17,8 @@ use tapir_rules::Dialect;
 struct File {
     profile: Option<String>,
     rules: Option<Vec<PathBuf>>,
+    #[serde(default)]
+    rules_from: Vec<String>,
     enable: Option<Vec<String>>,
     #[serde(default)]
     variables: BTreeMap<String, String>,
@@ -72,6 +74,8 @@ struct Events {
 pub struct Settings {
     /// Rule files, variables, what is switched on.
     pub sources: RuleSources,
+    /// Rules from web servers and registries; of an agent.
+    pub rules_from: Vec<String>,
     /// Engine.
     pub engine: EngineConfig,
     /// Where events go besides standard output.
@@ -111,6 +115,7 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
     let engine = engine(profile, &file, output)?;
     Ok(Settings {
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
+        rules_from: file.rules_from,
         engine,
         delivery: file.delivery,
     })
