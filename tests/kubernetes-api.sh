@@ -33,3 +33,18 @@ contexts: [{name: x, context: {cluster: c, user: u}}]
 current-context: x
 YAML
 }
+# NAME NODE APP IPV4 IPV6: the API has this pod of a Deployment, running, in hipstershop. By the script's own `kc`, which is kubectl.
+tell_running_pod() {
+  kc apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Pod
+metadata:
+  namespace: hipstershop
+  name: $1
+  labels: {app: $3, pod-template-hash: 6b64dc9665}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: ${1%-*}, uid: 00000000-0000-0000-0000-000000000001, controller: true}]
+spec: {nodeName: $2, automountServiceAccountToken: false, containers: [{name: server, image: example.com/server}]}
+YAML
+  kc -n hipstershop patch pod "$1" --subresource=status --type=merge -p \
+    "{\"status\":{\"phase\":\"Running\",\"podIP\":\"$4\",\"podIPs\":[{\"ip\":\"$4\"},{\"ip\":\"$5\"}]}}" >/dev/null
+}

@@ -23,23 +23,7 @@ await_cluster
 kc() { in_node "$kubectl" --kubeconfig "$admin" "$@"; }
 apply() { kc apply -f - >"$work/applied" 2>&1 || { cat "$work/applied" >&2; return 1; }; }
 
-pod() {  # NAME NUMBER APP NODE
-  kc apply -f - >/dev/null <<YAML
-apiVersion: v1
-kind: Pod
-metadata:
-  namespace: hipstershop
-  name: $1
-  labels: {app: $3, pod-template-hash: 6b64dc9665}
-  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: $3-6b64dc9665, uid: 00000000-0000-0000-0000-000000000001, controller: true}]
-spec:
-  nodeName: $4
-  automountServiceAccountToken: false
-  containers: [{name: server, image: example.com/server}]
-YAML
-  kc -n hipstershop patch pod "$1" --subresource=status --type=merge -p \
-    "{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.65.1.$2\",\"podIPs\":[{\"ip\":\"10.65.1.$2\"},{\"ip\":\"fd00::$2\"}]}}" >/dev/null
-}
+pod() { tell_running_pod "$1" "$4" "$3" "10.65.1.$2" "fd00::$2"; }  # NAME NUMBER APP NODE
 inspection() {  # NAME SELECTOR
   apply <<YAML
 apiVersion: projectcalico.org/v3

@@ -176,6 +176,26 @@ column() { kc -n hipstershop get "$1" by-stored | grep -qE ' 1/1 '; }
 within "a table shows how many nodes are ready" 5 column deeppacketinspections.projectcalico.org
 within "of both" 5 column deeppacketinspections.crd.projectcalico.org
 kc -n hipstershop delete deeppacketinspections by-stored >/dev/null
+kc apply -f - >/dev/null <<'YAML'
+apiVersion: tapir.dev/v1alpha1
+kind: Inspection
+metadata: {name: reported}
+spec: {workloads: {}}
+YAML
+report() {  # NODE READY: as its agent does
+  kc apply --server-side --subresource=status --field-manager "tapir-agent-$1" -f - >/dev/null <<YAML
+apiVersion: tapir.dev/v1alpha1
+kind: Inspection
+metadata: {name: reported}
+status: {nodes: [{node: $1, ready: $2, endpoints: {selected: 1, attached: 1}, rules: {loaded: 3, rejected: 0, ruleSet: "0"}, packets: 0, drops: 0, lastUpdated: "2026-11-24T03:12:07Z"}]}
+YAML
+}
+report node-1 true; report left-long-ago false
+within "reports of nodes that are gone are taken out of an Inspection" 5 is '[.status.nodes[].node] == ["node-1"]' inspections.tapir.dev reported
+within "and do not count" 5 is '.status.summary.nodes == "1/1"' inspections.tapir.dev reported
+owner() { kc get inspections.tapir.dev reported -o json --show-managed-fields | jq -e '[.metadata.managedFields[] | select(.fieldsV1 | tostring | contains("node-1")) | .manager] == ["tapir-agent-node-1"]' >/dev/null; }
+owner && ok "what the others said is still theirs" || bad "what the others said is still theirs"
+kc delete inspections.tapir.dev reported >/dev/null
 both_gone() { gone -n hipstershop deeppacketinspections.projectcalico.org by-stored && gone -n hipstershop deeppacketinspections.crd.projectcalico.org by-stored; }
 within "deleted by the name alone both are gone" 5 both_gone
 

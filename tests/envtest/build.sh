@@ -4,7 +4,8 @@
 # usage: tests/envtest/build.sh [NAME...]     (kube-apiserver kubectl kube-controller-manager helm; default: all)
 #
 # Prints the folders that hold them, on one line, as TAPIR_ENVTEST wants it: TAPIR_ENVTEST=$(tests/envtest/build.sh).
-# What is built already is only named. The modules are pinned by go.mod and go.sum, here and in helm/.
+# What is built already is only named. Their modules are pinned by go.mod and go.sum: one list for all, so that what
+# helm shares with Kubernetes is compiled once.
 #
 #   TAPIR_ENVTEST_CACHE   where the programs are kept (default: ${XDG_CACHE_HOME:-~/.cache}/tapir/envtest)
 #   GOCACHE, GOMODCACHE   Go's own, as ever
@@ -28,20 +29,20 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# The version that a go.mod requires of a module.
-version() { sed -n "s:^\(require\)\?[[:space:]]*$2 \(v[^ ]*\).*:\2:p" "$1/go.mod" | head -n 1; }
+# The version that go.mod requires of a module.
+version() { sed -n "s:^\(require\)\?[[:space:]]*$1 \(v[^ ]*\).*:\2:p" "$here/go.mod" | head -n 1; }
 
-# What a program is made of: module file, package, flags of the linker.
+# What a program is made of: package, release, flags of the linker.
 describe() {
   case $1 in
     helm)
-      module=$here/helm package=helm.sh/helm/v3/cmd/helm
-      release=$(version "$module" helm.sh/helm/v3)
+      package=helm.sh/helm/v3/cmd/helm
+      release=$(version helm.sh/helm/v3)
       flags="-X helm.sh/helm/v3/internal/version.version=$release -X helm.sh/helm/v3/internal/version.gitTreeState=clean"
       folder=helm;;
     *)
-      module=$here package=k8s.io/kubernetes/cmd/$1
-      release=$(version "$module" k8s.io/kubernetes)
+      package=k8s.io/kubernetes/cmd/$1
+      release=$(version k8s.io/kubernetes)
       local minor=${release#v*.} name values flag
       values="gitVersion=$release gitMajor=1 gitMinor=${minor%%.*} gitTreeState=clean buildDate=1970-01-01T00:00:00Z"
       flags=''
@@ -50,9 +51,9 @@ describe() {
       done
       folder=kubernetes;;
   esac
-  [ -n "$release" ] || fail "$module/go.mod requires no release of $folder"
+  [ -n "$release" ] || fail "$here/go.mod requires no release of $folder"
   flags="-s -w $flags"
-  folder=$root/$folder-$release-$({ cat "$module/go.mod"; printf '%s\n' "$tags" "$flags"; } | sha256sum | cut -c1-12)
+  folder=$root/$folder-$release-$({ cat "$here/go.mod"; printf '%s\n' "$tags" "$flags"; } | sha256sum | cut -c1-12)
 }
 # Leaves out the tracing pages of gRPC, and with them templates that keep the linker from dropping unused code.
 tags=grpcnotrace
@@ -63,14 +64,14 @@ expectation() {
     kube-apiserver) echo 'about seven minutes on two idle cores';;
     kubectl) echo 'half a minute after kube-apiserver';;
     kube-controller-manager) echo 'two minutes after kube-apiserver';;
-    helm) echo 'some minutes: it has versions of its own of what it shares with Kubernetes';;
+    helm) echo 'a minute after kubectl';;
   esac
 }
 
 build() {
   local name=$1 begin=$SECONDS log free
   command -v go >/dev/null ||
-    fail "no Go; $(sed -n 's/^go //p' "$module/go.mod") or newer is needed to build $name (https://go.dev/dl/)"
+    fail "no Go; $(sed -n 's/^go //p' "$here/go.mod") or newer is needed to build $name (https://go.dev/dl/)"
   mkdir -p "$folder" || fail "cannot make $folder"
   exec {lock}>"$root/lock"
   flock -n "$lock" || { say "another run builds; waiting for it"; flock -w "$building" "$lock"; } ||
@@ -83,7 +84,7 @@ build() {
     log=$folder/$name.log
     partial=$folder/.$name.$$
     # In the background, so that a signal is acted on at once.
-    (cd "$module" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 timeout --foreground "$building" \
+    (cd "$here" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 timeout --foreground "$building" \
       go build -trimpath -buildvcs=false -tags "$tags" -ldflags "$flags" -o "$partial" "$package") \
       >"$log" 2>&1 {lock}>&- &
     wait $! || {

@@ -6,9 +6,12 @@
 //! *Invariants*: 1. while the API server is away what was last heard holds; 2. an object that cannot be understood takes no other
 //! along; 3. no view is made before pods and resources were heard once, so that a start shows no emptiness that is none.
 //!
-//! *Limits*: pods of this node only (a field selector); ConfigMaps and Secrets with the label of rules, in the agent's own namespace; of every object only the fields that are used are kept; tables are
-//! bounded ([`table::MAX_OBJECTS`]). Changes within [`TOGETHER`] make one view.
+//! *Limits*: whole pods of this node only (a field selector), of others what names them ([`far`]); ConfigMaps and Secrets with the label of
+//! rules, in the agent's own namespace; of every object only the fields that are used are kept; tables are bounded ([`table::MAX_OBJECTS`]).
+//! Changes within [`TOGETHER`] make one view, those of names alone within [`NAMES_TOGETHER`]. A connection that has gone silent is given up
+//! after [`WATCH`] and a few seconds; a new one gets [`CONNECTING`].
 
+mod far;
 mod reduce;
 mod status;
 mod table;
@@ -17,8 +20,10 @@ mod watch;
 use crate::library::{LABEL, Library, Shelf};
 use crate::selection::Object;
 use crate::view::{Asked, LabelMap, View};
+use far::{Far, FarPod};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::runtime::watcher::Config as Watched;
 use kube::{Api, Client};
 use reduce::{Held, HeldWhole, Slice};
 pub use status::Facts;
@@ -31,6 +36,16 @@ use tokio::sync::{Notify, watch as channel};
 
 /// Changes that follow each other within this time make one view.
 const TOGETHER: Duration = Duration::from_millis(20);
+/// The same of what only gives names to addresses: somewhere in a large cluster a pod changes all the time.
+const NAMES_TOGETHER: Duration = Duration::from_millis(250);
+/// How long a watch is kept before it is asked for anew, in seconds: one that says nothing for longer is dead.
+const WATCH: u32 = 60;
+/// How long an answer may keep us waiting: a little longer than a watch on which nothing happens.
+const ANSWER: Duration = Duration::from_secs(WATCH as u64 + 8);
+/// How long a connection to the API server may take.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// Pods of other nodes that are asked for at once. The API has tens of kilobytes of each, which pass through our memory.
+const PAGE: u32 = 100;
 
 /// Says something to people: a warning if it is one.
 pub type Say = Arc<dyn Fn(&str, bool) + Send + Sync>;
@@ -48,12 +63,15 @@ struct World {
     namespaces: Table<LabelMap>,
     accounts: Table<LabelMap>,
     slices: Table<Slice>,
+    far: Table<Far>,
 }
 
 /// What the tasks share.
 struct Hub {
     world: Mutex<World>,
     changed: Notify,
+    /// Something changed that only gives names.
+    named: Notify,
     say: Say,
 }
 
@@ -65,7 +83,7 @@ impl Hub {
 
 /// Connects with a file of kubectl, or from inside the cluster.
 pub async fn client(kubeconfig: Option<&std::path::Path>) -> Result<Client, String> {
-    let config = match kubeconfig {
+    let mut config = match kubeconfig {
         Some(path) => {
             let file =
                 kube::config::Kubeconfig::read_from(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -80,6 +98,9 @@ pub async fn client(kubeconfig: Option<&std::path::Path>) -> Result<Client, Stri
             )
         })?,
     };
+    // Without these a question whose answer is lost on the way is waited for for ever.
+    config.connect_timeout = Some(CONNECTING);
+    config.read_timeout = Some(ANSWER);
     Client::try_from(config).map_err(|error| format!("cannot make a client for the API server: {error}"))
 }
 
@@ -93,20 +114,50 @@ pub struct Tell {
     pub heard: channel::Sender<bool>,
 }
 
-/// Follows the cluster for ever, and tells it what this node does. `heard` becomes true with the first view. Rules are looked for in
-/// `namespace`, or in that of the client.
-pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: Tell, facts: Facts, say: Say) {
+/// Which pods of other nodes events name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FarNames {
+    /// All.
+    #[default]
+    Pods,
+    /// Those that a service selects, without owner and labels: less is asked of the API server.
+    Services,
+}
+
+/// What to follow.
+pub struct Follow<'f> {
+    /// The way to the API server.
+    pub client: Client,
+    /// Name of this node.
+    pub node: &'f str,
+    /// Where rules are looked for; `None`: in the client's own namespace.
+    pub namespace: Option<&'f str>,
+    /// Which pods of other nodes are named.
+    pub far_names: FarNames,
+}
+
+/// Follows the cluster for ever, and tells it what this node does. `heard` becomes true with the first view.
+pub async fn follow(what: Follow<'_>, tell: Tell, facts: Facts, say: Say) {
+    let Follow { client, node, namespace, far_names } = what;
     let Tell { views, library, heard } = tell;
     let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
-    let labelled = || kube::runtime::watcher::Config::default().labels(LABEL);
-    let this = kube::runtime::watcher::Config::default().fields(&format!("metadata.name={node}"));
-    let hub = Arc::new(Hub { world: Mutex::default(), changed: Notify::new(), say });
-    let own = kube::runtime::watcher::Config::default().fields(&format!("spec.nodeName={node}"));
-    let all = kube::runtime::watcher::Config::default;
+    let all = || Watched::default().timeout(WATCH);
+    let labelled = || all().labels(LABEL);
+    let this = all().fields(&format!("metadata.name={node}"));
+    let own = all().fields(&format!("spec.nodeName={node}"));
+    let others = all().fields(&far::selected(node)).page_size(PAGE);
+    let hub = Arc::new(Hub { world: Mutex::default(), changed: Notify::new(), named: Notify::new(), say });
+    let far = async {
+        if far_names == FarNames::Pods {
+            let api = Api::all(client.clone());
+            watch::objects::<FarPod, _>(&hub, &hub.named, api, others, |world| &mut world.far, Far::of).await;
+        }
+    };
     let tasks = async {
         tokio::join!(
             watch::objects::<Pod, _>(
                 &hub,
+                &hub.changed,
                 Api::all(client.clone()),
                 own,
                 |world| &mut world.pods,
@@ -114,6 +165,7 @@ pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: T
             ),
             watch::objects::<DeepPacketInspection, _>(
                 &hub,
+                &hub.changed,
                 Api::all(client.clone()),
                 all(),
                 |world| &mut world.served,
@@ -121,6 +173,7 @@ pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: T
             ),
             watch::objects::<StoredDeepPacketInspection, _>(
                 &hub,
+                &hub.changed,
                 Api::all(client.clone()),
                 all(),
                 |world| &mut world.stored,
@@ -128,6 +181,7 @@ pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: T
             ),
             watch::objects::<Inspection, _>(
                 &hub,
+                &hub.changed,
                 Api::all(client.clone()),
                 all(),
                 |world| &mut world.wholes,
@@ -135,6 +189,7 @@ pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: T
             ),
             watch::objects::<ConfigMap, _>(
                 &hub,
+                &hub.changed,
                 Api::namespaced(client.clone(), &namespace),
                 labelled(),
                 |world| &mut world.config_maps,
@@ -142,6 +197,7 @@ pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: T
             ),
             watch::objects::<Secret, _>(
                 &hub,
+                &hub.changed,
                 Api::namespaced(client.clone(), &namespace),
                 labelled(),
                 |world| &mut world.secrets,
@@ -152,19 +208,27 @@ pub async fn follow(client: Client, node: &str, namespace: Option<&str>, tell: T
             watch::metadata::<ServiceAccount>(&hub, Api::all(client.clone()), all(), |world| &mut world.accounts),
             watch::objects::<EndpointSlice, _>(
                 &hub,
+                &hub.named,
                 Api::all(client.clone()),
                 all(),
                 |world| &mut world.slices,
                 |slice| Some(reduce::slice(slice)),
             ),
+            far,
         )
     };
     let joined = async {
         loop {
-            hub.changed.notified().await;
+            tokio::select! {
+                () = hub.changed.notified() => {}
+                () = hub.named.notified() => {
+                    // Something that matters more does not wait for it.
+                    let _ = tokio::time::timeout(NAMES_TOGETHER, hub.changed.notified()).await;
+                }
+            }
             tokio::time::sleep(TOGETHER).await;
             let (view, lent) = {
-                let world = hub.world();
+                let mut world = hub.world();
                 (world.view(), world.rule_texts())
             };
             library.send_if_modified(|known| {
@@ -199,7 +263,7 @@ impl World {
     }
 
     /// What is known now; nothing before the kinds that matter were heard.
-    fn view(&self) -> Option<View> {
+    fn view(&mut self) -> Option<View> {
         if !(self.pods.is_heard() && self.served.is_heard() && self.stored.is_heard() && self.wholes.is_heard()) {
             return None;
         }
@@ -216,13 +280,18 @@ impl World {
             accounts: self.accounts.iter().map(|(key, labels)| (key.clone(), labels.clone())).collect(),
             ..View::default()
         };
-        for (_, slice) in self.slices.iter() {
-            for (address, workload) in &slice.addresses {
-                view.elsewhere.push((*address, Arc::clone(workload)));
-                if !slice.service.is_empty() {
-                    view.services.entry(*address).or_insert_with(|| slice.service.clone());
-                }
+        for (_, slice) in self.slices.iter().filter(|(_, slice)| !slice.service.is_empty()) {
+            for (address, _) in &slice.addresses {
+                view.services.entry(*address).or_insert_with(|| slice.service.clone());
             }
+        }
+        // What a pod says of itself goes before what a service knows of it.
+        for far in self.far.values_mut() {
+            far.serve(&view.services);
+            view.elsewhere.extend(far.addresses.iter().map(|address| (*address, Arc::clone(&far.workload))));
+        }
+        for (_, slice) in self.slices.iter() {
+            view.elsewhere.extend(slice.addresses.iter().map(|(address, named)| (*address, Arc::clone(named))));
         }
         Some(view)
     }

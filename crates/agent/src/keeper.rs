@@ -43,8 +43,8 @@ const SOON: Duration = Duration::from_millis(250);
 /// How often everything is looked at anew.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// How often taps are tested for blindness.
-const TEST: Duration = Duration::from_secs(1);
+/// Reports come once a second, and after orders: taps are not tested for blindness more often than this.
+const TEST: Duration = Duration::from_millis(500);
 /// A pod that is being made has no other end on the node for a moment: so long it is looked for before the pod is entered.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -214,12 +214,18 @@ impl Keeper {
             None => InterfaceWatch::open(),
         };
         let mut links = opened.map_err(|error| error.to_string())?;
-        let (mut due, mut test_due) = (Instant::now(), Instant::now());
+        let (mut due, mut known, mut tested) = (Instant::now(), None, Instant::now());
         loop {
-            if Instant::now() >= test_due {
-                test_due = Instant::now() + TEST;
-                if self.test(&links) {
-                    due = Instant::now();
+            // Only as soon as there is a report: what taps see between it and the question to the pods is held to their credit,
+            // and so much of what they miss later is not found.
+            let reported = self.shared.reported_at();
+            if reported != known {
+                known = reported;
+                if tested.elapsed() >= TEST {
+                    tested = Instant::now();
+                    if self.test(&links) {
+                        due = Instant::now();
+                    }
                 }
             }
             if Instant::now() >= due {

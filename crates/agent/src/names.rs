@@ -57,6 +57,11 @@ impl History {
         }
         let oldest = now.0.saturating_sub(i64::try_from(KEPT.as_nanos()).unwrap_or(i64::MAX));
         self.owners.retain(|address, owners| {
+            // Nearly always: all pods of a cluster are here, and one of them changed.
+            let is_had = seen.contains(address) || owners.last().is_none_or(|last| last.until.is_some());
+            if is_had && owners.iter().all(|owner| owner.until.is_none_or(|until| until.0 >= oldest)) {
+                return !owners.is_empty();
+            }
             let mut kept = owners.to_vec();
             if !seen.contains(address)
                 && let Some(last) = kept.last_mut()
@@ -77,14 +82,18 @@ impl History {
     }
 
     fn owned(&mut self, now: Timestamp, address: IpAddr, workload: Arc<Workload>) -> bool {
-        let owners = self.owners.get(&address).map(|owners| owners.to_vec());
+        let known = self.owners.get(&address);
+        let is_known = |last: &Owner| last.until.is_none() && last.workload == workload;
+        if known.and_then(|owners| owners.last()).is_some_and(is_known) {
+            return false;
+        }
+        let owners = known.map(|owners| owners.to_vec());
         if owners.is_none() && self.owners.len() >= MAX_ADDRESSES {
             self.refused = self.refused.saturating_add(1);
             return false;
         }
         let mut owners = owners.unwrap_or_default();
         match owners.last_mut() {
-            Some(last) if last.until.is_none() && last.workload == workload => return false,
             // The same pod with other labels, or one that came back in the list: the name changes, not the owner.
             Some(last) if last.until.is_none() && is_same(&last.workload, &workload) => last.workload = workload,
             last => {

@@ -3,6 +3,7 @@
 //! *How it fits*: the engine makes a [`Unit`] and calls [`Detector::inspect`]; detections come back
 //! as rule indexes, already filtered and in the order of events. *Spec*: `snort/03-detection.md`.
 
+use crate::cost::{Clock, Costs};
 use crate::evaluate;
 use crate::filters::{FilterState, Subject};
 use crate::flow_state::FlowState;
@@ -65,6 +66,7 @@ pub struct Detector {
     matches: Vec<Match>,
     filters: FilterState,
     stops: Stops,
+    costs: Costs,
     seed: u64,
 }
 
@@ -78,6 +80,7 @@ impl Detector {
             matches: Vec::new(),
             filters,
             stops: Stops::default(),
+            costs: Costs::new(0, || 0),
             seed,
         }
     }
@@ -85,6 +88,17 @@ impl Detector {
     /// The rule set was swapped: counts are kept by rule and line of the set, and start anew.
     pub fn forget_rules(&mut self) {
         self.filters = FilterState::new(self.seed);
+        self.costs.forget();
+    }
+
+    /// From now on one in so many units is timed; 0: none. What was timed before is forgotten.
+    pub fn set_cost_sample(&mut self, every: u32, clock: Clock) {
+        self.costs = Costs::new(every, clock);
+    }
+
+    /// What rules cost, by their indexes in the present set.
+    pub fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// Which rules of the present set are left out from now on.
@@ -103,12 +117,13 @@ impl Detector {
         out: &mut Vec<Detection>,
     ) {
         counters.bump(Counter::UnitsInspected);
+        let sample = self.costs.is_sample();
         self.candidates.clear();
         self.matches.clear();
         self.collect(set, unit, flow.as_deref_mut(), context, counters);
         let whole = unit.kind == UnitKind::Stream && !context.border && !context.content_off;
         if whole && let Some(flow) = flow.as_deref_mut() {
-            self.go_on(set, unit, flow, context, counters);
+            self.go_on(set, unit, flow, context, sample, counters);
         }
         if self.candidates.is_empty() && self.matches.is_empty() {
             return;
@@ -126,7 +141,12 @@ impl Detector {
                 continue;
             }
             counters.bump(Counter::RulesEvaluated);
-            if let Err(later) = evaluate::matches_or_later(&rule.rule, unit, counters, None) {
+            let begin = sample.then(|| self.costs.now());
+            let found = evaluate::matches_or_later(&rule.rule, unit, counters, None);
+            if let Some(begin) = begin {
+                self.costs.note(index, begin, found.is_ok());
+            }
+            if let Err(later) = found {
                 if let (true, Some(beyond), Some(flow)) = (whole, later, flow.as_deref_mut()) {
                     flow.continue_later(unit, index, beyond, counters);
                 }
@@ -147,6 +167,7 @@ impl Detector {
         unit: &mut Unit<'a>,
         flow: &mut FlowState,
         context: UnitContext,
+        sample: bool,
         counters: &mut Counters,
     ) {
         let waiting = flow.take_continuations(unit);
@@ -165,7 +186,12 @@ impl Detector {
             if beyond.buffer == BufferId::FileData && unit.view.file_position() == 0 {
                 continue;
             }
-            match evaluate::resume(&rule.rule, unit, piece, &beyond, counters) {
+            let begin = sample.then(|| self.costs.now());
+            let found = evaluate::resume(&rule.rule, unit, piece, &beyond, counters);
+            if let Some(begin) = begin {
+                self.costs.note(index, begin, found.is_ok());
+            }
+            match found {
                 Ok(()) => self.matched(index, rule, unit, Some(&mut *flow), context, counters),
                 Err(Some(later)) => flow.continue_later(unit, index, later, counters),
                 Err(None) => {}

@@ -6,6 +6,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod cost;
 mod detector;
 mod evaluate;
 mod fastpattern;
@@ -19,6 +20,7 @@ mod ruleset;
 pub mod search;
 mod stops;
 
+pub use cost::{Clock, Costs, RuleCost};
 pub use detector::{BuiltinEvent, Detection, Detector, UnitContext};
 pub use filters::{EventFilter, Filters, RateFilter, Scope, Suppression};
 pub use flow_state::FlowState;

@@ -1,5 +1,6 @@
 //! Settings of the engine, as plain values with units.
 
+use crate::cost::CostSample;
 use tapir_detect::Profile;
 use tapir_flow::{FragmentPolicy, OverlapPolicy};
 
@@ -56,6 +57,8 @@ pub struct EngineConfig {
     /// Seconds after which bytes that wait for the rest of their unit are inspected all the same; `None` = they
     /// wait for it, or for the end of the flow.
     pub idle_flush: Option<u32>,
+    /// Whether single rules are timed, on which units.
+    pub cost_sample: CostSample,
 }
 
 impl EngineConfig {
@@ -86,6 +89,7 @@ impl EngineConfig {
             plain_flush_bytes: if exact { 192 } else { 512 },
             overlap: if exact { 0 } else { 512 },
             idle_flush: (!exact).then_some(5),
+            cost_sample: CostSample::default(),
         }
     }
 }

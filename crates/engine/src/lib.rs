@@ -11,6 +11,7 @@ mod border;
 mod builtin;
 mod config;
 mod conversation;
+mod cost;
 mod coverage;
 mod directory;
 mod evidence;
@@ -27,6 +28,7 @@ mod worker;
 
 pub use builtin::{builtin_events, generator};
 pub use config::{ChecksumMode, EngineConfig};
+pub use cost::{CostSample, RuleCosts};
 pub use coverage::{Blind, Coverage, Spot};
 pub use directory::Directory;
 #[doc(hidden)]
@@ -37,6 +39,7 @@ pub use rules::{Enable, LoadReport, RuleSources, RuleText, Rules};
 pub use scan::{Progress, ScanReport, scan_file};
 pub use worker::{Excluded, Worker};
 
+pub use tapir_detect::RuleCost;
 pub use tapir_telemetry::{Counter, Counters};
 
 /// The built-in rules, used when no file is given.

@@ -1,6 +1,7 @@
 //! Capture files through a worker.
 
 use crate::config::EngineConfig;
+use crate::cost::RuleCosts;
 use crate::inspect::EventSink;
 use crate::rules::Rules;
 use crate::worker::Worker;
@@ -18,6 +19,8 @@ pub struct ScanReport {
     pub bytes: u64,
     /// Counters of the worker.
     pub counters: Counters,
+    /// What rules cost, if they were timed.
+    pub costs: RuleCosts,
     /// Why reading stopped before the end, if it did. What was read before is inspected.
     pub error: Option<tapir_pcap::Error>,
 }
@@ -64,5 +67,5 @@ pub fn scan_file(
     };
     worker.finish(out);
     progress(packets, bytes);
-    Ok(ScanReport { packets, bytes, counters: worker.counters(), error })
+    Ok(ScanReport { packets, bytes, counters: worker.counters(), costs: worker.rule_costs(), error })
 }

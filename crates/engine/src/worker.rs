@@ -7,6 +7,7 @@
 
 use crate::config::{ChecksumMode, EngineConfig};
 use crate::conversation::{Conversation, Mode};
+use crate::cost::RuleCosts;
 use crate::coverage::{Blind, Coverage};
 use crate::directory::Directory;
 use crate::inspect::{Core, EventSink, Origin};
@@ -71,12 +72,14 @@ impl Worker {
             ..TcpConfig::default()
         };
         let seed = config.hash_seed;
+        let mut detector = Detector::new(seed);
+        detector.set_cost_sample(config.cost_sample.every, config.cost_sample.clock);
         let fragments = Defragmenter::new(DefragConfig { policy: config.fragments, seed, ..DefragConfig::default() });
         let flows = FlowTable::new(TableConfig { max_flows: config.max_flows, seed, ..TableConfig::default() });
         Self {
             core: Core {
                 rules,
-                detector: Detector::new(config.hash_seed),
+                detector,
                 arena: Self::arena(),
                 border: Vec::new(),
                 overlap: config.overlap,
@@ -153,6 +156,11 @@ impl Worker {
     /// What could not be inspected.
     pub fn coverage(&mut self) -> &mut Coverage {
         &mut self.core.coverage
+    }
+
+    /// What rules cost since the rule set in force came, on the units that were samples.
+    pub fn rule_costs(&self) -> RuleCosts {
+        RuleCosts::of(self.core.detector.costs(), &self.core.rules.set)
     }
 
     /// The suppressions in force.

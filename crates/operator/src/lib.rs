@@ -50,6 +50,9 @@ const RESYNC: Duration = Duration::from_secs(60);
 /// After a failure: first, and at the longest.
 const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
+/// How long an answer of the API server may keep us waiting: longer than a watch on which nothing happens, which ends after 290 seconds.
+const ANSWER: Duration = Duration::from_secs(300);
+
 /// What [`run`] needs.
 pub struct Config {
     /// Choices of the installation.
@@ -62,7 +65,7 @@ pub struct Config {
 
 /// Connects with a file of kubectl, or from inside the cluster.
 pub async fn client(kubeconfig: Option<&std::path::Path>) -> Result<kube::Client, String> {
-    let config = match kubeconfig {
+    let mut config = match kubeconfig {
         Some(path) => {
             let told = |error: kube::config::KubeconfigError| format!("{}: {error}", path.display());
             let file = kube::config::Kubeconfig::read_from(path).map_err(told)?;
@@ -73,6 +76,8 @@ pub async fn client(kubeconfig: Option<&std::path::Path>) -> Result<kube::Client
         None => kube::Config::incluster()
             .map_err(|error| format!("not inside of a cluster ({error}): give --kubeconfig"))?,
     };
+    // Without it a question whose answer is lost on the way is waited for for ever.
+    config.read_timeout = Some(ANSWER);
     kube::Client::try_from(config).map_err(|error| format!("cannot make a client for the API server: {error}"))
 }
 

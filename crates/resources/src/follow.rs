@@ -25,6 +25,9 @@ use tokio::time::timeout;
 
 /// Objects of a kind that are kept.
 pub(crate) const MAX_OBJECTS: usize = 5_000;
+/// How long a watch is kept before it is asked for anew, in seconds: one that says nothing for longer is dead. The client waits for an answer
+/// a little longer.
+const WATCH: u32 = 60;
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(10);
 /// A watch that fails no more says nothing until something changes: after this time the API server is asked whether it is well.
@@ -53,7 +56,7 @@ pub(crate) async fn follow<K>(api: Api<K>, kind: ResourceKind, shared: &Arc<Shar
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let mut stream = pin!(watcher::watcher(api.clone(), watcher::Config::default()));
+    let mut stream = pin!(watcher::watcher(api.clone(), watcher::Config::default().timeout(WATCH)));
     let mut coming = BTreeMap::new();
     let mut pause = FIRST;
     // Nothing was told yet.

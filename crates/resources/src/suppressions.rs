@@ -3,7 +3,8 @@
 //!
 //! *Invariants*: 1. the store has the suppressions of the cluster and no others under the names of resources; 2. one that cannot be read
 //! does nothing, and its status says why and where; 3. nothing is removed before the cluster was heard.
-//! *Limits*: `spec.query` is not carried to nodes, so a resource with one is refused and not applied without it. A status is written when
+//! *Limits*: suppressions are decided by rule and parties, on nodes, in both stores and in previews; none of them looks at a whole event. So
+//! a resource with `spec.query` is refused, and not applied without it. A status is written when
 //! its conditions change, and its numbers once in [`NUMBERS`] at most.
 
 use crate::exceptions::{at_byte, fault};

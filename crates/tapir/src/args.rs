@@ -222,6 +222,10 @@ pub struct AgentArgs {
     /// How names of Calico's interfaces begin; several with commas.
     #[arg(long, value_name = "PREFIX", default_value = "cali", env = "FELIX_INTERFACEPREFIX")]
     pub interface_prefix: String,
+    /// Which pods of other nodes alerts name: all, or those that services select, which asks less of the API server of a large
+    /// cluster.
+    #[arg(long, value_enum, default_value_t = FarNamesArg::Pods, env = "TAPIR_FAR_NAMES")]
+    pub far_names: FarNamesArg,
     /// Where the node's processes are to be seen.
     #[arg(long, value_name = "DIR", default_value = "/proc")]
     pub proc: PathBuf,
@@ -267,6 +271,15 @@ pub enum InsideArg {
     Never,
     /// Everywhere.
     Always,
+}
+
+/// Which pods of other nodes are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FarNamesArg {
+    /// All.
+    Pods,
+    /// Those that a service selects, without owner and labels.
+    Services,
 }
 
 /// `tapir manager`

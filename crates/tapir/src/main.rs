@@ -5,6 +5,7 @@ mod alerts;
 mod args;
 mod delivery;
 mod explain;
+mod heap;
 mod identity;
 mod kubectl;
 mod load;

@@ -1,6 +1,7 @@
 //! `tapir manager`: the API and the Alerts page over a store: the embedded one, or a server.
 
 use crate::args::{ManagerArgs, StoreArgs};
+use crate::heap;
 use crate::identity::wall_clock;
 use crate::message::Messages;
 use crate::resources;
@@ -17,6 +18,7 @@ const RETENTION: Duration = Duration::from_secs(60);
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
+    heap::share();
     std::fs::create_dir_all(&args.data_dir)
         .map_err(|error| format!("cannot make the data directory {}: {error}", args.data_dir.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -3,7 +3,7 @@
 //! The capture side has a thread of its own; this one runs the control side and follows signals: SIGHUP loads rules and opens
 //! files anew, SIGINT and SIGTERM end.
 
-use crate::args::{AgentArgs, InsideArg, OutputArgs};
+use crate::args::{AgentArgs, FarNamesArg, InsideArg, OutputArgs};
 use crate::delivery::{Delivery, Entrance};
 use crate::identity::{Identity, host_name};
 use crate::message::Messages;
@@ -15,7 +15,7 @@ use std::io::Stdout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tapir_agent::cluster::{self, Facts, Tell};
+use tapir_agent::cluster::{self, Facts, FarNames, Follow, Tell};
 use tapir_agent::discovery::How;
 use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
@@ -272,7 +272,12 @@ impl Control<'_> {
         }
         let client = cluster::client(self.args.kubeconfig.as_deref()).await?;
         let say: cluster::Say = Arc::new(move |text, is_bad| if is_bad { log.warning(text) } else { log.info(text) });
-        cluster::follow(client, self.node, self.args.namespace.as_deref(), tell, facts, say).await;
+        let far_names = match self.args.far_names {
+            FarNamesArg::Pods => FarNames::Pods,
+            FarNamesArg::Services => FarNames::Services,
+        };
+        let namespace = self.args.namespace.as_deref();
+        cluster::follow(Follow { client, node: self.node, namespace, far_names }, tell, facts, say).await;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use crate::Error;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Signs certificates.
@@ -37,9 +38,11 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
-    /// For the API server.
-    pub(crate) fn server(&self) -> Result<Pair, Error> {
-        let mut params = params(&SERVER, "kube-apiserver")?;
+    /// For the API server, also under another address.
+    pub(crate) fn server(&self, also: Option<IpAddr>) -> Result<Pair, Error> {
+        let also = also.map(|address| address.to_string());
+        let names: Vec<&str> = SERVER.into_iter().chain(also.as_deref()).collect();
+        let mut params = params(&names, "kube-apiserver")?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(params)
     }

@@ -13,7 +13,7 @@ use crate::tokens::{ISSUER, Key};
 use crate::{Error, Programs};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,6 +40,8 @@ pub struct Options {
     pub controllers: bool,
     /// More flags of kube-apiserver; a flag here wins over ours.
     pub api_server_flags: Vec<String>,
+    /// An address of this machine at which clients of other network namespaces reach the API server. Default: loopback.
+    pub address: Option<IpAddr>,
 }
 
 /// A Kubernetes API of the test's own.
@@ -87,14 +89,15 @@ impl Cluster {
         let folder = Folder::new()?;
         let authority = Authority::new()?;
         let key = Key::new()?;
-        let server = authority.server()?;
+        let server = authority.server(options.address)?;
         folder.write("ca.crt", &authority.pem)?;
         folder.write("server.crt", &server.certificate)?;
         folder.write("server.key", &server.key)?;
         folder.write("accounts.key", &key.private)?;
         folder.write("accounts.pub", &key.public)?;
         let (etcd, etcd_port) = until_bound(|| etcd(&programs, &folder))?;
-        let relay = Relay::new().map_err(Error::Address)?;
+        let at = options.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let relay = Relay::new(at).map_err(Error::Address)?;
         let url = format!("https://{}", relay.address());
         let credential = Credential::Certificate(authority.user("tapir-admin", Some("system:masters"))?);
         let kubeconfig = folder.path().join("kubeconfig");
@@ -109,7 +112,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The API server's address, `https://127.0.0.1:PORT`. It stays the same when the server is restarted.
+    /// The API server's address, `https://127.0.0.1:PORT` unless [`Options::address`] says otherwise. It stays the same when the server is restarted.
     pub fn url(&self) -> &str {
         &self.url
     }

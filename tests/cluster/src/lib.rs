@@ -5,7 +5,7 @@
 //! is built by `tests/envtest/build.sh` and named by `TAPIR_ENVTEST`; etcd is the system's.
 //!
 //! *Invariants*: 1. nothing outlives the process that started it, however it ends ([`Cluster`] says how); 2. it listens on 127.0.0.1
-//! only; 3. everything it writes is in one folder, readable by its owner only, gone when the cluster is dropped.
+//! only, and at one address more if that is asked for; 3. everything it writes is in one folder, readable by its owner only, gone when the cluster is dropped.
 //!
 //! *Limits*: no kubelet, no scheduler: pods are objects and never run. A user has one group at most.
 

@@ -1,11 +1,11 @@
-//! The address of the API server that its clients know: a relay on loopback that stays when the server comes back on another port, and
+//! The address of the API server that its clients know: a relay, on loopback unless told otherwise, that stays when the server comes back on another port, and
 //! that can cut every connection through it.
 //!
 //! *Limits*: 512 connections at once, more are closed at once; two threads each. While there is no server behind it, a connection is
 //! taken and closed.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,8 +35,8 @@ struct Table {
 }
 
 impl Relay {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    pub(crate) fn new(at: IpAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((at, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::<Shared>::default();
         let own = Arc::clone(&shared);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn connections_pass_until_they_are_cut_and_new_ones_pass_again() {
-        let relay = Relay::new().unwrap();
+        let relay = Relay::new(Ipv4Addr::LOCALHOST.into()).unwrap();
         assert_eq!(client(&relay).read(&mut [0]).unwrap_or(0), 0, "nobody is behind it");
         relay.lead_to(Some(echo()));
         let (mut first, mut second) = (client(&relay), client(&relay));
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn nothing_listens_after_it_is_dropped() {
-        let relay = Relay::new().unwrap();
+        let relay = Relay::new(Ipv4Addr::LOCALHOST.into()).unwrap();
         let address = relay.address();
         relay.lead_to(Some(echo()));
         let mut open = client(&relay);

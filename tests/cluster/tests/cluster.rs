@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 use serde_json::json;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -41,9 +41,9 @@ fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 /// `tapir-cluster` and what it prints, up to its `KUBECONFIG`.
-fn program() -> (Child, BufReader<ChildStdout>, PathBuf) {
+fn program(options: &[&str]) -> (Child, BufReader<ChildStdout>, PathBuf) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapir-cluster"));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
@@ -197,17 +197,40 @@ fn a_server_that_does_not_start_says_why() {
 }
 
 #[test]
+fn the_program_breaks_the_api_server_and_mends_it_at_the_address_that_was_asked_for() {
+    if std::env::var_os(tapir_cluster::PROGRAMS).is_none() {
+        return println!("skipped: no TAPIR_ENVTEST");
+    }
+    let (mut child, mut output, folder) = program(&["--address", "127.0.0.2"]);
+    let kubeconfig = std::fs::read_to_string(folder.join("kubeconfig")).unwrap();
+    assert!(kubeconfig.contains("https://127.0.0.2:"), "{kubeconfig}");
+    let mut input = child.stdin.take().unwrap();
+    let mut obeys = |order: &str, left: usize| {
+        writeln!(input, "{order}").unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!((line.trim(), processes(&folder).len()), (order, left));
+    };
+    obeys("cut", 2);
+    obeys("stop", 1);
+    // It came up once more, and was asked for a namespace at that address.
+    obeys("start", 2);
+    drop(input);
+    assert!(ends(&mut child).success());
+}
+
+#[test]
 fn the_program_ends_with_its_input_and_killed_it_leaves_no_process() {
     if std::env::var_os(tapir_cluster::PROGRAMS).is_none() {
         return println!("skipped: no TAPIR_ENVTEST");
     }
-    let (mut child, _output, folder) = program();
+    let (mut child, _output, folder) = program(&[]);
     assert_eq!(processes(&folder).len(), 2);
     drop(child.stdin.take());
     assert!(ends(&mut child).success());
     assert_eq!((processes(&folder), folder.exists()), (Vec::new(), false));
 
-    let (mut child, _output, killed) = program();
+    let (mut child, _output, killed) = program(&[]);
     assert_eq!(processes(&killed).len(), 2);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -231,7 +254,7 @@ fn the_program_ends_in_order_when_asked_to_by_a_signal() {
     if std::env::var_os(tapir_cluster::PROGRAMS).is_none() {
         return println!("skipped: no TAPIR_ENVTEST");
     }
-    let (mut child, _output, folder) = program();
+    let (mut child, _output, folder) = program(&[]);
     let sent = Command::new("/bin/sh").args(["-c", "kill -TERM \"$0\"", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     assert_eq!(ends(&mut child).code(), Some(143));

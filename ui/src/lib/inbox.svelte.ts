@@ -9,10 +9,12 @@ import { ApiError, api } from './api/client';
 import type { ActionName, Counts, EventRow, Group, GroupPage, Reason } from './api/types';
 import { STATUSES } from './api/types';
 import { announcer, toasts } from './app.svelte';
+import { withRange } from './counted';
 import { applied, moved, resultOf, stays, told } from './optimistic';
 import { quoted, withTerm } from './query';
 import { type AlertsState, DEFAULTS, sameList } from './route';
 import { NONE, type Selection, has, isEmpty, size, without } from './selection';
+import { spanOf } from './time';
 
 export type Row = Group | EventRow;
 export const isGroup = (row: Row): row is Group => 'shapes' in row;
@@ -56,6 +58,8 @@ export class Inbox {
   counts = $state.raw<Counts | null>(null);
   state = $state<'idle' | 'loading' | 'ready' | 'failed'>('idle');
   error = $state.raw<unknown>(null);
+  /** The list from its top is asked for. */
+  asking = $state(false);
   /** The manager answered, but not about everything. */
   partial = $state(false);
   loadedAt = $state(0);
@@ -74,6 +78,8 @@ export class Inbox {
     return out;
   });
   length = $derived(this.starts.at(-1) ?? 0);
+  /** What else the page wants to know waits, so that rows come first. */
+  first = $derived(this.asking || this.state === 'idle');
   done = $derived(this.next === null || this.length >= MAX_ROWS);
 
   #generation = 0;
@@ -106,6 +112,7 @@ export class Inbox {
       this.change = known.change;
       this.#etag = null;
       this.state = 'ready';
+      this.asking = false;
       this.error = null;
       void this.recount();
       return;
@@ -141,6 +148,7 @@ export class Inbox {
     this.total = { count: 0, exact: true };
     this.counts = null;
     this.state = 'idle';
+    this.asking = false;
     this.error = null;
     this.partial = false;
     this.loadedAt = 0;
@@ -193,7 +201,7 @@ export class Inbox {
     const generation = (this.#generation += 1);
     this.#asked.clear();
     this.state = this.slots.length > 0 && this.error === null ? 'ready' : 'loading';
-    const counting = this.recount();
+    this.asking = given === undefined;
     try {
       const { page, etag } = given ?? (await this.#first());
       if (generation !== this.#generation) return;
@@ -216,7 +224,8 @@ export class Inbox {
       if (this.loadedAt === 0 || query) this.slots = [];
       this.state = 'failed';
     }
-    await counting;
+    this.asking = false;
+    await this.recount();
   }
 
   async recount(): Promise<void> {
@@ -318,10 +327,17 @@ export class Inbox {
       for (const row of slot.rows) {
         const changed = rows.get(row.id);
         if (changed === undefined) next.push(row);
-        else if (changed !== null) next.push(changed);
+        else if (changed !== null) next.push(this.#ranged(changed, row));
       }
       return { ...slot, rows: next, length: next.length };
     });
+  }
+
+  /** With its count in the range of the list, as far as that is known. */
+  #ranged(row: Row, known: Row | null): Row {
+    if (!isGroup(row)) return row;
+    const { from, to } = this.list;
+    return withRange(row, known && isGroup(known) ? known : null, spanOf(from, to, Date.now()), to === 'now');
   }
 
   /** Puts rows that belong to the list, and are not in it, where its order has them. */
@@ -429,8 +445,9 @@ export class Inbox {
     const ids = new Map<string, null>(fresh.map((row) => [row.id, null]));
     // A group of many alerts was among the rows not loaded yet: it only moves.
     const born = fresh.filter((row) => row.count === 1 && this.indexOf(row.id) < 0).length;
+    const ranged = fresh.map((row) => this.#ranged(row, this.row(row.id)));
     this.#change(ids);
-    const rows = [...fresh, ...(this.slots[0]?.rows ?? [])].sort((a, b) => lastSeen(b).localeCompare(lastSeen(a)));
+    const rows = [...ranged, ...(this.slots[0]?.rows ?? [])].sort((a, b) => lastSeen(b).localeCompare(lastSeen(a)));
     this.slots = [{ ...top, rows, length: rows.length }, ...this.slots.slice(1)];
     if (this.total.exact) this.total = { count: this.total.count + born, exact: true };
   }
@@ -527,7 +544,7 @@ export class Inbox {
         const now = new Map(answer.groups.map((group) => [group.id, group]));
         this.#change(now);
         // What came meanwhile stays; the rows go back to their places among it.
-        this.#insert(what.removed.map((row) => now.get(row.id) ?? row));
+        this.#insert(what.removed.map((row) => this.#ranged(now.get(row.id) ?? row, row)));
       } else {
         void this.reload();
       }

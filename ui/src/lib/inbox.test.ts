@@ -236,3 +236,19 @@ test('the same list is not loaded again, another one is, and the first comes bac
   inbox.show({ ...DEFAULTS });
   expect(inbox.length).toBe(2 * PAGE);
 });
+
+test('rows of the stream have no count in the range: what they grew by is added to what was counted', async () => {
+  const inbox = await filled();
+  const counted = group(7, { count: 90, in_range: 20, version: 2, first_seen: at(9e6) });
+  inbox.arrive([counted], [], false);
+  inbox.arrive(
+    [group(7, { count: 92, version: 3, in_range: null, first_seen: at(9e6), last_seen: at(-10) })],
+    [],
+    false,
+  );
+  expect((inbox.at(7) as Group).in_range).toBe(22);
+  // It waits for its place at the top, and has the number there, too.
+  expect(inbox.pending.has('g7')).toBe(true);
+  inbox.takePending();
+  expect([inbox.at(0)?.id, (inbox.at(0) as Group).in_range]).toEqual(['g7', 22]);
+});

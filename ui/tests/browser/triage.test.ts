@@ -179,6 +179,24 @@ test('a drag over the histogram is the time range, and back is back', async () =
   await close();
 });
 
+test('a row counts what is in the range, says how many there are in all, and sorts by those', async () => {
+  const day = 24 * 3_600_000;
+  for (const days of [3, 4]) await attack('ranged', [21562, 21562], { at: Date.now() - days * day });
+  await attack('ranged', [21562, 3000002, 3000002]);
+  const { page, close } = await lab.open(alerts('ns:ranged', '&sort=count'));
+  await rows(page, 2);
+  // Five of one rule, one of them in the last 24 hours; two of the other, both there.
+  const counts = () => page.locator(ROWS).locator('.count .sr').allTextContents();
+  await until(counts, ['1 in this range, 5 in all', '2 in this range, 2 in all']);
+  expect(await page.locator(ROWS).locator('.count .big > [aria-hidden]').allTextContents()).toEqual(['1', '2']);
+  expect(await page.getByRole('button', { name: 'Sort: count of all time' }).count()).toBe(1);
+  // What the stream brings is counted, too.
+  await page.locator(live).waitFor();
+  await attack('ranged', [21562]);
+  await until(counts, ['2 in this range, 6 in all', '2 in this range, 2 in all']);
+  await close();
+});
+
 test('the histogram has a brush for the keyboard and a table', async () => {
   await attack('bars', [21562, 9000002]);
   const { page, close } = await lab.open(alerts('ns:bars'));

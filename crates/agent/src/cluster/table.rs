@@ -64,11 +64,13 @@ impl<T: PartialEq> Table<T> {
         self.objects.get(key)
     }
 
-    /// The kind does not exist, or nobody may read it: it has no objects.
-    pub(super) fn clear(&mut self) {
+    /// The kind does not exist, or nobody may read it: it has no objects. Whether that is news.
+    pub(super) fn clear(&mut self) -> bool {
+        let is_news = !self.is_heard || !self.objects.is_empty();
         self.objects.clear();
         self.coming = None;
         self.is_heard = true;
+        is_news
     }
 
     /// A list was complete, or it is known that there is none.
@@ -79,6 +81,11 @@ impl<T: PartialEq> Table<T> {
     /// Objects for which there was no room.
     pub(super) fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// All, to be changed in what does not count when they are compared.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.objects.values_mut()
     }
 
     /// In the order of their keys.
@@ -141,7 +148,7 @@ mod tests {
             table.put(key(&number.to_string()), Some(1));
         }
         assert_eq!((table.iter().count(), table.refused()), (MAX_OBJECTS, 1));
-        table.clear();
-        assert!(table.is_heard() && names(&table).is_empty());
+        assert!(table.clear() && table.is_heard() && names(&table).is_empty());
+        assert!(!table.clear());
     }
 }

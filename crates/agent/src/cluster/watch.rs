@@ -1,5 +1,8 @@
 //! One kind of object, watched: a list, then what changes, again and again, however often the connection breaks.
 //!
+//! *Invariants*: a kind that the API server no longer serves has no objects only after it has said so for [`ABSENT`]: one that starts says
+//! it of every definition of resources for a moment.
+//!
 //! *Limits*: after a failure the API server is left alone for [`FIRST`] to [`LONGEST`], a little differently on every node.
 
 use super::table::{Key, Table};
@@ -14,17 +17,21 @@ use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
+/// How long a kind may be away before its objects are.
+const ABSENT: Duration = Duration::from_secs(30);
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// Which table a kind has.
 type In<T> = fn(&mut World) -> &mut Table<T>;
 
-/// Watches whole objects; `reduce` says what is kept of one.
+/// Watches whole objects; `reduce` says what is kept of one, `news` is told of changes.
 pub(super) async fn objects<K, T>(
     hub: &Arc<Hub>,
+    news: &Notify,
     api: Api<K>,
     config: watcher::Config,
     table: In<T>,
@@ -33,7 +40,7 @@ pub(super) async fn objects<K, T>(
     T: PartialEq,
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    follow(hub, &kind_of::<K>(), watcher::watcher(api, config), table, reduce).await;
+    follow(hub, news, &kind_of::<K>(), watcher::watcher(api, config), table, reduce).await;
 }
 
 /// Watches the labels of objects.
@@ -46,7 +53,8 @@ pub(super) async fn metadata<K>(
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let stream = watcher::watcher(api, config);
-    follow(hub, &kind_of::<K>(), stream, table, |object| Some(object.metadata.labels.unwrap_or_default())).await;
+    let labels = |object: PartialObjectMeta<K>| Some(object.metadata.labels.unwrap_or_default());
+    follow(hub, &hub.changed, &kind_of::<K>(), stream, table, labels).await;
 }
 
 /// `pods`, `deeppacketinspections.projectcalico.org`: as permissions name it.
@@ -57,6 +65,7 @@ fn kind_of<K: Resource<DynamicType = ()>>() -> String {
 
 async fn follow<K: Resource, T: PartialEq>(
     hub: &Arc<Hub>,
+    news: &Notify,
     kind: &str,
     stream: impl Stream<Item = watcher::Result<Event<K>>>,
     table: In<T>,
@@ -65,6 +74,7 @@ async fn follow<K: Resource, T: PartialEq>(
     let mut stream = pin!(stream);
     let mut pause = FIRST;
     let mut failing = String::new();
+    let mut absent: Option<Instant> = None;
     while let Some(event) = stream.next().await {
         let error = match event {
             Ok(event) => {
@@ -80,14 +90,14 @@ async fn follow<K: Resource, T: PartialEq>(
                     );
                 }
                 if is_news {
-                    hub.changed.notify_one();
+                    news.notify_one();
                 }
                 // A list that has begun says nothing yet of how the next call goes.
                 if is_news && !std::mem::take(&mut failing).is_empty() {
                     (hub.say)(&format!("{kind}: heard again"), false);
                 }
                 if is_news {
-                    pause = FIRST;
+                    (pause, absent) = (FIRST, None);
                 }
                 continue;
             }
@@ -95,9 +105,14 @@ async fn follow<K: Resource, T: PartialEq>(
         };
         let (why, verdict) = in_words(kind, &error);
         let is_heard = table(&mut hub.world()).is_heard();
-        if verdict == Verdict::NoSuchKind || verdict == Verdict::Forbidden && !is_heard {
-            table(&mut hub.world()).clear();
-            hub.changed.notify_one();
+        absent = absent.filter(|_| verdict == Verdict::NoSuchKind);
+        let is_gone = match verdict {
+            Verdict::NoSuchKind => !is_heard || absent.get_or_insert_with(Instant::now).elapsed() >= ABSENT,
+            Verdict::Forbidden => !is_heard,
+            Verdict::Passing => false,
+        };
+        if is_gone && table(&mut hub.world()).clear() {
+            news.notify_one();
         }
         if failing != why {
             (hub.say)(&why, true);

@@ -41,7 +41,8 @@ fn about_event(out: &mut Object, event: &SecurityEvent, style: &Style) {
     out.put_path("event.action", "alert");
     out.put_path("event.reason", event.sentence());
     if let Some(flow) = &event.flow {
-        out.put_path("event.start", rfc3339(flow.start));
+        // A capture's clock may go back between two packets.
+        out.put_path("event.start", rfc3339(flow.start.min(event.time)));
         out.put_path("event.duration", event.time.0.saturating_sub(flow.start.0).max(0));
     }
     out.put_path("event.reference", rule.reference_urls().next());

@@ -219,6 +219,16 @@ mod tests {
     }
 
     #[test]
+    fn in_ecs_a_conversation_begins_before_its_event_even_when_the_clock_went_back() {
+        let mut event = event();
+        let flow = event.flow.as_mut().expect("a flow");
+        flow.start = tapir_packet::Timestamp(event.time.0 + 1_000_000_000);
+        let document: serde_json::Value = serde_json::from_str(&line(Format::Ecs, &event)).expect("json");
+        assert_eq!(document["event"]["start"], document["@timestamp"]);
+        assert_eq!(document["event"]["duration"], 0);
+    }
+
+    #[test]
     fn json_and_eve_are_json_with_the_promised_fields() {
         let json: serde_json::Value = serde_json::from_str(&line(Format::Json, &event())).expect("json");
         for field in [

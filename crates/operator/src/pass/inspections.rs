@@ -1,4 +1,4 @@
-//! What is told on resources for all nodes together: entries of nodes that are gone are taken out, tables get their columns, our own resources their
+//! What is told on resources for all nodes together: entries and reports of nodes that are gone are taken out, tables get their columns, our own resources their
 //! conditions.
 
 use super::{Pass, value};
@@ -8,7 +8,7 @@ use crate::write::{self, FIELD_MANAGER, in_words};
 use k8s_openapi::jiff::Timestamp;
 use kube::Error;
 use kube::api::{Patch, PatchParams};
-use kube::core::ObjectMeta;
+use kube::core::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tapir_kubernetes::resources::{DeepPacketInspectionStatus, InspectionStatus, set_condition};
@@ -73,15 +73,18 @@ impl Pass<'_> {
         all
     }
 
+    /// What nodes say that exist.
+    fn of_nodes<T: Clone>(&self, said: &[T], node: impl Fn(&T) -> &str) -> Vec<T> {
+        let world = self.hub.world();
+        let nodes = world.nodes.all();
+        let exists = |said: &&T| nodes.contains_key(&(String::new(), node(said).to_owned()));
+        said.iter().filter(exists).cloned().collect()
+    }
+
     /// Entries of nodes that no longer exist.
     async fn prune(&mut self, seen: &Seen) -> Result<(), Error> {
         let Some(status) = &seen.status else { return Ok(()) };
-        let kept: Vec<_> = {
-            let world = self.hub.world();
-            let nodes = world.nodes.all();
-            let exists = |name: &str| nodes.contains_key(&(String::new(), name.to_owned()));
-            status.nodes.iter().filter(|entry| exists(&entry.node)).cloned().collect()
-        };
+        let kept = self.of_nodes(&status.nodes, |entry| &entry.node);
         if kept.len() == status.nodes.len() {
             return Ok(());
         }
@@ -117,12 +120,38 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Conditions and summary of our own resources.
+    /// Reports of nodes that no longer exist. Each is its agent's by server-side apply, and that agent will not take it back, so it is taken out
+    /// of the list. The list is read as it stands: in other words what nodes said would become ours.
+    async fn prune_own(&self, resource: &ApiResource, name: &str) -> Result<(), Error> {
+        let api = write::api(self.client, resource, "");
+        let found = api.get(name).await?;
+        let said = found.data.pointer("/status/nodes").and_then(Value::as_array).cloned().unwrap_or_default();
+        let kept = self.of_nodes(&said, |report| report.get("node").and_then(Value::as_str).unwrap_or_default());
+        if kept.len() == said.len() {
+            return Ok(());
+        }
+        let version = &found.metadata.resource_version;
+        let patch = json!({ "metadata": { "resourceVersion": version }, "status": { "nodes": kept } });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        api.patch_status(name, &params, &Patch::Merge(&patch)).await.map(drop)
+    }
+
+    /// Conditions and summary of our own resources, for which reports of nodes that are gone do not count; they go, too.
     async fn own_inspections(&mut self) {
         let all: Vec<_> = self.hub.world().inspections.all().values().cloned().collect();
+        let resource = crate::object::resource("tapir.dev/v1alpha1", "Inspection", "inspections");
         for one in all {
-            let status = one.status.clone().unwrap_or_default();
+            let mut status = one.status.clone().unwrap_or_default();
             let generation = one.metadata.generation;
+            let name = one.metadata.name.clone().unwrap_or_default();
+            let kept = self.of_nodes(&status.nodes, |report| &report.node);
+            if kept.len() != status.nodes.len() {
+                status.nodes = kept;
+                if let Err(error) = self.prune_own(&resource, &name).await {
+                    self.unless_met(error);
+                    continue;
+                }
+            }
             let mut conditions = status.conditions.clone();
             let mut changed = false;
             let says = verdicts(&one.spec, generation, &status.nodes);
@@ -140,12 +169,10 @@ impl Pass<'_> {
             let told =
                 InspectionStatus { observed_generation: generation, conditions, summary: all_nodes, nodes: Vec::new() };
             let Ok(told) = value(&told) else { continue };
-            let name = one.metadata.name.clone().unwrap_or_default();
             let object = json!({
                 "apiVersion": "tapir.dev/v1alpha1", "kind": "Inspection",
                 "metadata": { "name": name }, "status": told,
             });
-            let resource = crate::object::resource("tapir.dev/v1alpha1", "Inspection", "inspections");
             let params = PatchParams::apply(FIELD_MANAGER).force();
             let api = write::api(self.client, &resource, "");
             if let Err(error) = api.patch_status(&name, &params, &Patch::Apply(&object)).await {

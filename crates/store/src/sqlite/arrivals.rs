@@ -1,17 +1,46 @@
 //! Events in the order in which they were kept: that of their row numbers.
 //!
-//! *Limits*: [`WINDOW`] rows are looked at in one call. Row numbers grow as long as the newest event is not removed; where retention
-//! took the very newest ones (packet times of long ago), their numbers come again, and a mark goes back to the newest there is.
+//! There is one writer, and rows show when their transaction ends, so what has a number above those that are seen comes later. Numbers
+//! never come twice: where retention takes the newest rows, the last number that was given is kept ([`LAST`]).
+//!
+//! *Limits*: [`WINDOW`] rows are looked at in one call. A mark ahead of the store is of another file, or of this one before it was
+//! brought back from a backup: it goes back to the newest event there is.
 
 use super::link::Link;
 use super::rows;
 use super::sql::Sql;
 use crate::arrivals::{Arrivals, Mark, limit};
 use crate::{Filter, StoreError};
-use rusqlite::params_from_iter;
+use rusqlite::{Connection, params_from_iter};
 
 /// Rows that one call looks at.
 const WINDOW: i64 = 5_000;
+
+/// Name under which the last number is kept if its event is gone.
+const LAST: &str = "event/last";
+
+/// The last number that was given.
+pub(super) fn last(db: &Connection) -> rusqlite::Result<i64> {
+    let sql =
+        "SELECT max(coalesce((SELECT max(id) FROM event), 0), coalesce((SELECT value FROM meta WHERE name = ?), 0))";
+    db.prepare_cached(sql)?.query_row([LAST], |row| row.get(0))
+}
+
+/// The number for the next event, where the database would give one again that has been given.
+pub(super) fn next(db: &Connection) -> rusqlite::Result<Option<i64>> {
+    let newest: i64 = db.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?.query_row([], |row| row.get(0))?;
+    let last = last(db)?;
+    Ok((last > newest).then(|| last.saturating_add(1)))
+}
+
+/// Events are about to go, the last of them with this number.
+pub(super) fn going(db: &Connection, number: i64) -> rusqlite::Result<()> {
+    // Nearly always it is an old one, and then nothing is written.
+    if number >= last(db)? {
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (LAST, number))?;
+    }
+    Ok(())
+}
 
 /// Events of the filter behind a mark; without one none, and the mark of now.
 pub(super) fn after(
@@ -21,10 +50,7 @@ pub(super) fn after(
     most: usize,
 ) -> Result<Arrivals, StoreError> {
     let most = limit(most)?;
-    let newest = link.db.prepare_cached("SELECT coalesce(max(id), 0) FROM event");
-    let newest: i64 = newest
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .map_err(|error| link.failed(&error))?;
+    let newest = last(&link.db).map_err(|error| link.failed(&error))?;
     let Some(after) = after else { return Ok(Arrivals { events: Vec::new(), upto: Mark(newest, 0), more: false }) };
     let from = after.0.min(newest);
     let to = newest.min(from.saturating_add(WINDOW));

@@ -1,5 +1,6 @@
 //! Writing events: one transaction for many batches.
 
+use super::arrivals;
 use super::groups_work::Groups;
 use super::index::{Ids, Index, RowIds, Unwritten};
 use super::names::Names;
@@ -21,9 +22,9 @@ pub(super) struct Batch {
 }
 
 const INSERT: &str =
-    "INSERT OR IGNORE INTO event (stream, seq, t, got, grp, sig, sev, sup, flags, cpod, spod, iface, service,
+    "INSERT OR IGNORE INTO event (id, stream, seq, t, got, grp, sig, sev, sup, flags, cpod, spod, iface, service,
         proto, cip, sip, cport, sport, shape, flow, observed, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Writes the batches and fills in their outcomes. Runs inside a transaction of the caller.
 pub(super) fn put(
@@ -36,9 +37,11 @@ pub(super) fn put(
     let mut tally = Tally::default();
     let mut groups = Groups::new(touch);
     let mut insert = db.prepare_cached(INSERT)?;
+    let mut next = arrivals::next(db)?;
     for batch in batches {
         let ids = index.resolve(db, std::mem::take(&mut batch.names))?;
-        let mut adding = Adding { db, silences, groups: &mut groups, tally: &mut tally, insert: &mut insert };
+        let (groups, tally, insert, next) = (&mut groups, &mut tally, &mut insert, &mut next);
+        let mut adding = Adding { db, silences, groups, tally, insert, next };
         for row in std::mem::take(&mut batch.rows) {
             match adding.add(&ids, &row, batch.now) {
                 Ok(true) => batch.outcome.stored += 1,
@@ -61,6 +64,8 @@ struct Adding<'a, 'db> {
     groups: &'a mut Groups,
     tally: &'a mut Tally,
     insert: &'a mut CachedStatement<'db>,
+    /// Number of the next event, if not the database's own.
+    next: &'a mut Option<i64>,
 }
 
 impl Adding<'_, '_> {
@@ -74,6 +79,7 @@ impl Adding<'_, '_> {
         };
         let RowIds { stream, sig, cpod, spod, iface, service, proto, namespaces, .. } = ids;
         let added = self.insert.execute(params![
+            *self.next,
             stream,
             row.seq.cast_signed(),
             row.t,
@@ -100,6 +106,8 @@ impl Adding<'_, '_> {
         if added == 0 {
             return Ok(false);
         }
+        // From here on the database goes on by itself.
+        *self.next = None;
         let visible = sup == 0;
         group.add(self.db, row, sig, visible, now)?;
         let counted = Counted { grp: group.id, t: row.t, sev: row.sev, sig, sup, cpod, spod, shape: row.shape };

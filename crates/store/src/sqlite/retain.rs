@@ -1,5 +1,6 @@
 //! Removing old events, and bringing hidden ones back: at most [`STEP`] at a time, with all their counts.
 
+use super::arrivals;
 use super::dictionary::{Word, entry};
 use super::groups_work;
 use super::index::Unwritten;
@@ -139,6 +140,7 @@ fn remove(writer: &mut Writer, found: &[Leaving], touch: i64) -> Result<u64, Sto
     }
     let write = |writer: &Writer| {
         let db = &writer.link.db;
+        arrivals::going(db, found.iter().map(|event| event.id).max().unwrap_or_default())?;
         let mut delete = db.prepare_cached("DELETE FROM event WHERE id = ?")?;
         for event in found {
             delete.execute([event.id])?;

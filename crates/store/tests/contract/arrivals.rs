@@ -64,6 +64,28 @@ fn what_is_kept_after_a_mark_is_told_once_in_any_portions() {
 }
 
 #[test]
+fn what_comes_after_retention_took_the_newest_events_is_told() {
+    let fixture = Fixture::new();
+    let all = sample::events(&mut Dice(73), 60);
+    let everything = Filter { suppressed: true, ..filter("") };
+    let begin = wait(fixture.store().arrivals(everything.clone(), None, 10)).unwrap().upto;
+    fixture.ingest(&all[..30]);
+    let (_, mark) = read(&fixture, &everything, begin, 30, 1_000);
+    // All of them go, and fewer come, before anybody looks again.
+    let later = tapir_packet::Timestamp(NOW.0 + 100 * DAY);
+    let policy = RetentionPolicy { max_bytes: u64::MAX, ..RetentionPolicy::default() };
+    while wait(fixture.store().retain(policy.clone(), later)).unwrap().more {}
+    fixture.settle();
+    assert!(fixture.events(&everything, 100).is_empty());
+    fixture.ingest_at(&all[30..50], later);
+    fixture.ingest_at(&all[50..], later);
+    let (told, mark) = read(&fixture, &everything, mark, 30, 7);
+    assert_eq!(sorted(told), sorted(all[30..].iter().map(|event| event.id.clone()).collect()));
+    let rest = wait(fixture.store().arrivals(everything, Some(mark), 100)).unwrap();
+    assert!(rest.events.is_empty());
+}
+
+#[test]
 fn queries_exceptions_and_suppressions_count() {
     let fixture = Fixture::new();
     let begin = wait(fixture.store().arrivals(filter(""), None, 10)).unwrap().upto;

@@ -86,6 +86,10 @@ export interface Group {
   service: string | null;
   mitre: Mitre[];
   count: number;
+  /** Of `count`, alerts in the range that was asked for; null where none was, or where they were too many to count. */
+  in_range?: number | null;
+  /** Alerts that a suppression hides. */
+  suppressed?: number;
   shapes: number;
   first_seen: string;
   last_seen: string;
