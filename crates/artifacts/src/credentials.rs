@@ -10,6 +10,8 @@
 use base64::Engine;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 use tapir_outbound::{Auth, Url};
 
 /// Bytes of a file.
@@ -50,6 +52,15 @@ struct Fields {
 }
 
 impl Credentials {
+    /// Of a file, which is a `.dockerconfigjson`.
+    pub fn read(path: &Path) -> Result<Self, CredentialsError> {
+        let mut bytes = Vec::new();
+        let opened = std::fs::File::open(path);
+        let read = opened.and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
+        let read = read.map_err(|error| CredentialsError(error.to_string())).and_then(|_| Self::of_docker(&bytes));
+        read.map_err(|error| CredentialsError(format!("{}: {error}", path.display())))
+    }
+
     /// Of a `.dockerconfigjson`.
     pub fn of_docker(bytes: &[u8]) -> Result<Self, CredentialsError> {
         let fail = |why: String| Err(CredentialsError(why));

@@ -16,7 +16,7 @@ use crate::{Credentials, Digest, Kept, Place, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tapir_outbound::{Answer, Auth, HttpClient, HttpConfig, Method, StatusCode, TlsConfig, Url};
+use tapir_outbound::{Answer, Auth, HttpClient, HttpConfig, Method, StatusCode, TlsConfig, Url, leads_inside};
 
 /// Bytes of a file, or of all layers of an artifact.
 pub const MAX_DOWNLOAD: u64 = 64 << 20;
@@ -143,6 +143,12 @@ impl Fetcher {
             if auth != Auth::None && !is_safe(&url) {
                 return Err(format!("{}: credentials are not sent without TLS; use https", host_of(&url)).into());
             }
+            if !self.allow_local && leads_inside(&url) {
+                let host = host_of(&url);
+                return Err(
+                    format!("{host}: addresses of this host and link-local ones are for --rules-from alone").into()
+                );
+            }
             let config = HttpConfig {
                 auth: auth.clone(),
                 tls: self.tls.clone(),
@@ -151,7 +157,9 @@ impl Fetcher {
                 allow_local: self.allow_local,
                 headers: Vec::new(),
             };
-            let client = HttpClient::new(url.as_str(), &config).map_err(|error| error.to_string())?;
+            // There may be a key in the address.
+            let client = HttpClient::new(url.as_str(), &config);
+            let client = client.map_err(|error| error.to_string().replace(url.as_str(), &host_of(&url)))?;
             let answer = client.send(Method::GET, "", headers, Vec::new()).await;
             let answer = answer.map_err(|why| format!("{}: {why}", host_of(&url)))?;
             let Some(next) = redirected(&url, &answer)? else { return Ok(answer) };
@@ -277,5 +285,40 @@ fn of_layers(manifest: Digest, layers: Vec<(registry::Layer, Vec<u8>)>) -> Resul
         (false, _) => Ok(artifact),
         (true, Some(error)) if without == 1 => Err(error.into()),
         (true, _) => Err(format!("no layer of the artifact has a *.rules file ({without} others)").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, location: &str) -> Answer {
+        let headers = [("location".parse().unwrap(), location.parse().unwrap())].into_iter().collect();
+        Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, headers, body: Vec::new() }
+    }
+
+    #[test]
+    fn a_redirect_leads_on_but_not_out_of_tls() {
+        let to = |from: &str, status, location: &str| {
+            let next = redirected(&Url::parse(from).unwrap(), &answer(status, location));
+            next.map(|next| next.map(String::from)).map_err(|error| error.message)
+        };
+        assert_eq!(to("https://a.example/x", 200, "/y"), Ok(None));
+        assert_eq!(to("https://a.example/x", 302, "/y").unwrap().as_deref(), Some("https://a.example/y"));
+        assert_eq!(to("http://a.example/x", 308, "https://b.example/").unwrap().as_deref(), Some("https://b.example/"));
+        let refused = to("https://a.example/x", 301, "http://a.example/x").unwrap_err();
+        assert_eq!(refused, "a.example: a redirect from https to http, which is not followed");
+        assert!(to("https://a.example/x", 301, "file:///etc/passwd").unwrap_err().contains("from https to file"));
+        assert!(to("https://a.example/x", 301, "https://").unwrap_err().contains("leads nowhere"));
+    }
+
+    #[tokio::test]
+    async fn keys_in_addresses_are_not_told() {
+        let fetcher = Fetcher { tls: TlsConfig::default(), allow_local: true, kept: None };
+        for url in ["ftp://a.example/x?key=secret", "http://127.0.0.1:1/x?key=secret"] {
+            let url = Url::parse(url).unwrap();
+            let error = fetcher.get(url, &[], Auth::None, 1).await.unwrap_err().message;
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 }

@@ -4,14 +4,17 @@
 //! a place was the last good one, so that a wrong new digest leaves it in force even after a restart.
 //!
 //! *Invariants*: 1. a copy is checked against its digest whenever it is read; one that is damaged is removed; 2. a file is there whole
-//! or not at all; 3. what is in use is not removed.
+//! or not at all, also when two fetches leave the same one; 3. what is in use is not removed; 4. folders are for their owner only: rules may
+//! have been paid for, and addresses may have keys in them.
 //!
 //! *Limits*: [`MAX_BYTES`] and [`MAX_FILES`] of copies, the ones that were used least lately go; [`MAX_PLACES`] last good digests.
 
 use crate::{Digest, Place};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Bytes of all copies.
@@ -26,6 +29,10 @@ const MAX_LIST: u64 = 2 << 20;
 const ABANDONED: Duration = Duration::from_secs(3600);
 /// The list of last good digests.
 const LIST: &str = "last-good";
+/// How names of drafts end.
+const DRAFT: &str = "draft";
+/// Of the next draft of this process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// The copies of a folder.
 #[derive(Clone, Debug)]
@@ -76,7 +83,8 @@ impl Kept {
     /// Keeps a copy; what is not `in_use` makes room for it.
     pub fn put(&self, digest: &Digest, bytes: &[u8], in_use: &BTreeSet<Digest>) -> Result<(), KeptError> {
         let path = self.path(digest);
-        std::fs::create_dir_all(self.copies()).map_err(|error| failed(&self.copies(), &error))?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.copies());
+        made.map_err(|error| failed(&self.copies(), &error))?;
         if !self.make_room(bytes.len() as u64, in_use) {
             let why = format!("no room: copies in use have {} MiB together at most", MAX_BYTES >> 20);
             return Err(KeptError { path, why });
@@ -86,7 +94,8 @@ impl Kept {
 
     /// Whole or not at all.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), KeptError> {
-        let draft = path.with_extension("draft");
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let draft = path.with_extension(format!("{}-{number}.{DRAFT}", std::process::id()));
         let write = || {
             let mut file = std::fs::File::create(&draft)?;
             file.write_all(bytes)?;
@@ -113,7 +122,7 @@ impl Kept {
         let mut files = self.files();
         // What a process left that ended while it wrote.
         files.retain(|(path, _, written)| {
-            let is_left = path.extension().is_some() && written.elapsed().is_ok_and(|age| age > ABANDONED);
+            let is_left = is_draft(path) && written.elapsed().is_ok_and(|age| age > ABANDONED);
             !(is_left && std::fs::remove_file(path).is_ok())
         });
         files.sort_by_key(|(_, _, used)| *used);
@@ -121,7 +130,7 @@ impl Kept {
         let mut count = files.len();
         let is_used: BTreeSet<PathBuf> = in_use.iter().map(|digest| self.path(digest)).collect();
         let fits = |bytes: u64, count: usize| bytes.saturating_add(for_bytes) <= MAX_BYTES && count < MAX_FILES;
-        for (path, size, _) in files.iter().filter(|(path, ..)| !is_used.contains(path)) {
+        for (path, size, _) in files.iter().filter(|(path, ..)| !is_used.contains(path) && !is_draft(path)) {
             if fits(bytes, count) {
                 break;
             }
@@ -168,6 +177,10 @@ impl Kept {
     }
 }
 
+fn is_draft(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == DRAFT)
+}
+
 fn failed(path: &Path, error: &std::io::Error) -> KeptError {
     KeptError { path: path.to_owned(), why: error.to_string() }
 }
@@ -191,6 +204,8 @@ mod tests {
         let kept = Kept::new(&folder.path().join("state"));
         assert_eq!(kept.get(&digest, 100).as_deref(), Some(&b"rules"[..]));
         assert_eq!(kept.files().len(), 1, "no draft is left");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(kept.copies()).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700);
         assert_eq!((kept.get(&digest, 4), kept.files().len()), (None, 1), "too big for who asks, and sound");
         std::fs::write(kept.path(&digest), "rulez").unwrap();
         assert_eq!((kept.get(&digest, 100), kept.files().len()), (None, 0));

@@ -6,7 +6,8 @@
 //! the one that every request of Tapir goes through (own connections left out of inspection, local addresses refused, authorities of the
 //! user), so it is spoken here over that one.
 //!
-//! *Invariants*: no tag is ever resolved. The user's credentials go to the registry, and to the server of tokens that it names.
+//! *Invariants*: no tag is ever resolved. The user's credentials go to the registry, and to the server of tokens that it names, if it was the
+//! registry that named it: without TLS anybody on the way could have.
 //!
 //! *Limits*: [`MAX_MANIFEST`] bytes, [`MAX_LAYERS`], layers of [`MAX_DOWNLOAD`] bytes together. An index of several images is refused:
 //! which of them is meant is for the user to say. Registries on this host are spoken to without TLS, as Docker does.
@@ -192,6 +193,9 @@ impl<'f> Session<'f> {
             query.append_pair("scope", way.parameters.get("scope").unwrap_or(&scope));
         }
         let auth = if matches!(self.own, Auth::Basic { .. }) { self.own.clone() } else { Auth::None };
+        if auth != Auth::None && !is_safe(&self.base) {
+            return Err("credentials are not sent where a registry without TLS says; use oci://".to_owned().into());
+        }
         let at = url.host_str().unwrap_or_default().to_owned();
         let answer = self.fetcher.get(url, &[], auth, MAX_TOKEN).await?;
         let failed = |why: String| FetchError::from(format!("no token from {at}: {why}"));
@@ -228,6 +232,16 @@ mod tests {
         .unwrap();
         assert_eq!(found.layers[0], Layer { digest, size: 3, title: "a.rules".into() });
         assert_eq!((found.layers.len(), found.layers[1].title.as_str()), (2, ""));
+    }
+
+    #[tokio::test]
+    async fn a_registry_without_tls_names_nobody_who_gets_a_password() {
+        let fetcher = Fetcher { tls: tapir_outbound::TlsConfig::default(), allow_local: true, kept: None };
+        let known = Credentials::of_fields("registry.example", "robot", "secret", "").unwrap();
+        let session = Session::new(&fetcher, "registry.example", "team/rules", true, &known).unwrap();
+        let way = challenge::parse("Bearer realm=\"https://elsewhere.example/token\"").remove(0);
+        let error = session.token(&way).await.unwrap_err().message;
+        assert!(error.contains("credentials are not sent where a registry without TLS says"), "{error}");
     }
 
     #[test]

@@ -54,6 +54,23 @@ pub struct SourceError {
     pub message: String,
 }
 
+impl Place {
+    /// What it is called in logs, metrics and statuses: without the query of a URL, in which some servers want a key; a short digest of it
+    /// stands there instead, so that places which differ in it alone have different names.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Web(url) => match url.split_once('?') {
+                Some((bare, query)) => {
+                    let short: String = Digest::of(query.as_bytes()).hex().chars().take(8).collect();
+                    format!("{bare}?…{short}")
+                }
+                None => url.clone(),
+            },
+            registry @ Self::Registry { .. } => registry.to_string(),
+        }
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -252,6 +269,17 @@ mod tests {
             Source::web("http://a.example/x", &digest.to_string()).unwrap().to_string(),
             format!("http://a.example/x#sha256:{hex}")
         );
+    }
+
+    #[test]
+    fn keys_in_queries_are_not_shown() {
+        let label = |text: &str| Place::Web(text.into()).label();
+        let shown = label("https://rules.example/r.tar.gz?oinkcode=secret");
+        assert!(shown.starts_with("https://rules.example/r.tar.gz?…") && !shown.contains("secret"), "{shown}");
+        assert_ne!(shown, label("https://rules.example/r.tar.gz?oinkcode=other"));
+        assert_eq!(label("https://rules.example/r.tar.gz"), "https://rules.example/r.tar.gz");
+        let place = parse(&format!("oci://a.example/b@sha256:{}", hex())).unwrap().place;
+        assert_eq!(place.label(), "oci://a.example/b");
     }
 
     #[test]

@@ -104,5 +104,5 @@ async fn redirects_are_followed_without_credentials_and_not_into_the_host() {
 
     let barred = Fetcher { allow_local: false, ..fetcher(None) };
     let error = fetch(&barred, &wanted).await.unwrap_err().message;
-    assert!(error.contains("loopback"), "{error}");
+    assert!(error.contains("for --rules-from alone"), "{error}");
 }

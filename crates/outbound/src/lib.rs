@@ -10,7 +10,7 @@ mod http;
 pub mod own;
 mod tls;
 
-pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER};
+pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER, leads_inside};
 pub use reqwest::{Method, StatusCode, Url};
 pub use tls::{Pem, TlsConfig};
 

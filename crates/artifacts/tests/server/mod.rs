@@ -9,8 +9,6 @@ use std::time::Duration;
 /// What was asked.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// `GET`, …
-    pub method: String,
     /// With the query.
     pub path: String,
     /// By name in small letters.
@@ -70,8 +68,8 @@ fn serve(
     let mut lines = BufReader::new(stream.try_clone()?.take(64 << 10)).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let mut words = first.split(' ').map(str::to_owned);
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut request = Request { method, path, headers: BTreeMap::new() };
+    let path = words.nth(1).unwrap_or_default();
+    let mut request = Request { path, headers: BTreeMap::new() };
     for line in lines {
         let line = line?;
         let Some((name, value)) = line.split_once(':') else { break };
