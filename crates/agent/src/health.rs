@@ -193,9 +193,9 @@ fn metrics(report: &Report, state: &State, sets: &SetStates) -> String {
          # TYPE tapir_rule_source_failed gauge\n",
     );
     let mut outside: BTreeMap<String, bool> = BTreeMap::new();
-    for (place, is_good) in std::iter::once(&sets.node).chain(sets.others.values()).flat_map(|set| &set.outside) {
+    for (place, why) in std::iter::once(&sets.node).chain(sets.others.values()).flat_map(|set| &set.outside) {
         // Several choices may pin several digests of one place: one that fails is told.
-        *outside.entry(plain(place)).or_default() |= !is_good;
+        *outside.entry(plain(place)).or_default() |= why.is_some();
     }
     for (place, failed) in outside {
         let _ = writeln!(text, "tapir_rule_source_failed{{source=\"{place}\"}} {}", u8::from(failed));

@@ -605,3 +605,42 @@ impl Kernel for Host<'_> {
         Some(namespace.map(|id| self.links.peers_in(id).collect()).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pinned::Wanted;
+    use tapir_artifacts::{Digest, Source};
+
+    #[test]
+    fn a_choice_that_a_new_digest_replaces_has_its_number() {
+        let config = KeeperConfig {
+            prefixes: Prefixes::default(),
+            proc: "/proc".into(),
+            namespace: None,
+            inside: InsidePods::Never,
+        };
+        let mut keeper = Keeper::new(config, Shared::new());
+        let tap = Tap { index: 3, name: "cali3".into(), inside: None };
+        let ask = |place: &str, digest: &str| {
+            let digest = Digest::of(digest.as_bytes()).to_string();
+            let source = Source::web(&format!("https://a.example/{place}"), &digest).unwrap();
+            let pinned = [Wanted { source, secret: None }].into();
+            let selection = Arc::new(Selection { pinned, ..Selection::default() });
+            Ask { inspections: Arc::default(), plain: Arc::default(), selection }
+        };
+        let mut number = |ask: &Ask, asks: &[&Ask]| {
+            let asks: Vec<Ask> = asks.iter().map(|ask| (*ask).clone()).collect();
+            keeper.number("uid", &tap, &ask.selection, &asks)
+        };
+        let (old, new, other) = (ask("feed", "1"), ask("feed", "2"), ask("else", "1"));
+        let first = number(&old, &[&old]);
+        assert_eq!(number(&old, &[&old]), first);
+        assert_ne!(number(&other, &[&old, &other]), first, "another place");
+        assert_ne!(number(&new, &[&old, &new]), first, "both are asked for");
+        let newest = ask("feed", "3");
+        // The old one is not asked for any more.
+        assert_eq!(number(&newest, &[&newest, &new]), first);
+        assert_ne!(number(&old, &[&old, &newest, &new]), first, "a number is not given twice");
+    }
+}

@@ -8,7 +8,7 @@
 //!
 //! *Limits*: [`MAX_TEXTS`] texts, [`MAX_BYTES`] of them; what is beyond is told.
 
-use crate::pinned::{self, Pins, Wanted};
+use crate::pinned::{Pins, Wanted};
 use crate::selection::{Object, Selection};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,8 +62,9 @@ impl Loan {
         for one in wanted.filter(|one| known.insert(&one.source)) {
             let Some(pin) = pins.get(one) else { continue };
             self.notes.extend(pin.notes.iter().cloned());
-            self.errors.extend(pin.error.clone());
-            self.places.push(pinned::label(&one.source.place).into());
+            // Of two digests of one place, one that fails is told.
+            let known = self.outside.entry(one.source.place.label().into()).or_default();
+            *known = known.take().or_else(|| pin.error.clone());
             for text in &pin.texts {
                 bytes = bytes.saturating_add(text.bytes.len());
                 if self.texts.len() >= MAX_TEXTS || bytes > MAX_BYTES {
@@ -94,10 +95,8 @@ pub struct Loan {
     pub texts: Vec<RuleText>,
     /// What is missing.
     pub notes: Vec<String>,
-    /// Why sources outside of the cluster are not what they should be.
-    pub errors: Vec<String>,
-    /// Of each of those sources, how the names of its texts begin.
-    pub places: Vec<Arc<str>>,
+    /// Sources outside of the cluster, by how the names of their texts begin, and why one is not what it should be.
+    pub outside: BTreeMap<Arc<str>, Option<String>>,
 }
 
 impl Library {

@@ -54,8 +54,8 @@ pub struct RulesState {
     pub faults: Vec<Fault>,
     /// What else is not as it was asked for: sources that are missing, variables that mean nothing.
     pub notes: Vec<String>,
-    /// Sources outside of the cluster, and whether each is what it should be.
-    pub outside: BTreeMap<Arc<str>, bool>,
+    /// Sources outside of the cluster, and why one is not what it should be; what it gave last is in force then.
+    pub outside: BTreeMap<Arc<str>, Option<String>>,
 }
 
 /// Something that is wrong in a rule file.
@@ -88,6 +88,13 @@ impl RuleSets {
     /// That of the node alone.
     pub fn of_node(rules: Arc<Rules>) -> Self {
         Self(BTreeMap::from([(Selection::default(), rules)]))
+    }
+
+    /// And one for a selection.
+    #[cfg(test)]
+    pub(crate) fn with(mut self, selection: Selection, rules: Arc<Rules>) -> Self {
+        self.0.insert(selection, rules);
+        self
     }
 
     /// The set for a selection, once it is compiled.
@@ -280,24 +287,17 @@ impl RuleKeeper {
             Some(why) => Err(why),
             None => Ok(state),
         });
-        // What stands in for a source that failed is in force, and that it stands in is told like any rules that were not taken.
-        let failed = (!loan.errors.is_empty()).then(|| loan.errors.join("; "));
-        let outside = loan.places.iter().map(|place| {
-            let is_bad = |why: &String| why.strip_prefix(&**place).is_some_and(|rest| rest.starts_with(": "));
-            (Arc::clone(place), !loan.errors.iter().any(is_bad))
-        });
-        let outside: BTreeMap<Arc<str>, bool> = outside.collect();
+        let outside = loan.outside.clone();
         kept.loan = loan;
         let (changed, state) = match accepted {
             Ok(state) => {
-                let state = RulesState { rule_set: rules.set.id.0, notes, error: failed, outside, ..state };
+                let state = RulesState { rule_set: rules.set.id.0, notes, outside, ..state };
                 (kept.rules, kept.fruitful) = (Some(Arc::new(rules)), fruitful);
                 (true, state)
             }
             Err(why) => {
                 let before = self.state.borrow().of(&selection).cloned().unwrap_or_default();
                 let (findings, faults) = (findings(&report), faults(&report));
-                let why = failed.map_or_else(|| why.clone(), |failed| format!("{failed}; {why}"));
                 (false, RulesState { error: Some(why), findings, faults, notes, outside, ..before })
             }
         };
@@ -349,7 +349,7 @@ fn fruitful(rules: &Rules, loan: &Loan) -> HashSet<Arc<str>> {
     let places: HashSet<&str> =
         rules.set.rules.iter().filter_map(|rule| Some(rule.rule.place.rsplit_once(':')?.0)).collect();
     let texts = loan.texts.iter().map(|text| &text.name).filter(|name| places.contains(&***name));
-    let outside = loan.places.iter().filter(|place| places.iter().any(|name| is_of(name, place)));
+    let outside = loan.outside.keys().filter(|place| places.iter().any(|name| is_of(name, place)));
     texts.chain(outside).map(Arc::clone).collect()
 }
 
@@ -361,7 +361,7 @@ fn is_of(name: &str, place: &str) -> bool {
 /// Why a set must not replace the one in force: a text that had rules is there still, has faults, and has no rule left; or nothing of
 /// a place outside has.
 fn barren(before: &HashSet<Arc<str>>, now: &HashSet<Arc<str>>, loan: &Loan, state: &RulesState) -> Option<String> {
-    if let Some(place) = loan.places.iter().find(|place| before.contains(*place) && !now.contains(*place)) {
+    if let Some(place) = loan.outside.keys().find(|place| before.contains(*place) && !now.contains(*place)) {
         let first = state.faults.iter().find(|fault| is_of(&fault.file, place));
         let first = first.map(|first| format!(": {first}")).unwrap_or_default();
         return Some(format!("{place} has no rule left that can run{first}"));
@@ -538,6 +538,71 @@ mod tests {
 
         select.send_replace(Arc::default());
         state.wait_for(|state| state.others.is_empty()).await.unwrap();
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn rules_from_outside_join_and_what_fails_there_takes_nothing_away() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.rules"), rule(1)).unwrap();
+        let sources = RuleSources { files: vec![dir.path().to_owned()], ..RuleSources::default() };
+        let wanted = |place: &str, digest: &str| {
+            let digest = tapir_artifacts::Digest::of(digest.as_bytes()).to_string();
+            let source = tapir_artifacts::Source::web(&format!("https://a.example/{place}"), &digest).unwrap();
+            Wanted { source, secret: None }
+        };
+        let pin = |name: &str, rules: String, error: Option<&str>| crate::pinned::Pin {
+            texts: vec![RuleText {
+                name: format!("https://a.example/{name}").into(),
+                bytes: rules.into_bytes().into(),
+            }],
+            error: error.map(str::to_owned),
+            notes: Vec::new(),
+        };
+        let (pins, given) = watch::channel(Arc::default());
+        let publish = |all: &[(&Wanted, crate::pinned::Pin)]| {
+            let all = all.iter().map(|(wanted, pin)| ((*wanted).clone(), pin.clone()));
+            pins.send_replace(Arc::new(Pins::of(all)));
+        };
+        let node = wanted("node", "1");
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap().with_outside([node.clone()].into(), given);
+        let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
+        let mut state = keeper.state();
+        let (_library, lent) = watch::channel(Arc::default());
+        let (select, selected) = watch::channel(Arc::default());
+        let running = tokio::spawn(keeper.run(Arc::clone(&shared), now, lent, selected));
+
+        publish(&[(&node, pin("node/x.rules", rule(2), None))]);
+        let first = state.wait_for(|state| state.node.loaded == 2).await.unwrap().node.clone();
+        let place: Arc<str> = "https://a.example/node".into();
+        assert_eq!((first.outside.get(&place), &first.error), (Some(&None), &None));
+        // A source that fails: what it gave is in force, and that is told.
+        publish(&[(&node, pin("node/x.rules", rule(2), Some("https://a.example/node: 404")))]);
+        let failed = state.wait_for(|state| state.node.outside[&place].is_some()).await.unwrap().node.clone();
+        assert_eq!((failed.loaded, failed.rule_set, &failed.error), (2, first.rule_set, &None));
+        // One that came as it should and has nothing to run: the set before is in force.
+        publish(&[(&node, pin("node/y.rules", "alert nonsense\n".to_owned(), None))]);
+        let barren = state.wait_for(|state| state.node.error.is_some()).await.unwrap().node.clone();
+        let why = barren.error.unwrap();
+        assert!(
+            why.contains("https://a.example/node has no rule left that can run: https://a.example/node/y.rules:1:"),
+            "{why}"
+        );
+        assert_eq!(barren.rule_set, first.rule_set);
+
+        // A choice that only a digest tells from the one before begins with the set of that.
+        let (older, newer) = (wanted("feed", "1"), wanted("feed", "2"));
+        let choice =
+            |one: &Wanted| Selection { without_node: true, pinned: [one.clone()].into(), ..Selection::default() };
+        publish(&[(&older, pin("feed", rule(5), None))]);
+        select.send_replace(Arc::new([choice(&older)].into()));
+        let before = state.wait_for(|state| state.others.values().any(|one| one.loaded == 1)).await.unwrap().clone();
+        select.send_replace(Arc::new([choice(&newer)].into()));
+        let after = state.wait_for(|state| state.of(&choice(&newer)).is_some()).await.unwrap().clone();
+        let set = |states: &SetStates, one| states.of(&choice(one)).map(|state| state.rule_set);
+        assert_eq!(set(&after, &newer), set(&before, &older));
+        publish(&[(&newer, pin("feed", rule(6) + &rule(7), None))]);
+        state.wait_for(|state| state.of(&choice(&newer)).is_some_and(|one| one.loaded == 2)).await.unwrap();
         running.abort();
     }
 

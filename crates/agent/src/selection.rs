@@ -106,6 +106,11 @@ impl Selection {
 /// A source on a web server or in a registry, if it is one.
 fn outside(source: &tapir_kubernetes::resources::Source) -> Result<Option<Wanted>, String> {
     let name = |reference: &tapir_kubernetes::resources::ObjectRef| reference.name.clone();
+    if let Some(url) = &source.url
+        && Digest::parse(&url.digest).is_none()
+    {
+        return Err("url.digest: sha256: with 64 hexadecimal digits is wanted".to_owned());
+    }
     let (read, field, secret) = match (&source.url, &source.oci) {
         (Some(url), _) => (Source::web(&url.url, &url.digest), "url", url.credentials.as_ref().map(name)),
         (None, Some(oci)) => (Source::artifact(&oci.reference), "oci.reference", oci.pull_secret.as_ref().map(name)),
@@ -165,7 +170,7 @@ mod tests {
         assert_eq!(sources, ["configmap/my-rules Some(\"local.rules\")", "secret/paid-rules None"]);
         assert_eq!(notes.len(), 2, "{notes:?}");
         assert!(
-            notes[0].contains("\"7\" is not gid:sid") && notes[1].contains("source feed: url: at character 39: "),
+            notes[0].contains("\"7\" is not gid:sid") && notes[1].contains("source feed: url.digest: sha256: with 64"),
             "{notes:?}"
         );
         let pinned: Vec<String> =

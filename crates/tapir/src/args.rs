@@ -244,7 +244,8 @@ pub struct AgentArgs {
     pub flow_mib: u32,
 }
 
-/// Rules from web servers and registries.
+/// Rules from web servers and registries. The two files are read for each fetch, since they may be replaced; the folder is made and written
+/// to with the first copy. Nothing else of the disk is touched for them.
 #[derive(Args, Clone, Debug)]
 pub struct OutsideArgs {
     /// Rules from a web server or a registry, beside all others: https://HOST/PATH#sha256=HEX (.rules, .tar.gz or .gz), or

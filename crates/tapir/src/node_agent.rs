@@ -375,16 +375,31 @@ fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
 fn tell_sets(before: &SetStates, now: &SetStates, messages: &Messages) {
     if before.node != now.node {
         tell_rules(&now.node, messages);
+        tell_outside(&before.node, &now.node, messages);
         match &now.node.error {
             Some(why) => messages.error(&format!("rules not reloaded, the old ones stay in force: {why}")),
             None => messages.info(&format!("rules reloaded: {}", rules_in_words(&now.node))),
         }
     }
-    for (_, state) in now.others.iter().filter(|(selection, state)| before.of(selection) != Some(*state)) {
+    for (selection, state) in now.others.iter().filter(|(selection, state)| before.of(selection) != Some(*state)) {
         tell_rules(state, messages);
+        let was = before.of(selection).cloned().unwrap_or_default();
+        tell_outside(&was, state, messages);
         match &state.error {
             Some(why) => messages.error(&format!("rules of an Inspection not loaded: {why}")),
             None => messages.info(&format!("rules of an Inspection loaded: {}", rules_in_words(state))),
+        }
+    }
+}
+
+/// Sources outside of the cluster that fail in another way than before, or not any more.
+fn tell_outside(before: &RulesState, now: &RulesState, messages: &Messages) {
+    for (place, why) in &now.outside {
+        let known = before.outside.get(place).cloned().flatten();
+        match why {
+            Some(why) if known.as_ref() != Some(why) => messages.error(&format!("rules of {why}")),
+            None if known.is_some() => messages.info(&format!("rules of {place}: as they should be")),
+            _ => {}
         }
     }
 }
