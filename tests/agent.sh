@@ -244,7 +244,7 @@ rules:
 evidence: {capture: none}
 YAML
 within "an Inspection has rules of its own" 10 logged 'shop/frontend-1 on cali[0-9a-f]+, with rules of its own: inspected for strict'
-within "and what of it is not done is told" 3 logged 'Inspection strict: not wholly done: source feed: url: at character [0-9]+: a SHA-256 has 64 digits'
+within "and what of it is not done is told" 3 logged 'Inspection strict: not wholly done: source feed: url.digest: sha256: with 64 hexadecimal digits is wanted'
 mark; attack 10.65.1.9
 within "its rules raise its alerts, without bytes" 3 alerted '.rule.sid == 202 and .inspection == {namespace: "", name: "strict"} and .evidence == null'
 within "those of the node raise the other's, with bytes" 3 alerted '.rule.sid == 21562 and .inspection.name == "sample" and .evidence != null'
@@ -325,7 +325,7 @@ fed "$pin" "rules from a web server join those of the node" 'rules reloaded: 2 r
 within "and an attack that only they know is alerted" 3 alerted '.rule.sid == 501'
 within "metrics name the source" 2 in_metrics '^tapir_rule_source_failed\{source="http://127.0.0.1:8088/r.tar.gz"\} 0'
 kill -TERM "$agent"; wait "$agent"
-fed "$wrong" "a wrong digest is told" "rules not reloaded, .*http://127.0.0.1:8088/r.tar.gz: what came is not what was asked for: its digest is sha256:$pin, not sha256:$wrong"
+fed "$wrong" "a wrong digest is told" "error: rules of http://127.0.0.1:8088/r.tar.gz: what came is not what was asked for: its digest is sha256:$pin, not sha256:$wrong"
 within "in metrics, too" 2 in_metrics '^tapir_rule_source_failed\{source="http://127.0.0.1:8088/r.tar.gz"\} 1'
 within "and the last good rules stay" 3 alerted '.rule.sid == 501'
 kill -TERM "$agent"; wait "$agent"

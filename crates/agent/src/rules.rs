@@ -358,13 +358,20 @@ fn is_of(name: &str, place: &str) -> bool {
     name.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Why a set must not replace the one in force: a text that had rules is there still, has faults, and has no rule left; or nothing of
-/// a place outside has.
+/// Why a set must not replace the one in force: a text, or a place outside, that had rules is there still, has faults, and has no rule
+/// left; or there is nothing but comments at the place. Whose rules others have, too, in a newer revision, has lost nothing.
 fn barren(before: &HashSet<Arc<str>>, now: &HashSet<Arc<str>>, loan: &Loan, state: &RulesState) -> Option<String> {
-    if let Some(place) = loan.outside.keys().find(|place| before.contains(*place) && !now.contains(*place)) {
-        let first = state.faults.iter().find(|fault| is_of(&fault.file, place));
-        let first = first.map(|first| format!(": {first}")).unwrap_or_default();
-        return Some(format!("{place} has no rule left that can run{first}"));
+    for place in loan.outside.keys().filter(|place| before.contains(*place) && !now.contains(*place)) {
+        if let Some(first) = state.faults.iter().find(|fault| is_of(&fault.file, place)) {
+            return Some(format!("{place} has no rule left that can run: {first}"));
+        }
+        let is_void = |text: &RuleText| {
+            let mut lines = text.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+            lines.all(|line| line.is_empty() || line.starts_with(b"#"))
+        };
+        if loan.texts.iter().filter(|text| is_of(&text.name, place)).all(is_void) {
+            return Some(format!("{place} has no rule any more"));
+        }
     }
     let lost = loan.texts.iter().find(|text| {
         let is_faulty = state.faults.iter().any(|fault| fault.file == *text.name);
@@ -604,6 +611,23 @@ mod tests {
         publish(&[(&newer, pin("feed", rule(6) + &rule(7), None))]);
         state.wait_for(|state| state.of(&choice(&newer)).is_some_and(|one| one.loaded == 2)).await.unwrap();
         running.abort();
+    }
+
+    #[test]
+    fn a_place_outside_that_has_lost_its_rules_is_told_from_one_whose_rules_others_have() {
+        let place: Arc<str> = "https://a.example/x".into();
+        let before = HashSet::from([Arc::clone(&place)]);
+        let why = |text: &str, faults: &[Fault]| {
+            let text = RuleText { name: "https://a.example/x/a.rules".into(), bytes: text.as_bytes().into() };
+            let loan = Loan { texts: vec![text], outside: [(Arc::clone(&place), None)].into(), ..Loan::default() };
+            barren(&before, &HashSet::new(), &loan, &RulesState { faults: faults.to_vec(), ..RulesState::default() })
+        };
+        assert_eq!(why(&rule(1), &[]), None, "another source has it in a newer revision");
+        assert_eq!(why("# moved\n\n", &[]).unwrap(), "https://a.example/x has no rule any more");
+        let fault = Fault { file: "https://a.example/x/a.rules".into(), line: 1, ..Fault::default() };
+        assert!(
+            why(&rule(1), &[fault]).unwrap().starts_with("https://a.example/x has no rule left that can run: https://")
+        );
     }
 
     #[test]
