@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tapir_capture::{Block, NetworkNamespace, RingConfig, wait_for_any};
-use tapir_engine::{Counter, Counters, EngineConfig, EventSink, Suppressions, Worker};
+use tapir_engine::{Counter, Counters, EngineConfig, EventSink, RuleCosts, Suppressions, Worker};
 use tapir_event::{Inspection, SecurityEvent};
 use tapir_packet::Frame;
 
@@ -310,10 +310,12 @@ impl Inspector {
         let mut counters = self.retired.clone();
         let mut quieted = self.quieted.clone();
         let (mut flow_bytes, mut flows, mut unseen) = (0_u64, BTreeMap::new(), Vec::new());
+        let mut costs = RuleCosts::default();
         for (number, place) in &mut self.workers {
             let name = |_| self.board.seat(*number).map(|seat| seat.tap.name.to_string()).unwrap_or_default();
             unseen::of_coverage(place.worker.coverage(), name, &mut flows, &mut unseen);
             counters.merge(&place.worker.counters());
+            costs.merge(&place.worker.rule_costs());
             flow_bytes = flow_bytes.saturating_add(place.worker.memory() as u64);
             for (id, count) in place.worker.quieted() {
                 *quieted.entry(id.to_owned()).or_default() += count;
@@ -346,6 +348,7 @@ impl Inspector {
             flow_bytes,
             flows,
             unseen,
+            costs,
             trouble: self.nets.get(&NODE).and_then(|net| net.trouble()).map(str::to_owned),
         });
     }

@@ -17,6 +17,7 @@ pub mod board;
 mod budget;
 pub mod clock;
 pub mod cluster;
+pub mod cost;
 pub mod discovery;
 pub mod health;
 mod inside;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tapir_delivery::beacon::Unseen;
-use tapir_engine::{Counters, Suppressions};
+use tapir_engine::{Counters, RuleCosts, Suppressions};
 use tapir_packet::Timestamp;
 use tokio::sync::Notify;
 
@@ -63,6 +63,8 @@ pub struct Report {
     pub flows: BTreeMap<String, u64>,
     /// What could not be inspected.
     pub unseen: Vec<Unseen>,
+    /// What rules cost on all endpoints that are attached.
+    pub costs: RuleCosts,
     /// Why nothing can be captured inside of a pod, by number.
     pub troubles: BTreeMap<u32, String>,
     /// Why nothing can be captured on the node's side, if so.

@@ -1,6 +1,7 @@
 //! What an agent says of itself to the manager, and the suppressions that it hears: the agent's end of the
 //! [beacon](tapir_delivery::beacon).
 
+use crate::cost;
 use crate::keeper::State;
 use crate::shared::Shared;
 use std::collections::BTreeMap;
@@ -67,6 +68,7 @@ impl Agent for Speaker {
             quieted: report.quieted.clone(),
             flows: report.flows.clone(),
             unseen: report.unseen.iter().cloned().chain(blind).collect(),
+            rule_costs: cost::report(&report.costs),
             sinks,
         }
     }

@@ -62,6 +62,39 @@ pub struct Heartbeat {
     pub flows: BTreeMap<String, u64>,
     /// What could not be inspected, or not wholly.
     pub unseen: Vec<Unseen>,
+    /// What rules cost, if they are timed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_costs: Option<RuleCostReport>,
+}
+
+/// What rules cost, in a heartbeat. Counts are since the rule set came, of the units that were samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RuleCostReport {
+    /// Of so many units one was a sample.
+    pub every: u32,
+    /// Units that were.
+    pub units: u64,
+    /// Evaluations of all rules.
+    pub evaluations: u64,
+    /// Their time, nanoseconds.
+    pub nanos: u64,
+    /// The dearest rules, the dearest first.
+    pub rules: Vec<RuleCostRow>,
+}
+
+/// A rule in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RuleCostRow {
+    /// Generator.
+    pub gid: u32,
+    /// Signature.
+    pub sid: u32,
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Those that matched.
+    pub matches: u64,
+    /// Time of all, nanoseconds.
+    pub nanos: u64,
 }
 
 /// Something that could not be inspected, in a heartbeat.

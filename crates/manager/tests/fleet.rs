@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Mutex;
 use support::{Scratch, Served, event};
-use tapir_delivery::beacon::{self, Agent, Heartbeat, NewSuppressions, SinkReport};
+use tapir_delivery::beacon::{self, Agent, Heartbeat, NewSuppressions, RuleCostReport, RuleCostRow, SinkReport};
 use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
 use tapir_event::quiet::Mode;
 use tokio::sync::Notify;
@@ -180,6 +180,13 @@ impl Agent for Listener {
             suppressions: heard.digest.clone(),
             suppressions_active: heard.standing.iter().map(|one| one.id.clone()).collect(),
             sinks: vec![sink],
+            rule_costs: Some(RuleCostReport {
+                every: 64,
+                units: 3,
+                evaluations: 2,
+                nanos: 500,
+                rules: vec![RuleCostRow { gid: 1, sid: 5, evaluations: 1, matches: 1, nanos: 250 }],
+            }),
             ..Heartbeat::default()
         }
     }
@@ -202,7 +209,10 @@ impl Agent for Listener {
 
 #[tokio::test]
 async fn a_beacon_and_the_manager_understand_each_other() {
-    let served = Served::new().await;
+    let dir = Scratch::new();
+    let file = dir.path().join("local.rules");
+    std::fs::write(&file, "alert tcp any any -> any any ( msg:\"five\"; content:\"a\"; sid:5; )\n").unwrap();
+    let served = Served::with(|config| config.rules = vec![file]).await;
     let config = HttpConfig {
         auth: Auth::Bearer(served.agent.clone()),
         timeout: Some(beacon::PATIENCE),
@@ -224,6 +234,11 @@ async fn a_beacon_and_the_manager_understand_each_other() {
         let expected = [json!("worker-3"), json!("9.9"), json!("00ff"), json!({ "kernel_drops": 3 }), json!(["cali1"])];
         assert_eq!(told.map(Clone::clone), expected);
         assert_eq!(served.get("/api/v1/sinks").await.ok()["items"][0]["name"], "siem");
+        let cost = &served.get("/api/v1/rules/1-5").await.ok()["cost"];
+        assert_eq!(
+            (&cost["share"], &cost["average_us"], &cost["evaluations"]),
+            (&json!(0.5), &json!(0.25), &json!(64))
+        );
     };
     tokio::select! {
         () = beacon::run(client, &listener) => {}
@@ -265,6 +280,54 @@ async fn rules_are_listed_with_state_words_and_hits() {
     assert!(rule["words"].as_array().unwrap().len() >= 2, "{rule}");
     served.get("/api/v1/rules/1-999").await.problem(404);
     served.get("/api/v1/rules/nonsense").await.problem(404);
+}
+
+#[tokio::test]
+async fn rules_say_what_they_cost_the_nodes_and_the_dearest_come_first_if_asked_for() {
+    let dir = Scratch::new();
+    let file = dir.path().join("local.rules");
+    let rule = |sid: u32| format!("alert tcp any any -> any any ( msg:\"r{sid}\"; content:\"a{sid}\"; sid:{sid}; )\n");
+    std::fs::write(&file, (100..104).map(rule).collect::<String>()).unwrap();
+    let served = Served::with(|config| config.rules = vec![file]).await;
+    let sids = |page: &Value| -> Vec<u64> {
+        page["items"].as_array().unwrap().iter().map(|row| row["sid"].as_u64().unwrap()).collect()
+    };
+    let nothing = served.get("/api/v1/rules?sort=cost").await.ok();
+    assert_eq!((sids(&nothing), &nothing["items"][0]["cost"]), (vec![100, 101, 102, 103], &Value::Null));
+    let row = |sid: u32, evaluations: u64, nanos: u64| json!({ "gid": 1, "sid": sid, "evaluations": evaluations, "matches": 1, "nanos": nanos });
+    let costs = |every: u32, nanos: u64, rules: Value| json!({ "every": every, "units": 5, "evaluations": 9, "nanos": nanos, "rules": rules });
+    // A sample of the first node stands for four times as much as one of the other.
+    let first = costs(400, 10_000, json!([row(103, 2, 6_000), row(101, 1, 1_000)]));
+    let other = costs(100, 20_000, json!([row(101, 4, 8_000)]));
+    assert_eq!(beat(&served, &json!({ "node": "a", "rule_costs": first })).await.ok()["cut"], 0);
+    beat(&served, &json!({ "node": "b", "rule_costs": other })).await.ok();
+    beat(&served, &json!({ "node": "c" })).await.ok();
+    let dear = served.get("/api/v1/rules?sort=cost").await.ok();
+    assert_eq!(sids(&dear), [103, 101, 100, 102]);
+    // Of 6 ms: 2.4 ms and 1.2 ms.
+    assert_eq!(
+        dear["items"][0]["cost"],
+        json!({ "share": 0.4, "average_us": 3.0, "evaluations": 800, "matches": 400, "nodes": 1 })
+    );
+    assert_eq!(
+        dear["items"][1]["cost"],
+        json!({ "share": 0.2, "average_us": 1.5, "evaluations": 800, "matches": 500, "nodes": 2 })
+    );
+    assert_eq!(dear["items"][2]["cost"], Value::Null);
+    // Page by page it is the same order.
+    let mut paged = Vec::new();
+    let mut address = "/api/v1/rules?sort=cost&limit=1".to_owned();
+    loop {
+        let page = served.get(&address).await.ok();
+        paged.extend(sids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        address = format!("/api/v1/rules?sort=cost&limit=1&cursor={next}");
+    }
+    assert_eq!(paged, [103, 101, 100, 102]);
+    assert_eq!(served.get("/api/v1/rules/1-103").await.ok()["cost"]["share"], json!(0.4));
+    served.get("/api/v1/rules?sort=hits").await.problem(400);
+    let many: Vec<Value> = (0..1_100).map(|sid| row(sid, 1, 1)).collect();
+    assert_eq!(beat(&served, &json!({ "node": "a", "rule_costs": costs(1, 1, json!(many)) })).await.ok()["cut"], 100);
 }
 
 /// `TAPIR_BLESS=1` writes the document.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tapir_agent::inspector::LOSSES;
 use tapir_agent::speaker::resident_bytes;
-use tapir_agent::unseen;
+use tapir_agent::{cost, unseen};
 use tapir_capture::Ring;
 use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
 use tapir_engine::{Counter, Suppressions, Worker};
@@ -150,6 +150,7 @@ impl Link {
             quieted: worker.quieted().map(|(id, count)| (id.to_owned(), count)).collect(),
             flows,
             unseen,
+            rule_costs: cost::report(&worker.rule_costs()),
             ..Heartbeat::default()
         };
         *lock(&self.agent.now) = fresh;

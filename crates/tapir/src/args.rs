@@ -147,6 +147,9 @@ pub struct OutputArgs {
     /// Print counters at the end.
     #[arg(long)]
     pub stats: bool,
+    /// Time the rules that are evaluated on one in N units, and tell what each costs; 0: none.
+    #[arg(long, value_name = "N")]
+    pub rule_cost_sample: Option<u32>,
     /// Exit with 3 if alerts were raised.
     #[arg(long)]
     pub exit_code: bool,
@@ -216,6 +219,9 @@ pub struct AgentArgs {
     /// Raise decoder, stream and inspector events (gid other than 1).
     #[arg(long)]
     pub builtin_events: bool,
+    /// Time the rules that are evaluated on one in N units, and tell what each costs; 0: none.
+    #[arg(long, value_name = "N", env = "TAPIR_RULE_COST_SAMPLE")]
+    pub rule_cost_sample: Option<u32>,
     /// Where /readiness, /liveness and /metrics are served; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9097", env = "TAPIR_HEALTH")]
     pub health: SocketAddr,

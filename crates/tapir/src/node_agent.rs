@@ -27,7 +27,7 @@ use tapir_agent::shared::{Report, Shared};
 use tapir_agent::speaker::Speaker;
 use tapir_agent::standalone;
 use tapir_capture::{NetworkNamespace, RingConfig};
-use tapir_engine::{Counter, EventSink, RuleSources};
+use tapir_engine::{CostSample, Counter, EventSink, RuleSources};
 use tapir_event::SecurityEvent;
 use tapir_kubernetes::interface::Prefixes;
 use tokio::net::TcpListener;
@@ -114,6 +114,9 @@ fn inspector_config(
 ) -> InspectorConfig {
     let mut engine = settings.engine.clone();
     engine.builtin_events = args.builtin_events;
+    if let Some(every) = args.rule_cost_sample {
+        engine.cost_sample = CostSample::every(every);
+    }
     // Who reads an event wants to see its bytes.
     engine.evidence = true;
     let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };

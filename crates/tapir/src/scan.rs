@@ -12,7 +12,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use tapir_engine::{ChecksumMode, EngineConfig, Rules, ScanReport, scan_file};
+use tapir_engine::{ChecksumMode, EngineConfig, RuleCosts, Rules, ScanReport, scan_file};
 use tapir_event::SecurityEvent;
 use tapir_telemetry::{Counter, Counters};
 
@@ -66,6 +66,7 @@ pub fn run(args: &ScanArgs, messages: &Messages) -> Result<u8, String> {
     }
     if args.output.stats {
         stats::print(&total.counters, &rules, messages);
+        stats::dearest(&total.costs, &rules, messages);
     }
     if let Some(serving) = writer.serving.take() {
         serving.serve(args, &settings.sources, messages)?;
@@ -92,6 +93,7 @@ struct Totals {
     packets: u64,
     bytes: u64,
     counters: Counters,
+    costs: RuleCosts,
     failed: usize,
 }
 
@@ -128,6 +130,7 @@ impl Job<'_> {
                 total.packets += report.packets;
                 total.bytes += report.bytes;
                 total.counters.merge(&report.counters);
+                total.costs.merge(&report.costs);
                 let undecoded = report.counters.value(Counter::PacketsUndecodedLink);
                 if undecoded > 0 {
                     total.failed += 1;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tapir_detect::Profile;
-use tapir_engine::{Enable, EngineConfig, RuleSources};
+use tapir_engine::{CostSample, Enable, EngineConfig, RuleSources};
 use tapir_protocol::{Service, TransportKind};
 use tapir_rules::Dialect;
 
@@ -23,6 +23,7 @@ struct File {
     #[serde(default)]
     variables: BTreeMap<String, String>,
     identify_services: Option<bool>,
+    rule_cost_sample: Option<u32>,
     #[serde(default)]
     bindings: BTreeMap<String, String>,
     #[serde(default)]
@@ -112,7 +113,9 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
     let given: Vec<PathBuf> = files.iter().chain(&args.rules).cloned().collect();
     let files = if given.is_empty() { file.rules.clone().unwrap_or_default() } else { given };
     let enable = enable(args.enable.iter().chain(file.enable.iter().flatten()))?;
-    let engine = engine(profile, &file, output)?;
+    let mut engine = engine(profile, &file, output)?;
+    let every = output.and_then(|output| output.rule_cost_sample).or(file.rule_cost_sample);
+    engine.cost_sample = every.map(CostSample::every).unwrap_or_default();
     Ok(Settings {
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
         rules_from: file.rules_from,

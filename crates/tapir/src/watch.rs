@@ -183,6 +183,7 @@ fn finish<W: Write>(
         let mut counters = worker.counters();
         ring.count(&mut counters).map_err(|error| format!("cannot read the kernel's drop counters: {error}"))?;
         stats::print(&counters, worker.rules(), messages);
+        stats::dearest(&worker.rule_costs(), worker.rules(), messages);
     }
     match writer.failure.take() {
         Some(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("cannot write alerts: {error}")),

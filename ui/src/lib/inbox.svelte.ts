@@ -78,8 +78,8 @@ export class Inbox {
     return out;
   });
   length = $derived(this.starts.at(-1) ?? 0);
-  /** What else the page wants to know waits, so that rows come first. */
-  first = $derived(this.asking || this.state === 'idle');
+  /** As {@link list}, for who wants to be told of another: nobody draws rows by it before they are there. */
+  #list = $state.raw<AlertsState>(this.list);
   done = $derived(this.next === null || this.length >= MAX_ROWS);
 
   #generation = 0;
@@ -89,6 +89,11 @@ export class Inbox {
   /** Name of the answer that is shown, if nothing has changed it since. */
   #etag: string | null = null;
 
+  /** What else the page wants to know of a list waits until its rows are there, so that they come first. */
+  waits(list: AlertsState): boolean {
+    return this.asking || this.state === 'idle' || !sameList(list, this.#list);
+  }
+
   /** Shows another list; the same one is left alone. */
   show(list: AlertsState, force = false): void {
     if (!force && this.state !== 'idle' && sameList(list, this.list)) {
@@ -97,6 +102,7 @@ export class Inbox {
     }
     this.#keep();
     this.list = list;
+    this.#list = list;
     this.selection = NONE;
     this.pending = new Map();
     this.leaving = new Set();

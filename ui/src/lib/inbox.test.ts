@@ -252,3 +252,18 @@ test('rows of the stream have no count in the range: what they grew by is added 
   inbox.takePending();
   expect([inbox.at(0)?.id, (inbox.at(0) as Group).in_range]).toEqual(['g7', 22]);
 });
+
+test('what else is asked of a list waits for its rows, from the moment at which another is wanted', async () => {
+  const inbox = new Inbox();
+  expect(inbox.waits(DEFAULTS)).toBe(true);
+  inbox.show(DEFAULTS);
+  expect(inbox.waits(DEFAULTS)).toBe(true);
+  await inbox.answered;
+  expect(inbox.waits(DEFAULTS)).toBe(false);
+  const other = { ...DEFAULTS, q: 'sid:7' };
+  expect(inbox.waits(other)).toBe(true);
+  expect(inbox.waits({ ...DEFAULTS, sel: 'g1' })).toBe(false);
+  inbox.show(other);
+  await inbox.answered;
+  expect([inbox.waits(other), inbox.waits(DEFAULTS)]).toEqual([false, true]);
+});

@@ -31,6 +31,7 @@ const MAX_SUPPRESSIONS: usize = 10_000;
 const MAX_SINKS: usize = 32;
 const MAX_REASONS: usize = 100;
 const MAX_UNSEEN: usize = 3_000;
+const MAX_COSTS: usize = 1_000;
 /// A node that was not heard of for so many seconds is silent. Agents without news come every ten seconds.
 const SILENT: i64 = 120;
 const FORGET: i64 = 86_400_000_000_000;
@@ -138,6 +139,49 @@ pub(super) struct Heartbeat {
     pub flows: BTreeMap<String, u64>,
     /// What it could not inspect.
     pub unseen: Vec<Unseen>,
+    /// What rules cost it, if it times them.
+    rule_costs: Option<RuleCosts>,
+}
+
+/// What rules cost a node, of the units that were samples, since it has its rule set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct RuleCosts {
+    /// Of so many units one was a sample.
+    every: u32,
+    /// Units that were.
+    units: u64,
+    /// Evaluations of all rules.
+    evaluations: u64,
+    /// Their time, nanoseconds.
+    nanos: u64,
+    /// The dearest rules.
+    rules: Vec<RuleCost>,
+}
+
+/// A rule in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct RuleCost {
+    /// Generator.
+    gid: u32,
+    /// Signature.
+    sid: u32,
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Those that matched.
+    pub matches: u64,
+    /// Time of all, nanoseconds.
+    pub nanos: u64,
+}
+
+/// What rules cost the nodes that are alive.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct FleetCosts {
+    /// Time of all rules, nanoseconds.
+    pub nanos: u64,
+    /// By generator and signature, with the nodes that name the rule.
+    pub rules: BTreeMap<(u32, u32), (RuleCost, usize)>,
 }
 
 struct Node {
@@ -170,6 +214,27 @@ impl Fleet {
         let (active, of) = self.count(|beat| beat.suppressions_active.iter().any(|id| id == suppression));
         let dropped = |node: &Node| node.beat.quieted.get(suppression).copied().unwrap_or(0);
         (active, of, self.lock().values().map(dropped).fold(0, u64::saturating_add))
+    }
+
+    /// What rules cost, by the last heartbeats of the nodes that are alive. What a rule takes is of the samples, whose share of the
+    /// traffic may differ from node to node: it is weighted by that.
+    pub(super) fn rule_costs(&self) -> FleetCosts {
+        let (nodes, now) = (self.lock(), now());
+        let mut sum = FleetCosts::default();
+        for costs in nodes.values().filter(|node| is_alive(node, now)).filter_map(|node| node.beat.rule_costs.as_ref())
+        {
+            let weight = u64::from(costs.every.max(1));
+            let more = |sum: &mut u64, part: u64| *sum = sum.saturating_add(part.saturating_mul(weight));
+            more(&mut sum.nanos, costs.nanos);
+            for rule in &costs.rules {
+                let (known, on) = sum.rules.entry((rule.gid, rule.sid)).or_default();
+                more(&mut known.evaluations, rule.evaluations);
+                more(&mut known.matches, rule.matches);
+                more(&mut known.nanos, rule.nanos);
+                *on += 1;
+            }
+        }
+        sum
     }
 
     fn count(&self, counts: impl Fn(&Heartbeat) -> bool) -> (usize, usize) {
@@ -255,6 +320,9 @@ pub(super) async fn heartbeat(
     beat.sinks.truncate(MAX_SINKS);
     beat.inspections.truncate(MAX_INSPECTIONS);
     beat.unseen.truncate(MAX_UNSEEN);
+    if let Some(costs) = &mut beat.rule_costs {
+        costs.rules.truncate(MAX_COSTS);
+    }
     while beat.flows.len() > MAX_INTERFACES {
         beat.flows.pop_last();
     }
@@ -277,7 +345,8 @@ pub(super) async fn heartbeat(
 fn size(beat: &Heartbeat) -> usize {
     let lists = beat.interfaces.len() + beat.suppressions_active.len() + beat.sinks.len();
     let maps = beat.drops.len() + beat.quieted.len() + beat.flows.len();
-    lists + maps + beat.inspections.len() + beat.unseen.len()
+    let costs = beat.rule_costs.as_ref().map_or(0, |costs| costs.rules.len());
+    lists + maps + beat.inspections.len() + beat.unseen.len() + costs
 }
 
 /// A node.

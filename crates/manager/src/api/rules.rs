@@ -1,9 +1,11 @@
 //! The rules that the manager was told of: their state, text, words, hits.
 //!
 //! Rule files are read once, at the start. Agents may run other sets; their heartbeats name them.
+//! What rules cost is what nodes say of their samples, in heartbeats; it is of all namespaces, and so for who sees those.
 //! *Limits*: those of the loader; hits and open groups of the 1,000 most frequent sids and newest groups.
 
 use super::filter::{bad_cursor, given};
+use super::fleet::{FleetCosts, everywhere};
 use super::groups::{DayCount, days};
 use super::suppression_form::SuppressionRow;
 use super::why::{compiled, words};
@@ -13,6 +15,7 @@ use crate::sight::Sight;
 use axum::Json;
 use axum::extract::Path;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tapir_options::{BitNames, CompileContext, compile, declare, fold};
@@ -116,10 +119,26 @@ pub(super) struct RuleRow {
     why: Option<String>,
     /// Events of its sid in 30 days.
     hits: u64,
-    /// Not measured by the manager.
-    cost_ns: Option<u64>,
+    /// What it costs the nodes; `null` if no node that is alive times rules or names this one among its dearest.
+    cost: Option<Cost>,
     /// Open groups.
     groups_open: u64,
+}
+
+/// What a rule costs, by samples of the nodes that are alive, since they have their rule sets. Numbers are for all units, as far as
+/// samples stand for them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub(super) struct Cost {
+    /// Its part of the time that evaluating rules takes, 0 to 1.
+    share: f64,
+    /// Microseconds of one evaluation, on average.
+    average_us: f64,
+    /// Evaluations.
+    evaluations: u64,
+    /// Those that matched.
+    matches: u64,
+    /// Nodes that name it among their dearest.
+    nodes: usize,
 }
 
 /// Which rules.
@@ -129,6 +148,8 @@ pub(super) struct RuleRow {
 pub(super) struct RulesParams {
     /// Words that all occur in `gid:sid`, message, class or state.
     q: String,
+    /// `id` (the default): by generator and signature. `cost`: the dearest first, behind them those of which no cost is known.
+    sort: Option<String>,
     /// Of an earlier page.
     cursor: Option<String>,
     /// Rows, at most 500; 100 by default.
@@ -138,7 +159,7 @@ pub(super) struct RulesParams {
 /// A page of rules.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RulesPage {
-    /// By generator and signature.
+    /// In the order that was asked for.
     items: Vec<RuleRow>,
     /// Cursor of the next page; `null` at the end.
     next: Option<String>,
@@ -146,14 +167,15 @@ pub(super) struct RulesPage {
     total: usize,
 }
 
-/// What the store knows of rules.
+/// What the store and the nodes know of rules.
 struct Hits {
     events: BTreeMap<u32, u64>,
     open: BTreeMap<(u32, u32), u64>,
+    costs: FleetCosts,
 }
 
 impl Hits {
-    async fn of(sight: &Sight) -> Answer<Self> {
+    async fn of(state: &State, sight: &Sight) -> Answer<Self> {
         let now = now();
         let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(MONTH))), ..Filter::all(now) };
         let request = TopRequest { filter, field: Field::Sid, prefix: String::new(), limit: TOP };
@@ -165,7 +187,24 @@ impl Hits {
         for group in groups.items {
             *open.entry((group.gid, group.sid)).or_default() += 1;
         }
-        Ok(Self { events: sids.collect(), open })
+        let costs = if everywhere(sight).is_ok() { state.fleet.rule_costs() } else { FleetCosts::default() };
+        Ok(Self { events: sids.collect(), open, costs })
+    }
+
+    /// Nanoseconds that a rule took; 0 for those of which that is not known.
+    fn nanos(&self, id: (u32, u32)) -> u64 {
+        self.costs.rules.get(&id).map_or(0, |(cost, _)| cost.nanos)
+    }
+
+    fn cost(&self, id: (u32, u32)) -> Option<Cost> {
+        let (cost, nodes) = self.costs.rules.get(&id)?;
+        Some(Cost {
+            share: cost.nanos as f64 / self.costs.nanos.max(cost.nanos).max(1) as f64,
+            average_us: cost.nanos as f64 / 1_000.0 / cost.evaluations.max(1) as f64,
+            evaluations: cost.evaluations,
+            matches: cost.matches,
+            nodes: *nodes,
+        })
     }
 
     fn row(&self, id: (u32, u32), rule: &Known) -> RuleRow {
@@ -179,7 +218,7 @@ impl Hits {
             state: rule.state,
             why: rule.why.clone(),
             hits: self.events.get(&id.1).copied().unwrap_or_default(),
-            cost_ns: None,
+            cost: self.cost(id),
             groups_open: self.open.get(&id).copied().unwrap_or_default(),
         }
     }
@@ -193,14 +232,25 @@ pub(super) async fn list(state: State, sight: Sight, Params(params): Params<Rule
     if !(1..=500).contains(&limit) {
         return Err(Problem::bad_request("`limit` must be between 1 and 500"));
     }
-    let hits = Hits::of(&sight).await?;
+    let by_cost = match params.sort.as_deref() {
+        None | Some("id") => false,
+        Some("cost") => true,
+        Some(_) => return Err(Problem::bad_request("`sort` is id or cost")),
+    };
+    let hits = Hits::of(&state, &sight).await?;
     let wanted: Vec<String> = params.q.split_whitespace().take(16).map(str::to_lowercase).collect();
-    let found: Vec<_> = state.rules.rules.iter().filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
+    // A place in the order is the time, most first, and the number. Times grow from page to page: a rule may come twice, or not.
+    let place = |id: (u32, u32)| (Reverse(if by_cost { hits.nanos(id) } else { 0 }), id);
+    let mut found: Vec<_> = state.rules.rules.iter().filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
+    found.sort_by_key(|(id, _)| place(**id));
     let total = found.len();
-    let after = given(params.cursor.as_deref()).map(|text| identity(text).ok_or_else(bad_cursor)).transpose()?;
-    let mut rows = found.into_iter().skip_while(|(id, _)| after.is_some_and(|after| **id <= after)).peekable();
+    let after = given(params.cursor.as_deref()).map(|text| behind(text).ok_or_else(bad_cursor)).transpose()?;
+    let mut rows = found.into_iter().skip_while(|(id, _)| after.is_some_and(|after| place(**id) <= after)).peekable();
     let items: Vec<_> = rows.by_ref().take(limit).map(|(id, rule)| hits.row(*id, rule)).collect();
-    let next = items.last().filter(|_| rows.peek().is_some()).map(|last| format!("{}-{}", last.gid, last.sid));
+    let next = items.last().filter(|_| rows.peek().is_some()).map(|last| {
+        let (Reverse(nanos), (gid, sid)) = place((last.gid, last.sid));
+        format!("{nanos}-{gid}-{sid}")
+    });
     Ok(Json(RulesPage { items, next, total }))
 }
 
@@ -212,6 +262,12 @@ fn is_found(id: (u32, u32), rule: &Known, wanted: &[String]) -> bool {
     let text = format!("{}:{} {} {} {}", id.0, id.1, or_empty(&rule.msg), or_empty(&rule.classtype), rule.state);
     let text = text.to_lowercase();
     wanted.iter().all(|word| text.contains(word.as_str()))
+}
+
+/// `0-1-1122`: the place of the last row of a page.
+fn behind(text: &str) -> Option<(Reverse<u64>, (u32, u32))> {
+    let (nanos, id) = text.split_once('-')?;
+    Some((Reverse(nanos.parse().ok()?), identity(id)?))
 }
 
 /// `1-1122`.
@@ -251,7 +307,7 @@ pub(super) async fn one(state: State, sight: Sight, Path(rule): Path<String>) ->
     let known = state.rules.rules.get(&id).ok_or_else(|| Problem::not_found("rule", &rule))?;
     let query = super::filter::query(Some(&format!("gid={} sid={}", id.0, id.1)))?;
     let days = days(&sight, query, now()).await?;
-    let hits = Hits::of(&sight).await?;
+    let hits = Hits::of(&state, &sight).await?;
     Ok(Json(RuleDetail {
         row: hits.row(id, known),
         text: known.text.clone(),

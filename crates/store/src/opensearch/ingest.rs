@@ -4,6 +4,9 @@
 //! once the groups have been written. A note that stays is of a batch of which nobody knows whether its groups have it:
 //! they are counted anew (`recount.rs`): by this process before its next batch, and by retention two minutes later. An
 //! event that was there already is never added, so that what an agent sends again after an error changes nothing.
+//!
+//! *Order of arrival*: numbers of events are given when the note is there, and the note's own is smaller. So who reads events in the
+//! order of their numbers knows by the notes how far that order is whole (`arrivals.rs`).
 
 use super::clock::Clock;
 use super::event::Incoming;
@@ -57,6 +60,10 @@ impl Inner {
             self.keep_step(&batch, places, now, &mut outcome).await?;
         }
         self.gauges.rejected.fetch_add(outcome.rejected.len() as u64, Ordering::Relaxed);
+        // A batch that comes at the same time, or next to this one, takes the notes along with its own.
+        if self.batches.available_permits() + 1 == AT_ONCE {
+            self.clear_notes().await;
+        }
         Ok(outcome)
     }
 
@@ -68,23 +75,15 @@ impl Inner {
         outcome: &mut IngestOutcome,
     ) -> Result<(), StoreError> {
         let tuning = self.tuning().await?;
-        let first = self.clock.take(places.len());
         let mut incoming = Vec::with_capacity(places.len());
-        let mut operations = Vec::with_capacity(places.len());
-        for (arrival, index) in (first..).zip(places.iter().copied()) {
+        for index in places.iter().copied() {
             let Some(document) = batch.documents.get(index) else { continue };
             match read_event(document) {
                 Ok(event) => {
                     let row = super::event::Row::of(&event);
                     let by = event.suppressed_by.clone().filter(|by| !by.is_empty());
                     let suppressed_by = by.or_else(|| tuning.hides(&row, now.0));
-                    let event = Incoming { event, row, suppressed_by, arrival };
-                    operations.push(Operation::create(
-                        &self.names.events,
-                        &event.id(),
-                        &event.document(document, now.0)?,
-                    ));
-                    incoming.push((index, event));
+                    incoming.push((index, Incoming { event, row, suppressed_by, arrival: 0 }));
                 }
                 Err((id, why)) => outcome.rejected.push(Rejected { index, id, why }),
             }
@@ -94,8 +93,8 @@ impl Inner {
         }
         let groups: BTreeSet<&String> = incoming.iter().map(|(_, event)| &event.row.group).collect();
         let groups: Vec<String> = groups.into_iter().cloned().collect();
-        let note = self.note(first, &groups).await?;
-        let made = self.make(&operations, &incoming, now, outcome).await;
+        let note = self.note(self.clock.take(1), &groups).await?;
+        let made = self.make(batch, incoming, now, outcome).await;
         self.settled(note, groups, made.is_ok());
         self.gauges.note(made.as_ref().err());
         made
@@ -104,12 +103,21 @@ impl Inner {
     /// Makes the events and adds the new ones to their groups.
     async fn make(
         &self,
-        operations: &[Operation],
-        incoming: &[(usize, Incoming)],
+        batch: &IngestBatch,
+        mut incoming: Vec<(usize, Incoming)>,
         now: Timestamp,
         outcome: &mut IngestOutcome,
     ) -> Result<(), StoreError> {
-        let done = self.server.bulk(operations, false).await?;
+        // The note is there by now.
+        let first = self.clock.take(incoming.len());
+        let mut operations = Vec::with_capacity(incoming.len());
+        for (arrival, (index, event)) in (first..).zip(&mut incoming) {
+            event.arrival = arrival;
+            let document = batch.documents.get(*index).map(Vec::as_slice).unwrap_or_default();
+            let document = event.document(document, now.0)?;
+            operations.push(Operation::create(&self.names.events, &event.id(), &document));
+        }
+        let done = self.server.bulk(&operations, false).await?;
         let mut new = Vec::with_capacity(incoming.len());
         let mut duplicates = 0;
         for ((index, event), done) in incoming.iter().zip(done) {
@@ -145,6 +153,17 @@ impl Inner {
         written.map(|_| name)
     }
 
+    /// Removes notes of what is written: others would wait for them, and so would this process after it was started anew.
+    pub(super) async fn clear_notes(&self) {
+        let done = std::mem::take(&mut self.underway().done);
+        let operations: Vec<Operation> =
+            done.iter().map(|name| Operation::delete(&self.names.state, name, None)).collect();
+        // The next note tries again.
+        if !operations.is_empty() && self.server.bulk(&operations, false).await.is_err() {
+            self.underway().done.extend(done);
+        }
+    }
+
     /// What became of what was noted.
     pub(super) fn settled(&self, note: String, groups: Vec<String>, known: bool) {
         let mut underway = self.underway();
@@ -154,6 +173,11 @@ impl Inner {
             // Retention finds the note.
             false => {}
         }
+    }
+
+    /// Names of notes whose batches are written, as far as this process has them.
+    pub(super) fn written(&self) -> Vec<String> {
+        self.underway().done.clone()
     }
 
     fn underway(&self) -> std::sync::MutexGuard<'_, Underway> {

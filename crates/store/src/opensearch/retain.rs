@@ -86,6 +86,7 @@ impl Inner {
             Err(error) => Err(error),
         };
         self.settled(note, groups, changed.is_ok());
+        self.clear_notes().await;
         changed
     }
 

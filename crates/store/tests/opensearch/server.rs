@@ -105,6 +105,49 @@ fn a_crash_between_an_event_and_its_group_is_mended() {
 }
 
 #[test]
+fn an_event_whose_write_took_long_is_told_before_what_came_later() {
+    let place = Place::new();
+    let store = place.open();
+    let everything = Filter { suppressed: true, ..Filter::all(NOW) };
+    let begin = wait(store.arrivals(everything.clone(), None, 10)).unwrap().upto;
+    let number = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(since.as_micros()).unwrap()
+    };
+    // Another manager begins a batch.
+    let first = number();
+    let note = json!({ "kind": "underway", "id": first, "at": first, "body": { "groups": [] } });
+    ask(&place, Method::PUT, "state/_doc/underway-elsewhere", &note);
+    let events = sample::events(&mut Dice(74), 40);
+    wait(store.ingest(documents(&events), NOW)).unwrap();
+    wait(Box::pin(store.refresh())).unwrap();
+    // One of the events is of that batch, and its write hangs.
+    let search = json!({ "size": 1, "sort": [{ "arrival": "desc" }] });
+    let found = ask(&place, Method::POST, "events/_search", &search);
+    let hit = &found["hits"]["hits"][0];
+    let (id, mut late) = (hit["_id"].as_str().unwrap().to_owned(), hit["_source"].clone());
+    assert!(late["arrival"].as_i64().unwrap() > first);
+    late["arrival"] = json!(first + 1);
+    ask(&place, Method::DELETE, &format!("events/_doc/{id}?refresh=true"), &Value::Null);
+    // The others are old enough, and would be told; but the mark must not pass by.
+    std::thread::sleep(Duration::from_secs(12));
+    let held = wait(store.arrivals(everything.clone(), Some(begin), 100)).unwrap();
+    assert_eq!((held.events.len(), held.more), (0, false));
+    // It is written, and the note goes, before any of it shows by itself.
+    ask(&place, Method::PUT, &format!("events/_doc/{id}"), &late);
+    ask(&place, Method::DELETE, "state/_doc/underway-elsewhere", &Value::Null);
+    let told = wait(store.arrivals(everything.clone(), Some(held.upto), 100)).unwrap();
+    let ids: Vec<String> = told.events.iter().map(|(event, _)| event.row.id.to_string()).collect();
+    assert_eq!((ids.len(), ids.first()), (40, Some(&id)));
+    // A note that nobody settles holds nothing back for ever.
+    let note = json!({ "kind": "underway", "id": 1, "at": number() - 601_000_000, "body": { "groups": [] } });
+    ask(&place, Method::PUT, "state/_doc/underway-forgotten", &note);
+    let more = wait(store.arrivals(everything, Some(told.upto), 100)).unwrap();
+    assert!(more.events.is_empty() && more.upto >= told.upto);
+    place.close(store);
+}
+
+#[test]
 fn a_server_that_is_away_is_told_with_a_time_to_come_again() {
     let mut config = Place::new().config();
     config.url = "http://127.0.0.1:9".to_owned();

@@ -182,8 +182,8 @@ export const api = {
   inspections: () => get<{ items: T.InspectionRow[] }>('inspections'),
   nodes: () => get<T.Nodes>('nodes'),
   blindSpots: (p: Range) => get<T.BlindSpots>('blind-spots', { ...p }),
-  rules: (q: string, cursor?: string | null) =>
-    get<T.Page<T.RuleRow> & { total: number | { count: number; exact: boolean } }>('rules', { q, cursor }),
+  rules: (q: string, sort: T.RuleSort, cursor?: string | null) =>
+    get<T.Page<T.RuleRow> & { total: number | { count: number; exact: boolean } }>('rules', { q, sort, cursor }),
   rule: (gid: number, sid: number) => get<T.RuleDetail>(`rules/${gid}-${sid}`),
   sinks: () => get<{ items: T.SinkRow[] }>('sinks'),
   audit: (cursor?: string | null) => get<T.Page<T.AuditEntry>>('audit', { cursor }),

@@ -519,6 +519,17 @@ export interface BlindSpots {
   } | null;
 }
 
+export type RuleSort = 'id' | 'cost';
+
+export interface RuleCost {
+  /** Part of the time that evaluating rules takes, 0 to 1. */
+  share: number;
+  average_us: number;
+  evaluations: number;
+  matches: number;
+  nodes: number;
+}
+
 export interface RuleRow {
   gid: number;
   sid: number;
@@ -529,7 +540,8 @@ export interface RuleRow {
   state: 'active' | 'disabled' | 'unsupported';
   why: string | null;
   hits: number;
-  cost_ns: number | null;
+  /** By samples of the nodes that are alive; null where none is known. */
+  cost: RuleCost | null;
   groups_open: number;
 }
 
