@@ -428,7 +428,7 @@ mod tests {
     /// An agent's follower, with what it is told by and tells.
     struct Follower {
         select: watch::Sender<Arc<BTreeSet<Selection>>>,
-        library: watch::Sender<Arc<Library>>,
+        lend: watch::Sender<Arc<Library>>,
         again: Arc<Notify>,
         pins: watch::Receiver<Arc<Pins>>,
         running: tokio::task::JoinHandle<()>,
@@ -439,11 +439,11 @@ mod tests {
             let fetcher = Fetcher { tls: Default::default(), allow_local: true, kept: Some(Kept::new(folder)) };
             let config = PinnedConfig { fetcher, node: BTreeSet::new(), credentials };
             let (select, selected) = watch::channel(Arc::default());
-            let (library, lent) = watch::channel(Arc::default());
+            let (lend, lent) = watch::channel(Arc::default());
             let (tell, pins) = watch::channel(Arc::default());
             let again = Arc::new(Notify::new());
             let running = tokio::spawn(follow(config, selected, lent, Arc::clone(&again), tell));
-            Self { select, library, again, pins, running }
+            Self { select, lend, again, pins, running }
         }
 
         fn want(&self, wanted: &Wanted) {
@@ -536,7 +536,7 @@ mod tests {
             let texts = fields.iter().map(|(key, text)| ((*key).to_owned(), text.as_bytes().into())).collect();
             let object = Object { is_secret: true, name: "feed".into() };
             let shelf = Shelf { is_for_all: false, texts };
-            follower.library.send_replace(Arc::new(Library { shelves: [(object, shelf)].into() }));
+            follower.lend.send_replace(Arc::new(Library { shelves: [(object, shelf)].into() }));
         };
         lend(&[("host", &web.host()), ("username", "robot"), ("password", "secret")]);
         let mut pins = follower.pins.clone();
