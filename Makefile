@@ -37,7 +37,7 @@ demo: tools-demo $(RELEASE) ## A monitored workload is attacked; the alerts appe
 
 # Cheap things first; every step says how long it took. What needs Node or Go says so, and is left out, where there is none.
 TEST_STEPS := check unit ui-test-if-node conformance-if-there e2e api-test formats-test-if-node dashboards-test image-test \
-  browser-test-if-node opensearch-test kafka-test envtest-if-go cluster-test-if-go chart-test-if-go kubectl-test-if-go \
+  browser-test-if-node opensearch-test kafka-test sources-test-if-go envtest-if-go cluster-test-if-go chart-test-if-go kubectl-test-if-go \
   operator-test-if-go kubernetes-test-if-go nodes-test-if-go workflow-test-if-go fuzz-smoke
 
 .PHONY: test
@@ -54,7 +54,7 @@ test: tools-test ## Everything that must hold before a commit lands
 # An older Go than go.mod asks for fetches that one itself, from 1.21 on.
 %-if-go:
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $*; \
-	else echo "skipped $*: no Go, with which the programs of a real Kubernetes API are built (https://go.dev/dl/)"; fi
+	else echo "skipped $*: no Go, with which the programs of a real Kubernetes API and a registry are built (https://go.dev/dl/)"; fi
 
 .PHONY: check
 check: tools-check ## Formatting, lints, dependency policy, tidiness
@@ -134,6 +134,10 @@ kafka: tools-opensearch ## A real Kafka broker on loopback, its addresses printe
 .PHONY: kafka-test
 kafka-test: tools-opensearch ## The Kafka sink against a real broker, read back by Kafka's own consumer
 	tests/kafka/run.sh $(CARGO) test --workspace --locked --test kafka
+
+.PHONY: sources-test
+sources-test: tools-demo tools-cluster $(RELEASE) ## Rules from a real registry and a web server with TLS, pinned by digest
+	registry=$$(tests/registry/build.sh) && tests/sources.sh $(RELEASE) "$$registry"
 
 .PHONY: envtest
 envtest: tools-cluster ## The programs of a Kubernetes API and helm, built from Go modules, once, kept in ~/.cache

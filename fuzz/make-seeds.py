@@ -5,8 +5,10 @@ Run it after a change of a form; the result is committed. Nothing here was captu
 """
 
 import gzip
+import io
 import pathlib
 import struct
+import tarfile
 import zlib
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"
@@ -414,6 +416,31 @@ for number, text in enumerate(['"a|41 42|b",nocase', '!"x\\"\\\\\\;",offset 3,de
     put("option_value", f"{number}", text)
 put("content", "window", bytes([130, 9, 2, 0b0010_0011]) + b"abcxxabcABC")
 put("content", "relative-negated", bytes([120, 4, 0, 0b0100_1110]) + b"zyxwvuzzz")
+
+# --- archives of rules ---------------------------------------------------------------------------
+
+
+def archive(*entries, form=tarfile.GNU_FORMAT):
+    """A tar archive of (path, type, text) without times and users, so that it is the same each time."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=form) as out:
+        for path, kind, text in entries:
+            info = tarfile.TarInfo(path)
+            info.type, info.size = kind, len(text)
+            info.linkname = "/etc/passwd" if kind == tarfile.SYMTYPE else ""
+            out.addfile(info, io.BytesIO(text))
+    return file.getvalue()[:4096]
+
+
+RULE = b'alert tcp any any -> any any ( msg:"x"; sid:1; )\n'
+FILE = tarfile.REGTYPE
+for name, data in {
+    "plain": RULE, "files": archive(("./rules/a.rules", FILE, RULE), ("README", FILE, b"x")), "outside": archive(("../a.rules", FILE, RULE)),
+    "link": archive(("a.rules", tarfile.SYMTYPE, b"")), "long": archive(("d/" * 120 + "a.rules", FILE, RULE)),
+    "pax": archive(("é/" * 80 + "a.rules", FILE, RULE), form=tarfile.PAX_FORMAT), "nothing": b"\0" * 1024, "zip": b"PK\x03\x04",
+}.items():
+    put("unpack", name, b"\0" + data)
+    put("unpack", name + "-gzip", b"\1" + data)
 
 # --- spool --------------------------------------------------------------------------------------
 

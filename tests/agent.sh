@@ -261,7 +261,7 @@ rules:
 evidence: {capture: none}
 YAML
 within "an Inspection has rules of its own" 10 logged 'shop/frontend-1 on cali[0-9a-f]+, with rules of its own: inspected for strict'
-within "and what of it is not done is told" 3 logged 'Inspection strict: not wholly done: source feed: agents do not fetch rules by url'
+within "and what of it is not done is told" 3 logged 'Inspection strict: not wholly done: source feed: url.digest: sha256: with 64 hexadecimal digits is wanted'
 mark; attack 10.65.1.9
 within "its rules raise its alerts, without bytes" 3 alerted '.rule.sid == 202 and .inspection == {namespace: "", name: "strict"} and .evidence == null'
 within "those of the node raise the other's, with bytes" 3 alerted '.rule.sid == 21562 and .inspection.name == "sample" and .evidence != null'
@@ -387,6 +387,50 @@ if command -v python3 >/dev/null && [ "$(uname -m)" = x86_64 ]; then
   done
 else
   echo "not checked: kernels that lack a part of the sandbox (needs python3 on x86-64)"
+fi
+
+# --- rules from a web server, by digest -------------------------------------------------------------
+
+mkdir "$work/feed" "$work/cache"
+web feed 501 >"$work/feed/web.rules"
+tar -C "$work/feed" -czf "$work/feed/r.tar.gz" ./web.rules
+pin=$(sha256sum <"$work/feed/r.tar.gz" | cut -c1-64)
+wrong=$(printf x | sha256sum | cut -c1-64)
+cat >"$work/feed.conf" <<CONF
+daemon off; master_process off; pid $work/feed.pid; error_log $work/feed.err;
+events { worker_connections 32; }
+http { access_log off; client_body_temp_path $work/feed.b; proxy_temp_path $work/feed.p; fastcgi_temp_path $work/feed.f;
+  uwsgi_temp_path $work/feed.u; scgi_temp_path $work/feed.s; server { listen 127.0.0.1:8088; root $work/feed; } }
+CONF
+ip netns exec "$node" nginx -c "$work/feed.conf" & feed=$!
+pids+=("$feed")
+within "the web server with rules answers" 5 in_node curl -fsS -o /dev/null http://127.0.0.1:8088/r.tar.gz
+fed() {  # DIGEST
+  : >"$log"
+  ip netns exec "$node" "$tapir" agent --resources "$work/resources" --rules "$work/rules" --rules-cache "$work/cache" --format tapir \
+    --node node-1 --rules-from "http://127.0.0.1:8088/r.tar.gz#sha256=$1" >>"$alerts" 2>"$log" &
+  agent=$!
+  pids+=("$agent")
+  within "$2" 15 logged "$3"
+  within "the pod is inspected" 5 logged "shop/frontend-1 on .*: inspected for shop/sample"
+  mark; attack 10.65.1.9
+}
+fed "$pin" "rules from a web server join those of the node" 'rules reloaded: 2 rules \(0 rejected'
+within "and an attack that only they know is alerted" 3 alerted '.rule.sid == 501'
+within "metrics name the source" 2 in_metrics '^tapir_rule_source_failed\{source="http://127.0.0.1:8088/r.tar.gz"\} 0'
+kill -TERM "$agent"; wait "$agent"
+fed "$wrong" "a wrong digest is told" "error: rules of http://127.0.0.1:8088/r.tar.gz: what came is not what was asked for: its digest is sha256:$pin, not sha256:$wrong"
+within "in metrics, too" 2 in_metrics '^tapir_rule_source_failed\{source="http://127.0.0.1:8088/r.tar.gz"\} 1'
+within "and the last good rules stay" 3 alerted '.rule.sid == 501'
+kill -TERM "$agent"; wait "$agent"
+kill "$feed"; wait "$feed" 2>/dev/null
+fed "$pin" "a restart without the server has them from the copy" 'rules reloaded: 2 rules \(0 rejected'
+within "with their alerts" 3 alerted '.rule.sid == 501'
+kill -TERM "$agent"; wait "$agent"
+if ip netns exec "$node" "$tapir" agent --resources "$work/resources" --rules-from http://127.0.0.1:8088/r.tar.gz 2>"$work/unpinned"; then
+  bad "without a digest nothing is taken"
+else
+  within "without a digest nothing is taken, and how to get one is told" 1 grep -q 'sha256sum' "$work/unpinned"
 fi
 
 echo "$passed passed, $failed failed"

@@ -151,6 +151,7 @@ spec:
     sources:
     - {name: paid, secret: {name: paid-rules}}
     - {name: private, secret: {name: private}}
+    - {name: image, oci: {reference: "10.240.0.4:1/team/rules@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}
 YAML
 within "an Inspection has rules of its own" 10 logged 'frontend-6b64dc9665-97687 on cali047739587bc, with rules of its own: inspected for strict'
 mark; attack 10.65.1.9
@@ -158,6 +159,7 @@ within "from a Secret" 3 alerted '.rule.sid == 202 and .inspection.name == "stri
 own_status() { kc get inspections.tapir.dev "$1" -o json | jq -ce ".status.nodes // [] | $2"; }
 within "its status has the node's report" 15 own_status strict '.[] | select(.node == "node-1" and .ready and .endpoints == {selected: 1, attached: 1} and .rules.loaded == 1 and .observedGeneration == 1)'
 within "and that a Secret without the label is not read" 3 own_status strict '.[].errors[].message | select(. == "secret/private is not in Tapir\u0027s namespace, or lacks the label tapir.dev/rules")'
+within "and why a registry gives no rules" 15 own_status strict '.[].errors[].message | select(test("^rules of oci://10.240.0.4:1/team/rules: 10.240.0.4:1: .*refused.*; it has given no rules yet$"))'
 if kc get inspections.tapir.dev strict -o json --show-managed-fields | jq -e '.metadata.managedFields[] | select(.manager == "tapir-agent-node-1" and .operation == "Apply" and .subresource == "status")' >/dev/null; then ok "which the node owns"; else bad "which the node owns"; fi
 kc patch inspections.tapir.dev strict --type=merge -p '{"spec":{"nodeSelector":"kubernetes.io/hostname == \"elsewhere\""}}' >/dev/null
 within "a selector of other nodes ends it here" 5 logged 'frontend-6b64dc9665-97687 on cali047739587bc, with rules of its own: no longer'

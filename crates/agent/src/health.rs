@@ -18,7 +18,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -124,6 +124,11 @@ fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Fu
     response
 }
 
+/// As the value of a label.
+fn plain(text: &str) -> String {
+    text.chars().filter(|one| !matches!(one, '"' | '\\' | '\n')).collect()
+}
+
 /// All counters, and what is inspected, in the text format of Prometheus.
 fn metrics(report: &Report, state: &State, sets: &SetStates, sandbox: &Standing) -> String {
     let rules = &sets.node;
@@ -205,11 +210,22 @@ fn metrics(report: &Report, state: &State, sets: &SetStates, sandbox: &Standing)
     for (name, help, value) in gauges {
         let _ = write!(text, "# HELP tapir_{name} {help}\n# TYPE tapir_{name} gauge\ntapir_{name} {value}\n");
     }
+    text.push_str(
+        "# HELP tapir_rule_source_failed A source outside of the cluster is not what it should be; its last good rules are in force.\n\
+         # TYPE tapir_rule_source_failed gauge\n",
+    );
+    let mut outside: BTreeMap<String, bool> = BTreeMap::new();
+    for (place, why) in std::iter::once(&sets.node).chain(sets.others.values()).flat_map(|set| &set.outside) {
+        // Several choices may pin several digests of one place: one that fails is told.
+        *outside.entry(plain(place)).or_default() |= why.is_some();
+    }
+    for (place, failed) in outside {
+        let _ = writeln!(text, "tapir_rule_source_failed{{source=\"{place}\"}} {}", u8::from(failed));
+    }
     text.push_str("# HELP tapir_rule_fault Something wrong in a rule file.\n# TYPE tapir_rule_fault gauge\n");
     let mut told = BTreeSet::new();
     for fault in std::iter::once(&sets.node).chain(sets.others.values()).flat_map(|set| &set.faults) {
-        let file: String = fault.file.chars().filter(|one| !matches!(one, '"' | '\\' | '\n')).collect();
-        let place = (file, fault.line, fault.column, fault.code);
+        let place = (plain(&fault.file), fault.line, fault.column, fault.code);
         if told.insert(place.clone()) {
             let (file, line, column, code) = place;
             let _ = writeln!(
@@ -238,7 +254,7 @@ fn metrics(report: &Report, state: &State, sets: &SetStates, sandbox: &Standing)
                 _ => seen.events,
             };
             // Names of Kubernetes need no escaping, and neither do those of interfaces that a label may hold.
-            let interface: String = one.tap.name.chars().filter(|one| !matches!(one, '"' | '\\' | '\n')).collect();
+            let interface = plain(&one.tap.name);
             let (namespace, pod) = (&one.workload.namespace, &one.workload.pod);
             let _ = writeln!(
                 text,

@@ -24,6 +24,7 @@ use crate::shared::{Orders, Report, Seen, Shared, Unrecorded};
 use crate::unseen;
 use net::Net;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -218,14 +219,26 @@ impl Inspector {
             self.retire(number, outlet);
         }
         for seat in board.seats() {
-            let Some(rules) = self.rules.get(&seat.selection) else { continue };
-            let place = self.workers.entry(seat.number).or_insert_with(|| {
-                let engine = self.config.engine.clone();
-                let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
-                worker.set_suppressions(Arc::clone(&self.suppressions));
-                worker.set_excluded(self.own.ends());
-                Place { worker, seen: Seen::default(), recorder: None }
-            });
+            // Its choice may be another one now, whose set is being compiled: a worker goes on with what it has until then.
+            let rules = self.rules.get(&seat.selection);
+            let place = match (self.workers.entry(seat.number), rules) {
+                (Entry::Occupied(known), None) => known.into_mut(),
+                (Entry::Occupied(known), Some(rules)) => {
+                    let place = known.into_mut();
+                    if !Arc::ptr_eq(rules, place.worker.rules()) {
+                        place.worker.set_rules(Arc::clone(rules));
+                    }
+                    place
+                }
+                (Entry::Vacant(_), None) => continue,
+                (Entry::Vacant(free), Some(rules)) => {
+                    let engine = self.config.engine.clone();
+                    let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
+                    worker.set_suppressions(Arc::clone(&self.suppressions));
+                    worker.set_excluded(self.own.ends());
+                    free.insert(Place { worker, seen: Seen::default(), recorder: None })
+                }
+            };
             place.worker.set_directory(Arc::clone(&board) as Arc<dyn tapir_engine::Directory>);
         }
         self.board = board;
@@ -481,3 +494,68 @@ pub const LOSSES: [Counter; 8] = [
     Counter::FragmentPiecesFull,
     Counter::PanicsContained,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{Seat, Tap};
+    use crate::pinned::Wanted;
+    use crate::selection::Selection;
+    use tapir_artifacts::{Digest, Source};
+    use tapir_engine::{RuleSources, RuleText, Rules};
+
+    struct Nobody;
+
+    impl Outlet for Nobody {
+        fn offer(&mut self, _event: SecurityEvent) {}
+    }
+
+    fn rules(sid: u32) -> Arc<Rules> {
+        let text = format!("alert tcp any any -> any any ( msg:\"x\"; content:\"y\"; sid:{sid}; )\n");
+        let text = RuleText { name: "x".into(), bytes: text.into_bytes().into() };
+        let sources = RuleSources { texts: vec![text], texts_only: true, ..RuleSources::default() };
+        Arc::new(Rules::load(&sources, tapir_detect::Profile::TAPIR).0)
+    }
+
+    fn choice(digest: &str) -> Arc<Selection> {
+        let digest = Digest::of(digest.as_bytes()).to_string();
+        let source = Source::web("https://a.example/feed", &digest).unwrap();
+        Arc::new(Selection { pinned: [Wanted { source, secret: None }].into(), ..Selection::default() })
+    }
+
+    #[test]
+    fn a_worker_goes_on_with_its_rules_until_those_of_a_new_digest_are_there() {
+        let (node, old, new) = (rules(1), rules(2), rules(3));
+        let (older, newer) = (choice("1"), choice("2"));
+        let config = InspectorConfig {
+            engine: EngineConfig::default(),
+            ring: RingConfig::default(),
+            inside_bytes: 0,
+            flow_bytes: 1 << 20,
+            namespace: None,
+        };
+        let sets = RuleSets::of_node(Arc::clone(&node)).with(Selection::clone(&older), Arc::clone(&old));
+        let mut inspector = Inspector::new(config, sets, Shared::new());
+        let board = |selection: &Arc<Selection>| {
+            let seat = |number| Seat {
+                number,
+                tap: Tap { index: number, name: "x".into(), inside: None },
+                workload: Arc::default(),
+                inspections: Arc::default(),
+                plain: Arc::default(),
+                selection: Arc::clone(selection),
+            };
+            Arc::new(Board::new([seat(1)], Default::default()))
+        };
+        let give = |inspector: &mut Inspector, board, rules| {
+            inspector.follow(Orders { board, rules, suppressions: None }, &mut Nobody);
+        };
+        give(&mut inspector, Some(board(&older)), None);
+        assert!(Arc::ptr_eq(inspector.workers[&1].worker.rules(), &old));
+        give(&mut inspector, Some(board(&newer)), None);
+        assert!(Arc::ptr_eq(inspector.workers[&1].worker.rules(), &old), "until the new ones are compiled");
+        let sets = RuleSets::of_node(node).with(Selection::clone(&newer), Arc::clone(&new));
+        give(&mut inspector, None, Some(Arc::new(sets)));
+        assert!(Arc::ptr_eq(inspector.workers[&1].worker.rules(), &new));
+    }
+}

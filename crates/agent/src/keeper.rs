@@ -299,7 +299,8 @@ impl Keeper {
                     let each = taps.iter().flat_map(|found| one.asks.iter().map(move |ask| (found, ask)));
                     for ((tap, how), ask) in each {
                         let uid = &one.endpoint.uid;
-                        let mut found = self.attach(uid, tap.clone(), *how, Arc::clone(&one.workload), ask);
+                        let workload = Arc::clone(&one.workload);
+                        let mut found = self.attach(uid, tap.clone(), *how, workload, ask, &one.asks);
                         found.blind = self.blindness(uid, tap).map(|(text, count)| {
                             missed.insert(found.number, count);
                             text
@@ -321,7 +322,7 @@ impl Keeper {
             }
             for ask in &asks {
                 let tap = Tap { index, name: link.name.as_str().into(), inside: None };
-                attached.push(self.attach("", tap, How::Node, Arc::default(), ask));
+                attached.push(self.attach("", tap, How::Node, Arc::default(), ask, &asks));
             }
         }
         let still = |uid: &str| wanted.iter().any(|one| one.endpoint.uid == uid);
@@ -454,19 +455,34 @@ impl Keeper {
         }
     }
 
-    /// An endpoint with its number.
-    fn attach(&mut self, uid: &str, tap: Tap, how: How, workload: Arc<Workload>, ask: &Ask) -> Attached {
-        let number = self.number(uid, &tap, &ask.selection);
+    /// An endpoint with its number. `asks`: all that are made of it.
+    fn attach(&mut self, uid: &str, tap: Tap, how: How, workload: Arc<Workload>, ask: &Ask, asks: &[Ask]) -> Attached {
+        let number = self.number(uid, &tap, &ask.selection, asks);
         let (inspections, plain) = (Arc::clone(&ask.inspections), Arc::clone(&ask.plain));
         let (keep, selection) = (Arc::clone(&ask.keep), Arc::clone(&ask.selection));
         Attached { number, tap, how, workload, inspections, plain, keep, selection, blind: None }
     }
 
-    fn number(&mut self, uid: &str, tap: &Tap, selection: &Arc<Selection>) -> u32 {
+    /// A choice of rules in the place of one that nobody asks for any more, and that only the digests of its sources tell from it, has its
+    /// number, and with it the conversations that are under way.
+    fn number(&mut self, uid: &str, tap: &Tap, selection: &Arc<Selection>, asks: &[Ask]) -> u32 {
         let namespace = tap.inside.as_ref().map_or(0, |namespace| namespace.id());
         let key = (uid.to_owned(), namespace, tap.index, Arc::clone(selection));
         if let Some(number) = self.numbers.get(&key) {
             return *number;
+        }
+        if !selection.pinned.is_empty() {
+            let family = selection.family();
+            let is_left = |(whose, place, index, known): &Numbered| {
+                let is_same = *whose == key.0 && *place == key.1 && *index == key.2 && known.family() == family;
+                is_same && !asks.iter().any(|ask| ask.selection == *known)
+            };
+            let left = self.numbers.iter().filter(|(known, _)| is_left(known)).min_by_key(|(_, number)| **number);
+            if let Some((known, number)) = left.map(|(known, number)| (known.clone(), *number)) {
+                self.numbers.remove(&known);
+                self.numbers.insert(key, number);
+                return number;
+            }
         }
         let number = self.next;
         self.next = self.next.wrapping_add(1);
@@ -594,5 +610,44 @@ impl Kernel for Host<'_> {
         // A process that has ended in between says nothing.
         let namespace = tapir_capture::namespace_of(*self.processes.get(uid)?).ok()?;
         Some(namespace.map(|id| self.links.peers_in(id).collect()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pinned::Wanted;
+    use tapir_artifacts::{Digest, Source};
+
+    #[test]
+    fn a_choice_that_a_new_digest_replaces_has_its_number() {
+        let config = KeeperConfig {
+            prefixes: Prefixes::default(),
+            proc: "/proc".into(),
+            namespace: None,
+            inside: InsidePods::Never,
+        };
+        let mut keeper = Keeper::new(config, Shared::new());
+        let tap = Tap { index: 3, name: "cali3".into(), inside: None };
+        let ask = |place: &str, digest: &str| {
+            let digest = Digest::of(digest.as_bytes()).to_string();
+            let source = Source::web(&format!("https://a.example/{place}"), &digest).unwrap();
+            let pinned = [Wanted { source, secret: None }].into();
+            let selection = Arc::new(Selection { pinned, ..Selection::default() });
+            Ask { inspections: Arc::default(), plain: Arc::default(), selection }
+        };
+        let mut number = |ask: &Ask, asks: &[&Ask]| {
+            let asks: Vec<Ask> = asks.iter().map(|ask| (*ask).clone()).collect();
+            keeper.number("uid", &tap, &ask.selection, &asks)
+        };
+        let (old, new, other) = (ask("feed", "1"), ask("feed", "2"), ask("else", "1"));
+        let first = number(&old, &[&old]);
+        assert_eq!(number(&old, &[&old]), first);
+        assert_ne!(number(&other, &[&old, &other]), first, "another place");
+        assert_ne!(number(&new, &[&old, &new]), first, "both are asked for");
+        let newest = ask("feed", "3");
+        // The old one is not asked for any more.
+        assert_eq!(number(&newest, &[&newest, &new]), first);
+        assert_ne!(number(&old, &[&old, &newest, &new]), first, "a number is not given twice");
     }
 }

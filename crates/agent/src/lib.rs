@@ -28,6 +28,7 @@ pub mod keeper;
 pub mod library;
 mod names;
 pub mod own;
+pub mod pinned;
 pub mod porter;
 mod processes;
 mod received;

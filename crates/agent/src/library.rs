@@ -8,9 +8,10 @@
 //!
 //! *Limits*: [`MAX_TEXTS`] texts, [`MAX_BYTES`] of them; what is beyond is told.
 
+use crate::pinned::{Pins, Wanted};
 use crate::selection::{Object, Selection};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tapir_engine::RuleText;
 
@@ -53,6 +54,33 @@ impl Shelf {
     }
 }
 
+impl Loan {
+    /// Adds what sources outside of the cluster give; within the same limits.
+    pub fn extend<'w>(&mut self, pins: &Pins, wanted: impl Iterator<Item = &'w Wanted>) {
+        let mut bytes: usize = self.texts.iter().map(|text| text.bytes.len()).sum();
+        let mut known = BTreeSet::new();
+        for one in wanted.filter(|one| known.insert(&one.source)) {
+            let Some(pin) = pins.get(one) else { continue };
+            self.notes.extend(pin.notes.iter().cloned());
+            // Of two digests of one place, one that fails is told.
+            let known = self.outside.entry(one.source.place.label().into()).or_default();
+            *known = known.take().or_else(|| pin.error.clone());
+            for text in &pin.texts {
+                bytes = bytes.saturating_add(text.bytes.len());
+                if self.texts.len() >= MAX_TEXTS || bytes > MAX_BYTES {
+                    self.notes.push(too_much(&text.name));
+                    return;
+                }
+                self.texts.push(text.clone());
+            }
+        }
+    }
+}
+
+fn too_much(name: &str) -> String {
+    format!("{name}: left out, {MAX_TEXTS} texts and {} MiB are compiled at most", MAX_BYTES >> 20)
+}
+
 /// All objects with rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Library {
@@ -67,6 +95,8 @@ pub struct Loan {
     pub texts: Vec<RuleText>,
     /// What is missing.
     pub notes: Vec<String>,
+    /// Sources outside of the cluster, by how the names of their texts begin, and why one is not what it should be.
+    pub outside: BTreeMap<Arc<str>, Option<String>>,
 }
 
 impl Library {
@@ -90,10 +120,7 @@ impl Library {
                 }
                 bytes = bytes.saturating_add(text.len());
                 if loan.texts.len() >= MAX_TEXTS || bytes > MAX_BYTES {
-                    loan.notes.push(format!(
-                        "{object}/{key}: left out, {MAX_TEXTS} texts and {} MiB are compiled at most",
-                        MAX_BYTES >> 20
-                    ));
+                    loan.notes.push(too_much(&format!("{object}/{key}")));
                     return loan;
                 }
                 loan.texts.push(RuleText { name: format!("{object}/{key}").into(), bytes: Arc::clone(text) });

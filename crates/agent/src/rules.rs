@@ -1,11 +1,11 @@
 //! The rule sets of a node: loaded, watched for changes, compiled anew in the background, handed to the capture side.
 //!
-//! *How it fits*: rules come from files and from what the cluster [lends](crate::library); for each [selection](crate::selection) that is in use there
+//! *How it fits*: rules come from files, from what the cluster [lends](crate::library), and from [outside](crate::pinned); for each [selection](crate::selection) that is in use there
 //! is one set, and always that of the node.
 //!
 //! *Invariants*: 1. a set that has nothing to run, or has lost all of a text that gave rules before, never replaces one that is in
 //! force; 2. what was skipped is told, with file, line and column; 3. a set is compiled again only if something that it is made of has
-//! changed.
+//! changed; 4. a choice that is another one only by the digests of its sources begins with the set that was in force before.
 //!
 //! *Limits*: files are looked at every [`LOOK`]: their names, sizes and times. [`MAX_TOLD`] findings are told of a set, and
 //! [`MAX_SELECTIONS`] sets are kept besides the node's.
@@ -19,6 +19,7 @@ use tapir_engine::{LoadReport, RuleSources, RuleText, Rules};
 use tapir_rules::{Severity, render};
 
 use crate::library::{Library, Loan};
+use crate::pinned::{Pins, Wanted};
 use crate::selection::Selection;
 use crate::shared::Shared;
 use tokio::sync::{Notify, watch};
@@ -53,6 +54,8 @@ pub struct RulesState {
     pub faults: Vec<Fault>,
     /// What else is not as it was asked for: sources that are missing, variables that mean nothing.
     pub notes: Vec<String>,
+    /// Sources outside of the cluster, and why one is not what it should be; what it gave last is in force then.
+    pub outside: BTreeMap<Arc<str>, Option<String>>,
 }
 
 /// Something that is wrong in a rule file.
@@ -87,6 +90,13 @@ impl RuleSets {
         Self(BTreeMap::from([(Selection::default(), rules)]))
     }
 
+    /// And one for a selection.
+    #[cfg(test)]
+    pub(crate) fn with(mut self, selection: Selection, rules: Arc<Rules>) -> Self {
+        self.0.insert(selection, rules);
+        self
+    }
+
     /// The set for a selection, once it is compiled.
     pub fn get(&self, selection: &Selection) -> Option<&Arc<Rules>> {
         self.0.get(selection)
@@ -110,11 +120,19 @@ impl SetStates {
 }
 
 /// A set, and what it was made of.
+#[derive(Clone, Default)]
 struct Kept {
     rules: Option<Arc<Rules>>,
     loan: Loan,
-    /// Texts that gave rules.
+    /// Texts, and places of texts, that gave rules.
     fruitful: HashSet<Arc<str>>,
+}
+
+/// Rules from outside of the cluster.
+struct Outside {
+    /// The node's own.
+    node: BTreeSet<Wanted>,
+    pins: watch::Receiver<Arc<Pins>>,
 }
 
 /// See the module.
@@ -125,6 +143,7 @@ pub struct RuleKeeper {
     state: watch::Sender<SetStates>,
     seen: Vec<Stamp>,
     files: Vec<PathBuf>,
+    outside: Option<Outside>,
 }
 
 /// Name, size and time of a file.
@@ -147,9 +166,23 @@ impl RuleKeeper {
         let file = |name: &str| PathBuf::from(name.split_once(" from line ").map_or(name, |(file, _)| file));
         let files = report.sources.names().map(file).filter(|file| file.is_file()).collect();
         let node = RulesState { rule_set: rules.set.id.0, notes, ..accept(&report)? };
-        let kept = Kept { rules: Some(Arc::new(rules)), loan: Loan::default(), fruitful: HashSet::new() };
+        let kept = Kept { rules: Some(Arc::new(rules)), ..Kept::default() };
         let state = watch::Sender::new(SetStates { node, others: BTreeMap::new() });
-        Ok(Self { sources, profile, kept: BTreeMap::from([(Selection::default(), kept)]), state, seen, files })
+        Ok(Self {
+            sources,
+            profile,
+            kept: BTreeMap::from([(Selection::default(), kept)]),
+            state,
+            seen,
+            files,
+            outside: None,
+        })
+    }
+
+    /// Takes rules from outside of the cluster, too: for the node's set, and those that selections name.
+    pub fn with_outside(mut self, node: BTreeSet<Wanted>, pins: watch::Receiver<Arc<Pins>>) -> Self {
+        self.outside = Some(Outside { node, pins });
+        self
     }
 
     /// The files of the first load, those that others include among them.
@@ -180,6 +213,10 @@ impl RuleKeeper {
         mut selected: watch::Receiver<Arc<BTreeSet<Selection>>>,
     ) {
         let (mut has_library, mut has_selected) = (true, true);
+        // Nobody keeps the other end: no change is ever heard.
+        let (_, silent) = watch::channel::<Arc<Pins>>(Arc::default());
+        let mut pins = self.outside.as_ref().map_or(silent, |outside| outside.pins.clone());
+        let mut has_pins = self.outside.is_some();
         loop {
             let mut told = false;
             tokio::select! {
@@ -187,6 +224,7 @@ impl RuleKeeper {
                 () = tokio::time::sleep(LOOK) => {}
                 changed = library.changed(), if has_library => has_library = changed.is_ok(),
                 changed = selected.changed(), if has_selected => has_selected = changed.is_ok(),
+                changed = pins.changed(), if has_pins => has_pins = changed.is_ok(),
             }
             let stamps = stamps(&self.sources.files);
             let files_changed = stamps != self.seen;
@@ -195,11 +233,15 @@ impl RuleKeeper {
             let wanted = Arc::clone(&selected.borrow_and_update());
             let wanted: BTreeSet<Selection> =
                 wanted.iter().filter(|one| !one.is_default()).take(MAX_SELECTIONS).cloned().collect();
+            let given = Arc::clone(&pins.borrow_and_update());
             let before = self.kept.len();
+            let mut changed = self.inherit(&wanted);
             self.kept.retain(|selection, _| selection.is_default() || wanted.contains(selection));
-            let mut changed = before != self.kept.len();
+            changed |= before != self.kept.len();
             for selection in std::iter::once(Selection::default()).chain(wanted) {
-                let loan = lent.lend(&selection);
+                let mut loan = lent.lend(&selection);
+                let node = self.outside.iter().filter(|_| !selection.without_node).flat_map(|outside| &outside.node);
+                loan.extend(&given, node.chain(&selection.pinned));
                 let is_same = self.kept.get(&selection).is_some_and(|kept| kept.loan == loan);
                 if is_same && !told && (selection.without_node || !files_changed) {
                     continue;
@@ -216,6 +258,27 @@ impl RuleKeeper {
                 before != state.others.len()
             });
         }
+    }
+
+    /// Choices that have come in the place of others begin with what those had; whether there are any.
+    fn inherit(&mut self, wanted: &BTreeSet<Selection>) -> bool {
+        let mut changed = false;
+        for selection in wanted.iter().filter(|one| !one.pinned.is_empty()) {
+            if self.kept.contains_key(selection) {
+                continue;
+            }
+            let family = selection.family();
+            let older = self.kept.iter().find(|(known, _)| known.family() == family);
+            let Some((older, kept)) = older.map(|(known, kept)| (known.clone(), kept.clone())) else { continue };
+            self.kept.insert(selection.clone(), kept);
+            self.state.send_modify(|states| {
+                if let Some(state) = states.of(&older).cloned() {
+                    states.others.insert(selection.clone(), state);
+                }
+            });
+            changed = true;
+        }
+        changed
     }
 
     /// Compiles a set; whether it is another one now.
@@ -235,27 +298,24 @@ impl RuleKeeper {
         // A compiler that panicked has left nothing behind; the set before stays, and the next change is tried again.
         let Ok(Outcome { rules, report, mut notes }) = tokio::task::spawn_blocking(load).await else { return false };
         notes.extend(loan.notes.iter().cloned().chain(unread(&report)));
-        let kept = self.kept.entry(selection.clone()).or_insert_with(|| Kept {
-            rules: None,
-            loan: Loan::default(),
-            fruitful: HashSet::new(),
-        });
-        let fruitful = fruitful(&rules, &loan.texts);
-        let accepted = accept(&report).and_then(|state| match barren(&kept.fruitful, &fruitful, &loan.texts, &state) {
+        let kept = self.kept.entry(selection.clone()).or_default();
+        let fruitful = fruitful(&rules, &loan);
+        let accepted = accept(&report).and_then(|state| match barren(&kept.fruitful, &fruitful, &loan, &state) {
             Some(why) => Err(why),
             None => Ok(state),
         });
+        let outside = loan.outside.clone();
         kept.loan = loan;
         let (changed, state) = match accepted {
             Ok(state) => {
-                let state = RulesState { rule_set: rules.set.id.0, notes, ..state };
+                let state = RulesState { rule_set: rules.set.id.0, notes, outside, ..state };
                 (kept.rules, kept.fruitful) = (Some(Arc::new(rules)), fruitful);
                 (true, state)
             }
             Err(why) => {
                 let before = self.state.borrow().of(&selection).cloned().unwrap_or_default();
                 let (findings, faults) = (findings(&report), faults(&report));
-                (false, RulesState { error: Some(why), findings, faults, notes, ..before })
+                (false, RulesState { error: Some(why), findings, faults, notes, outside, ..before })
             }
         };
         self.state.send_modify(|states| match selection.is_default() {
@@ -301,21 +361,36 @@ fn specific(node: &RuleSources, selection: &Selection, texts: Vec<RuleText>) -> 
     (sources, notes)
 }
 
-/// The texts that rules of the set are from.
-fn fruitful(rules: &Rules, texts: &[RuleText]) -> HashSet<Arc<str>> {
+/// The texts that rules of the set are from, and the places outside.
+fn fruitful(rules: &Rules, loan: &Loan) -> HashSet<Arc<str>> {
     let places: HashSet<&str> =
         rules.set.rules.iter().filter_map(|rule| Some(rule.rule.place.rsplit_once(':')?.0)).collect();
-    texts.iter().filter(|text| places.contains(&*text.name)).map(|text| Arc::clone(&text.name)).collect()
+    let texts = loan.texts.iter().map(|text| &text.name).filter(|name| places.contains(&***name));
+    let outside = loan.outside.keys().filter(|place| places.iter().any(|name| is_of(name, place)));
+    texts.chain(outside).map(Arc::clone).collect()
 }
 
-/// Why a set must not replace the one in force: a text that had rules is there still, has faults, and has no rule left.
-fn barren(
-    before: &HashSet<Arc<str>>,
-    now: &HashSet<Arc<str>>,
-    texts: &[RuleText],
-    state: &RulesState,
-) -> Option<String> {
-    let lost = texts.iter().find(|text| {
+/// Whether a text is of a place outside.
+fn is_of(name: &str, place: &str) -> bool {
+    name.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Why a set must not replace the one in force: a text, or a place outside, that had rules is there still, has faults, and has no rule
+/// left; or there is nothing but comments at the place. Whose rules others have, too, in a newer revision, has lost nothing.
+fn barren(before: &HashSet<Arc<str>>, now: &HashSet<Arc<str>>, loan: &Loan, state: &RulesState) -> Option<String> {
+    for place in loan.outside.keys().filter(|place| before.contains(*place) && !now.contains(*place)) {
+        if let Some(first) = state.faults.iter().find(|fault| is_of(&fault.file, place)) {
+            return Some(format!("{place} has no rule left that can run: {first}"));
+        }
+        let is_void = |text: &RuleText| {
+            let mut lines = text.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+            lines.all(|line| line.is_empty() || line.starts_with(b"#"))
+        };
+        if loan.texts.iter().filter(|text| is_of(&text.name, place)).all(is_void) {
+            return Some(format!("{place} has no rule any more"));
+        }
+    }
+    let lost = loan.texts.iter().find(|text| {
         let is_faulty = state.faults.iter().any(|fault| fault.file == *text.name);
         before.contains(&text.name) && !now.contains(&text.name) && is_faulty
     })?;
@@ -488,6 +563,88 @@ mod tests {
         select.send_replace(Arc::default());
         state.wait_for(|state| state.others.is_empty()).await.unwrap();
         running.abort();
+    }
+
+    #[tokio::test]
+    async fn rules_from_outside_join_and_what_fails_there_takes_nothing_away() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.rules"), rule(1)).unwrap();
+        let sources = RuleSources { files: vec![dir.path().to_owned()], ..RuleSources::default() };
+        let wanted = |place: &str, digest: &str| {
+            let digest = tapir_artifacts::Digest::of(digest.as_bytes()).to_string();
+            let source = tapir_artifacts::Source::web(&format!("https://a.example/{place}"), &digest).unwrap();
+            Wanted { source, secret: None }
+        };
+        let pin = |name: &str, rules: String, error: Option<&str>| crate::pinned::Pin {
+            texts: vec![RuleText {
+                name: format!("https://a.example/{name}").into(),
+                bytes: rules.into_bytes().into(),
+            }],
+            error: error.map(str::to_owned),
+            notes: Vec::new(),
+        };
+        let (pins, given) = watch::channel(Arc::default());
+        let publish = |all: &[(&Wanted, crate::pinned::Pin)]| {
+            let all = all.iter().map(|(wanted, pin)| ((*wanted).clone(), pin.clone()));
+            pins.send_replace(Arc::new(Pins::of(all)));
+        };
+        let node = wanted("node", "1");
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap().with_outside([node.clone()].into(), given);
+        let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
+        let mut state = keeper.state();
+        let (_library, lent) = watch::channel(Arc::default());
+        let (select, selected) = watch::channel(Arc::default());
+        let running = tokio::spawn(keeper.run(Arc::clone(&shared), now, lent, selected));
+
+        publish(&[(&node, pin("node/x.rules", rule(2), None))]);
+        let first = state.wait_for(|state| state.node.loaded == 2).await.unwrap().node.clone();
+        let place: Arc<str> = "https://a.example/node".into();
+        assert_eq!((first.outside.get(&place), &first.error), (Some(&None), &None));
+        // A source that fails: what it gave is in force, and that is told.
+        publish(&[(&node, pin("node/x.rules", rule(2), Some("https://a.example/node: 404")))]);
+        let failed = state.wait_for(|state| state.node.outside[&place].is_some()).await.unwrap().node.clone();
+        assert_eq!((failed.loaded, failed.rule_set, &failed.error), (2, first.rule_set, &None));
+        // One that came as it should and has nothing to run: the set before is in force.
+        publish(&[(&node, pin("node/y.rules", "alert nonsense\n".to_owned(), None))]);
+        let barren = state.wait_for(|state| state.node.error.is_some()).await.unwrap().node.clone();
+        let why = barren.error.unwrap();
+        assert!(
+            why.contains("https://a.example/node has no rule left that can run: https://a.example/node/y.rules:1:"),
+            "{why}"
+        );
+        assert_eq!(barren.rule_set, first.rule_set);
+
+        // A choice that only a digest tells from the one before begins with the set of that.
+        let (older, newer) = (wanted("feed", "1"), wanted("feed", "2"));
+        let choice =
+            |one: &Wanted| Selection { without_node: true, pinned: [one.clone()].into(), ..Selection::default() };
+        publish(&[(&older, pin("feed", rule(5), None))]);
+        select.send_replace(Arc::new([choice(&older)].into()));
+        let before = state.wait_for(|state| state.others.values().any(|one| one.loaded == 1)).await.unwrap().clone();
+        select.send_replace(Arc::new([choice(&newer)].into()));
+        let after = state.wait_for(|state| state.of(&choice(&newer)).is_some()).await.unwrap().clone();
+        let set = |states: &SetStates, one| states.of(&choice(one)).map(|state| state.rule_set);
+        assert_eq!(set(&after, &newer), set(&before, &older));
+        publish(&[(&newer, pin("feed", rule(6) + &rule(7), None))]);
+        state.wait_for(|state| state.of(&choice(&newer)).is_some_and(|one| one.loaded == 2)).await.unwrap();
+        running.abort();
+    }
+
+    #[test]
+    fn a_place_outside_that_has_lost_its_rules_is_told_from_one_whose_rules_others_have() {
+        let place: Arc<str> = "https://a.example/x".into();
+        let before = HashSet::from([Arc::clone(&place)]);
+        let why = |text: &str, faults: &[Fault]| {
+            let text = RuleText { name: "https://a.example/x/a.rules".into(), bytes: text.as_bytes().into() };
+            let loan = Loan { texts: vec![text], outside: [(Arc::clone(&place), None)].into(), ..Loan::default() };
+            barren(&before, &HashSet::new(), &loan, &RulesState { faults: faults.to_vec(), ..RulesState::default() })
+        };
+        assert_eq!(why(&rule(1), &[]), None, "another source has it in a newer revision");
+        assert_eq!(why("# moved\n\n", &[]).unwrap(), "https://a.example/x has no rule any more");
+        let fault = Fault { file: "https://a.example/x/a.rules".into(), line: 1, ..Fault::default() };
+        assert!(
+            why(&rule(1), &[fault]).unwrap().starts_with("https://a.example/x has no rule left that can run: https://")
+        );
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //!
 //! *Invariants*: what means the same is equal: lists are sorted and without repetition. The default is what the node has.
 
+use crate::pinned::Wanted;
 use std::collections::BTreeSet;
 use std::fmt;
+use tapir_artifacts::{Digest, Source};
 use tapir_kubernetes::resources::{Inspection, InspectionSpec};
 
 /// A ConfigMap or Secret with rules.
@@ -37,6 +39,8 @@ pub struct Selection {
     pub disable: BTreeSet<(u32, u32)>,
     /// Further sources: the object, and one key of it.
     pub sources: BTreeSet<(Object, Option<String>)>,
+    /// Sources on web servers and in registries.
+    pub pinned: BTreeSet<Wanted>,
     /// Variables, by name.
     pub variables: BTreeSet<(String, String)>,
 }
@@ -74,22 +78,45 @@ impl Selection {
                     let object = Object { is_secret: source.config_map.is_none(), name: reference.name.clone() };
                     selection.sources.insert((object, reference.key.clone()));
                 }
-                (None, None) => {
-                    let kind = if source.url.is_some() { "url" } else { "oci" };
-                    notes.push(format!(
-                        "source {}: agents do not fetch rules by {kind}; put them into a ConfigMap or Secret",
-                        source.name
-                    ));
-                }
+                (None, None) => match outside(source) {
+                    Ok(Some(wanted)) => drop(selection.pinned.insert(wanted)),
+                    Ok(None) => {}
+                    Err(why) => notes.push(format!("source {}: {why}", source.name)),
+                },
             }
         }
         (selection, notes)
+    }
+
+    /// The same whatever digests its sources have: what of it changes when a feed is brought up to date stays the same choice.
+    pub fn family(&self) -> Self {
+        let unpinned = |one: &Wanted| {
+            let source = Source { digest: Digest::of(b""), ..one.source.clone() };
+            Wanted { source, ..one.clone() }
+        };
+        Self { pinned: self.pinned.iter().map(unpinned).collect(), ..self.clone() }
     }
 
     /// Is it what the node has?
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A source on a web server or in a registry, if it is one.
+fn outside(source: &tapir_kubernetes::resources::Source) -> Result<Option<Wanted>, String> {
+    let name = |reference: &tapir_kubernetes::resources::ObjectRef| reference.name.clone();
+    if let Some(url) = &source.url
+        && Digest::parse(&url.digest).is_none()
+    {
+        return Err("url.digest: sha256: with 64 hexadecimal digits is wanted".to_owned());
+    }
+    let (read, field, secret) = match (&source.url, &source.oci) {
+        (Some(url), _) => (Source::web(&url.url, &url.digest), "url", url.credentials.as_ref().map(name)),
+        (None, Some(oci)) => (Source::artifact(&oci.reference), "oci.reference", oci.pull_secret.as_ref().map(name)),
+        (None, None) => return Ok(None),
+    };
+    read.map(|source| Some(Wanted { source, secret })).map_err(|error| format!("{field}: {error}"))
 }
 
 /// What of a resource is not done, beside its rules.
@@ -127,11 +154,14 @@ mod tests {
 
     #[test]
     fn sources_and_policies_are_read_and_the_rest_is_told() {
+        let digest = Digest::of(b"x").to_string();
         let (selection, notes) = of(json!({
             "rules": {"policy": "max-detect", "bundled": false, "enable": ["7"], "sources": [
                 {"name": "own", "configMap": {"name": "my-rules", "key": "local.rules"}},
                 {"name": "paid", "secret": {"name": "paid-rules"}},
                 {"name": "feed", "url": {"url": "https://rules.example/r.tar.gz", "digest": "sha256:0"}},
+                {"name": "good", "url": {"url": "https://rules.example/r.tar.gz", "digest": digest, "credentials": {"name": "c"}}},
+                {"name": "image", "oci": {"reference": format!("registry.example/rules@{digest}")}},
             ]},
             "variables": [{"name": "HOME_NET", "value": "10.0.0.0/8"}],
         }));
@@ -139,6 +169,18 @@ mod tests {
         let sources: Vec<String> = selection.sources.iter().map(|(object, key)| format!("{object} {key:?}")).collect();
         assert_eq!(sources, ["configmap/my-rules Some(\"local.rules\")", "secret/paid-rules None"]);
         assert_eq!(notes.len(), 2, "{notes:?}");
-        assert!(notes[0].contains("\"7\" is not gid:sid") && notes[1].contains("source feed"), "{notes:?}");
+        assert!(
+            notes[0].contains("\"7\" is not gid:sid") && notes[1].contains("source feed: url.digest: sha256: with 64"),
+            "{notes:?}"
+        );
+        let pinned: Vec<String> =
+            selection.pinned.iter().map(|one| format!("{} {:?}", one.source.place, one.secret)).collect();
+        assert_eq!(pinned, ["https://rules.example/r.tar.gz Some(\"c\")", "oci://registry.example/rules None"]);
+        let other = Digest::of(b"y").to_string();
+        let newer = of(json!({"rules": {"sources": [{"name": "i", "oci": {"reference": format!("registry.example/rules@{other}")}}]}})).0;
+        let older = of(json!({"rules": {"sources": [{"name": "i", "oci": {"reference": format!("registry.example/rules@{digest}")}}]}})).0;
+        assert_ne!(newer, older);
+        assert_eq!(newer.family(), older.family());
+        assert_ne!(newer.family(), selection.family());
     }
 }

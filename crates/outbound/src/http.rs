@@ -207,14 +207,19 @@ fn address(text: &str, allow_local: bool) -> Result<Url, ConfigError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("it carries a password; configure credentials apart, so that no log shows them"));
     }
-    let literal = match url.host() {
-        Some(reqwest_host) => reqwest_host.to_string().trim_matches(['[', ']']).parse::<IpAddr>().ok(),
-        None => return Err(refuse("it has no host")),
-    };
-    if !allow_local && literal.is_some_and(is_local) {
+    if url.host().is_none() {
+        return Err(refuse("it has no host"));
+    }
+    if !allow_local && leads_inside(&url) {
         return Err(refuse("loopback and link-local addresses are refused; allow them for this sink if that is meant"));
     }
     Ok(url)
+}
+
+/// Whether an address says itself that it is loopback, unspecified or link-local. A name may still turn out to be.
+pub fn leads_inside(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host.parse::<IpAddr>().is_ok_and(is_local)
 }
 
 /// Loopback, unspecified, or link-local, also as IPv4 inside IPv6.
@@ -238,8 +243,10 @@ impl Resolve for Resolver {
             let (local, allowed): (Vec<SocketAddr>, Vec<SocketAddr>) =
                 found.partition(|address| !allow_local && is_local(address.ip()));
             if allowed.is_empty() && !local.is_empty() {
-                let text =
-                    format!("{} is a loopback or link-local address, which this sink must not reach", name.as_str());
+                let text = format!(
+                    "{} is a loopback or link-local address, which must not be reached from here",
+                    name.as_str()
+                );
                 return Err(text.into());
             }
             let addresses: Addrs = Box::new(allowed.into_iter());
@@ -286,7 +293,7 @@ mod tests {
     async fn a_name_that_resolves_to_loopback_is_refused() {
         let client = HttpClient::new("http://localhost:1/", &HttpConfig::default()).unwrap();
         let error = client.send(Method::GET, "", &[], Vec::new()).await.unwrap_err();
-        assert!(error.contains("must not reach"), "{error}");
+        assert!(error.contains("must not be reached"), "{error}");
     }
 
     #[test]

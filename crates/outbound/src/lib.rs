@@ -10,8 +10,8 @@ mod http;
 pub mod own;
 mod tls;
 
-pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER};
-pub use reqwest::{Method, StatusCode};
+pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER, leads_inside};
+pub use reqwest::{Method, StatusCode, Url};
 pub use tls::{Pem, TlsConfig};
 
 /// A client that cannot be made as it is configured.

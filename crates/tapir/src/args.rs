@@ -210,6 +210,9 @@ pub struct AgentArgs {
     /// Rules from an image: the *.rules files of this directory and its snort.lua, if it has any rules when the agent begins.
     #[arg(long, value_name = "DIR", default_value = "/usr/etc/snort/rules", env = "TAPIR_SNORT_RULES")]
     pub snort_rules: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub outside: OutsideArgs,
     /// Print alerts on standard output in this form, too.
     #[arg(long, short, value_enum)]
     pub format: Option<FormatArg>,
@@ -260,6 +263,25 @@ pub enum SandboxArg {
     Off,
     /// All of it, or no start.
     Require,
+}
+
+/// Rules from web servers and registries. The two files are read for each fetch, since they may be replaced. Nothing else of the disk
+/// is touched for them.
+#[derive(Args, Clone, Debug)]
+pub struct OutsideArgs {
+    /// Rules from a web server or a registry, beside all others: https://HOST/PATH#sha256=HEX (.rules, .tar.gz or .gz), or
+    /// oci://REGISTRY/REPOSITORY@sha256:HEX. The digest is not optional. Repeatable; in the variable with spaces between.
+    #[arg(long, value_name = "SOURCE", value_delimiter = ' ', env = "TAPIR_RULES_FROM")]
+    pub rules_from: Vec<String>,
+    /// Where copies of them are kept for a start without a network.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tapir/rules", env = "TAPIR_RULES_CACHE")]
+    pub rules_cache: PathBuf,
+    /// Credentials for their servers, as `docker login` writes them (.dockerconfigjson); each goes to its server only.
+    #[arg(long, value_name = "FILE", env = "TAPIR_RULES_CREDENTIALS")]
+    pub rules_credentials: Option<PathBuf>,
+    /// Authorities of their servers, PEM. Default: the system's.
+    #[arg(long, value_name = "FILE", env = "TAPIR_RULES_CA")]
+    pub rules_ca: Option<PathBuf>,
 }
 
 /// Whether pods are listened to from inside.

@@ -83,12 +83,18 @@ pub fn files(args: &AgentArgs, settings: &Settings, rules: &[PathBuf]) -> Result
     read.extend([args.proc.clone(), args.snort_rules.clone()]);
     let given = args.rule_args.config.iter().chain(&args.resources).chain(&settings.sources.files).chain(rules);
     given.for_each(|path| name(read, path));
+    args.outside.rules_credentials.iter().chain(&args.outside.rules_ca).for_each(|path| name(read, path));
     if args.resources.is_none() {
         match &args.kubeconfig {
             Some(path) => kubectl(read, path)?,
             None => drop(read.insert(ACCOUNT.into())),
         }
     }
+    // Resources may ask for rules from outside later. Where no folder can be made no copies are kept, which is told then.
+    if std::fs::create_dir_all(&args.outside.rules_cache).is_ok() {
+        files.write.insert(args.outside.rules_cache.clone());
+    }
+    let read = &mut files.read;
     if let Some(table) = &settings.delivery {
         table.reads().into_iter().for_each(|path| name(read, path));
         let folders = std::iter::once(table.spool.as_path()).chain(table.writes().into_iter().map(folder));
@@ -223,12 +229,22 @@ mod tests {
             root.display()
         );
         std::fs::write(root.join("tapir.toml"), text).expect("file");
-        let args = args(&format!("--config {}/tapir.toml --rules {}/real", root.display(), root.display()));
+        let root_text = root.display();
+        let args = args(&format!(
+            "--config {root_text}/tapir.toml --rules {root_text}/real --rules-cache {root_text}/copies --rules-ca {root_text}/trust/ca.pem"
+        ));
         let files = files(&args, &settings(&args), &["/opt/included/x.rules".into()]).expect("files");
-        for path in [root.join("real"), root.join("token"), ACCOUNT.into(), "/opt/included".into(), "/proc".into()] {
+        for path in [
+            root.join("real"),
+            root.join("token"),
+            root.join("trust"),
+            ACCOUNT.into(),
+            "/opt/included".into(),
+            "/proc".into(),
+        ] {
             assert!(files.read.contains(&path), "{path:?} {files:?}");
         }
-        assert_eq!(files.write, [root.join("spool"), root.join("out")].into());
+        assert_eq!(files.write, [root.join("spool"), root.join("out"), root.join("copies")].into());
         assert!(root.join("out").is_dir());
         std::fs::remove_dir_all(&root).expect("folder");
     }

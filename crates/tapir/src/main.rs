@@ -15,6 +15,7 @@ mod message;
 mod node_agent;
 mod operator;
 mod output;
+mod outside;
 mod pcap_out;
 mod resources;
 mod rules;

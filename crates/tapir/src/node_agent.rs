@@ -25,6 +25,7 @@ use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
 use tapir_agent::keeper::{Attached, InsidePods, Keeper, KeeperConfig, State};
 use tapir_agent::library::Library;
+use tapir_agent::pinned::{self, PinnedConfig, Pins};
 use tapir_agent::porter::Porter;
 use tapir_agent::rules::{RuleKeeper, RulesState, SetStates};
 use tapir_agent::shared::{Report, Shared};
@@ -51,6 +52,8 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         .map_err(|error| format!("--interface-prefix: {error}"))?;
     let node = args.node.clone().or_else(|| settings.delivery.as_ref()?.node.clone()).unwrap_or_else(host_name);
     let signals = Signals::new()?;
+    let pinned = crate::outside::config(&args.outside, &settings.rules_from, args.resources.is_some())?;
+    let (pins, given) = watch::channel(Arc::default());
     let namespace = args.netns.as_deref().map(NetworkNamespace::open).transpose();
     let namespace = namespace.map_err(|error| error.to_string())?.map(Arc::new);
     let inside = match args.inside_pods {
@@ -62,6 +65,7 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     let sandbox = Arc::new(Sandbox::start(mode, confinement::of_porter(args) | others).map_err(text)?);
     let porter = Porter::start()?;
     let rules = RuleKeeper::load(sources(args, &settings), settings.engine.profile)?;
+    let rules = rules.with_outside(pinned::of_node(&pinned), given);
     if mode != Mode::Off {
         let files = confinement::files(args, &settings, rules.files())?;
         sandbox.confine(&files, others).map_err(text)?;
@@ -94,7 +98,7 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     let (standing, shared_too) = (sandbox.standing(), Arc::clone(&shared));
     let control = Control { args, node: &node, messages, shared: shared_too, signals: &signals, standing };
     let mut delivery = delivery;
-    let ended = runtime.block_on(control.run(keeper, rules, &mut delivery));
+    let ended = runtime.block_on(control.run(keeper, rules, Outside { config: pinned, pins }, &mut delivery));
     // Files are followed in the background; nothing of that is worth waiting for.
     runtime.shutdown_background();
     let alerts = capture.end();
@@ -243,8 +247,20 @@ struct Control<'c> {
     standing: Standing,
 }
 
+/// Rules from outside, and who is told of them.
+struct Outside {
+    config: PinnedConfig,
+    pins: watch::Sender<Arc<Pins>>,
+}
+
 impl Control<'_> {
-    async fn run(&self, keeper: Keeper, rules: RuleKeeper, delivery: &mut Option<Delivery>) -> Result<(), String> {
+    async fn run(
+        &self,
+        keeper: Keeper,
+        rules: RuleKeeper,
+        outside: Outside,
+        delivery: &mut Option<Delivery>,
+    ) -> Result<(), String> {
         let listener = TcpListener::bind(self.args.health)
             .await
             .map_err(|error| format!("--health {}: {error}; choose another address", self.args.health))?;
@@ -262,6 +278,9 @@ impl Control<'_> {
             sandbox: self.standing.clone(),
         };
         let reload = Arc::new(Notify::new());
+        let again = Arc::new(Notify::new());
+        let Outside { config, pins } = outside;
+        let fetching = pinned::follow(config, selected.clone(), lent.clone(), Arc::clone(&again), pins);
         let loaded = rules_state.borrow().node.clone();
         tell_rules(&loaded, self.messages);
         self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
@@ -276,10 +295,12 @@ impl Control<'_> {
             ended = self.follow(Tell { views, library, heard }, facts) => ended,
             ended = keeper.run(view) => ended,
             () = rules.run(Arc::clone(&self.shared), Arc::clone(&reload), lent, selected) => Ok(()),
+            () = fetching => Ok(()),
             () = health.serve(listener) => Ok(()),
             () = tell(state, rules_state, Arc::clone(&self.shared), log) => Ok(()),
             () = self.signals.wait(|| {
                 reload.notify_one();
+                again.notify_one();
                 if let Some(delivery) = delivery {
                     delivery.reopen();
                 }
@@ -427,16 +448,31 @@ fn in_words(state: &State, report: &Report) -> BTreeMap<String, String> {
 fn tell_sets(before: &SetStates, now: &SetStates, messages: &Messages) {
     if before.node != now.node {
         tell_rules(&now.node, messages);
+        tell_outside(&before.node, &now.node, messages);
         match &now.node.error {
             Some(why) => messages.error(&format!("rules not reloaded, the old ones stay in force: {why}")),
             None => messages.info(&format!("rules reloaded: {}", rules_in_words(&now.node))),
         }
     }
-    for (_, state) in now.others.iter().filter(|(selection, state)| before.of(selection) != Some(*state)) {
+    for (selection, state) in now.others.iter().filter(|(selection, state)| before.of(selection) != Some(*state)) {
         tell_rules(state, messages);
+        let was = before.of(selection).cloned().unwrap_or_default();
+        tell_outside(&was, state, messages);
         match &state.error {
             Some(why) => messages.error(&format!("rules of an Inspection not loaded: {why}")),
             None => messages.info(&format!("rules of an Inspection loaded: {}", rules_in_words(state))),
+        }
+    }
+}
+
+/// Sources outside of the cluster that fail in another way than before, or not any more.
+fn tell_outside(before: &RulesState, now: &RulesState, messages: &Messages) {
+    for (place, why) in &now.outside {
+        let known = before.outside.get(place).cloned().flatten();
+        match why {
+            Some(why) if known.as_ref() != Some(why) => messages.error(&format!("rules of {why}")),
+            None if known.is_some() => messages.info(&format!("rules of {place}: as they should be")),
+            _ => {}
         }
     }
 }

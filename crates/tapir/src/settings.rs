@@ -18,6 +18,8 @@ use tapir_rules::Dialect;
 struct File {
     profile: Option<String>,
     rules: Option<Vec<PathBuf>>,
+    #[serde(default)]
+    rules_from: Vec<String>,
     enable: Option<Vec<String>>,
     #[serde(default)]
     variables: BTreeMap<String, String>,
@@ -75,6 +77,8 @@ struct Events {
 pub struct Settings {
     /// Rule files, variables, what is switched on.
     pub sources: RuleSources,
+    /// Rules from web servers and registries; of an agent.
+    pub rules_from: Vec<String>,
     /// Engine.
     pub engine: EngineConfig,
     /// Where events go besides standard output.
@@ -118,6 +122,7 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
     engine.cost_sample = every.map(CostSample::every).unwrap_or_default();
     Ok(Settings {
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
+        rules_from: file.rules_from,
         engine,
         delivery: file.delivery,
         sandbox: file.sandbox.as_deref().map(sandbox).transpose()?,

@@ -257,6 +257,11 @@ fn update(
         for note in &rules.notes {
             failed(facts, format!("rules {note}"), note);
         }
+        for (place, why) in &rules.outside {
+            if let Some(why) = why {
+                failed(facts, format!("source {place}"), &format!("rules of {why}"));
+            }
+        }
         if let Some(why) = &rules.error {
             let message = match rules.loaded {
                 0 => format!("no rules: {why}"),

@@ -100,7 +100,8 @@ pub struct UrlSource {
     /// What it must be.
     #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub digest: String,
-    /// A Secret with username and password, or token.
+    /// A Secret with the label tapir.dev/rules, with host and username and password, or host and token, or of type
+    /// kubernetes.io/dockerconfigjson.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<ObjectRef>,
 }
@@ -112,7 +113,7 @@ pub struct OciArtifact {
     /// Which, with its digest: registry.example/rules@sha256:…
     #[schemars(extend("maxLength" = 1024), regex(pattern = r"^[^\s@]+@sha256:[0-9a-f]{64}$"))]
     pub reference: String,
-    /// A Secret of type kubernetes.io/dockerconfigjson.
+    /// A Secret of type kubernetes.io/dockerconfigjson with the label tapir.dev/rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_secret: Option<ObjectRef>,
 }
