@@ -533,6 +533,7 @@ mod tests {
             inside_bytes: 0,
             flow_bytes: 1 << 20,
             namespace: None,
+            porter: Porter::start().unwrap(),
         };
         let sets = RuleSets::of_node(Arc::clone(&node)).with(Selection::clone(&older), Arc::clone(&old));
         let mut inspector = Inspector::new(config, sets, Shared::new());
@@ -543,6 +544,7 @@ mod tests {
                 workload: Arc::default(),
                 inspections: Arc::default(),
                 plain: Arc::default(),
+                keep: Arc::default(),
                 selection: Arc::clone(selection),
             };
             Arc::new(Board::new([seat(1)], Default::default()))

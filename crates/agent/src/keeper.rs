@@ -626,6 +626,7 @@ mod tests {
             proc: "/proc".into(),
             namespace: None,
             inside: InsidePods::Never,
+            porter: Porter::start().unwrap(),
         };
         let mut keeper = Keeper::new(config, Shared::new());
         let tap = Tap { index: 3, name: "cali3".into(), inside: None };
@@ -634,7 +635,7 @@ mod tests {
             let source = Source::web(&format!("https://a.example/{place}"), &digest).unwrap();
             let pinned = [Wanted { source, secret: None }].into();
             let selection = Arc::new(Selection { pinned, ..Selection::default() });
-            Ask { inspections: Arc::default(), plain: Arc::default(), selection }
+            Ask { inspections: Arc::default(), plain: Arc::default(), keep: Arc::default(), selection }
         };
         let mut number = |ask: &Ask, asks: &[&Ask]| {
             let asks: Vec<Ask> = asks.iter().map(|ask| (*ask).clone()).collect();
