@@ -18,6 +18,7 @@ use crate::names::History;
 use crate::porter::Porter;
 use crate::processes;
 use crate::received::{Received, Sight};
+use crate::recorder::Keep;
 use crate::routes::Routes;
 use crate::selection::Selection;
 use crate::shared::Shared;
@@ -91,6 +92,8 @@ pub struct Attached {
     pub inspections: Arc<[Inspection]>,
     /// Those of them whose events go without the bytes that matched.
     pub plain: Arc<[Inspection]>,
+    /// Those of them whose events take packets along.
+    pub keep: Arc<[(Inspection, Keep)]>,
     /// With which rules.
     pub selection: Arc<Selection>,
     /// Why the tap does not see what the pod receives, if that was found out, and why there is no better one.
@@ -386,6 +389,7 @@ impl Keeper {
                 workload: Arc::clone(&one.workload),
                 inspections: Arc::clone(&one.inspections),
                 plain: Arc::clone(&one.plain),
+                keep: Arc::clone(&one.keep),
                 selection: Arc::clone(&one.selection),
             };
             seats.insert(one.number, seat);
@@ -454,8 +458,8 @@ impl Keeper {
     fn attach(&mut self, uid: &str, tap: Tap, how: How, workload: Arc<Workload>, ask: &Ask) -> Attached {
         let number = self.number(uid, &tap, &ask.selection);
         let (inspections, plain) = (Arc::clone(&ask.inspections), Arc::clone(&ask.plain));
-        let selection = Arc::clone(&ask.selection);
-        Attached { number, tap, how, workload, inspections, plain, selection, blind: None }
+        let (keep, selection) = (Arc::clone(&ask.keep), Arc::clone(&ask.selection));
+        Attached { number, tap, how, workload, inspections, plain, keep, selection, blind: None }
     }
 
     fn number(&mut self, uid: &str, tap: &Tap, selection: &Arc<Selection>) -> u32 {

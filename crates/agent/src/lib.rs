@@ -31,6 +31,7 @@ pub mod own;
 pub mod porter;
 mod processes;
 mod received;
+pub mod recorder;
 mod routes;
 pub mod rules;
 pub mod selection;
