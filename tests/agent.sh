@@ -110,8 +110,7 @@ alert http ( msg:"other"; flow:to_server,established; http_client_body; content:
 alert nonsense
 RULES
 within "changed rules are loaded, and what is wrong in them is told" 10 logged 'rules reloaded: 1 rules \(1 rejected'
-mark; attack 10.65.1.9
-within "and hold" 3 alerted '.rule.sid == 7' 2
+within "and hold" 3 raises 10.65.1.9 '.rule.sid == 7' 2
 echo 'alert nonsense' | rules
 within "rules without anything to run are refused" 10 logged 'rules not reloaded, the old ones stay in force'
 mark; attack 10.65.1.9
@@ -222,8 +221,7 @@ own() {  # NAME: an Inspection, its spec from standard input
 web() { printf 'alert http ( msg:"%s"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:%s; )\n' "$1" "$2"; }
 web all 101 | configmap all true
 within "rules of a ConfigMap join those of the node" 10 logged 'rules reloaded: 2 rules \(0 rejected'
-mark; attack 10.65.1.9
-within "and hold" 3 alerted '.rule.sid == 101 and .inspection.name == "sample"'
+within "and hold" 3 raises 10.65.1.9 '.rule.sid == 101 and .inspection.name == "sample"'
 { web all 101; echo 'alert nonsense'; } | configmap all true
 within "a rule of it that cannot be used is told with its place" 10 in_metrics '^tapir_rule_fault\{file="configmap/all/x.rules",line="2",column="[0-9]+",code="R[0-9]+"\} 1'
 echo 'alert nonsense' | configmap all true
@@ -258,6 +256,14 @@ never "others are not" logged 'the node on lan0'
 mark; attack_from wan 10.65.1.7
 within "with their alerts, without the rule that is switched off" 3 alerted '.inspection.name == "node" and .rule.sid == 202 and .destination.ip == "10.65.1.7"'
 never "really" alerted '.rule.sid == 21562'
+own packets <<'YAML'
+workloads: {namespaceSelector: 'projectcalico.org/name == "shop"', selector: 'app == "frontend"'}
+evidence: {capture: packets, maxPackets: 20}
+YAML
+within "an Inspection that asks for packets has those before the alert, too" 10 raises 10.65.1.9 '.inspection.name == "packets" and .rule.sid == 21562 and (.evidence.packets | length) > 3'
+within "from the beginning of the conversation on, and no more than asked for" 3 alerted '.inspection.name == "packets" and .evidence.packets[0].time < .time and .evidence.packets[0].length < 80 and (.evidence.packets | length) <= 20'
+never "others do not have them" alerted '.inspection.name == "sample" and (.evidence | has("packets"))'
+within "metrics say that all had room" 3 in_metrics '^tapir_endpoints_unrecorded 0'
 within "metrics count rule sets" 3 in_metrics '^tapir_rule_sets 3'
 rm "$work/resources"/own-*.yaml "$work/resources/map-named.yaml"
 within "with the resources their sets go" 5 in_metrics '^tapir_rule_sets 1'

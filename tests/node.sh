@@ -49,6 +49,8 @@ logged() { grep -qE -- "$1" "$log"; }
 # CONDITION [COUNT]: so many alerts since the last `mark` satisfy this jq expression.
 mark() { seen=$(wc -l <"$alerts"); }
 alerted() { [ "$(tail -n +$((seen + 1)) "$alerts" | jq -c "select($1)" | wc -l)" = "${2:-1}" ]; }
+# ADDRESS CONDITION [COUNT]: one attack raises so many alerts; asked again where it is not told when something comes into force.
+raises() { mark; attack "$1"; sleep 0.3; alerted "${@:2}"; }
 health_says() { [ "$(in_node curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:9097/$1")" = "$2" ]; }
 
 # --- a node and its pods ------------------------------------------------------------------------

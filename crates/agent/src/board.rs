@@ -5,6 +5,7 @@
 //! the interface is called; a number is not given out twice.
 
 use crate::names::Snapshot;
+use crate::recorder::Keep;
 use crate::selection::Selection;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -45,6 +46,8 @@ pub struct Seat {
     pub inspections: Arc<[Inspection]>,
     /// Those of them whose events go without the bytes that matched.
     pub plain: Arc<[Inspection]>,
+    /// Those of them whose events take packets along.
+    pub keep: Arc<[(Inspection, Keep)]>,
     /// Which rules it is inspected with.
     pub selection: Arc<Selection>,
 }

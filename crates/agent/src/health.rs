@@ -138,6 +138,12 @@ fn metrics(report: &Report, state: &State, sets: &SetStates) -> String {
             "# HELP tapir_{name}_total {help}\n# TYPE tapir_{name}_total counter\ntapir_{name}_total {value}\n"
         );
     }
+    let _ = write!(
+        text,
+        "# HELP tapir_events_unrecorded_total Events that were to take packets along and did not: too many at once.\n\
+         # TYPE tapir_events_unrecorded_total counter\ntapir_events_unrecorded_total {}\n",
+        report.unrecorded.events
+    );
     let reasons = ["no_interface", "unconfirmed", "inside_pod", "no_process"];
     let absent = |reason: &str| state.absent.iter().filter(|one| one.why.reason() == reason).count();
     let gauges = [
@@ -158,6 +164,11 @@ fn metrics(report: &Report, state: &State, sets: &SetStates) -> String {
             state.untested as u64,
         ),
         ("endpoints_unheard", "Pods whose own interfaces cannot be captured on.", report.troubles.len() as u64),
+        (
+            "endpoints_unrecorded",
+            "Interfaces whose packets are asked for and not kept, for want of room.",
+            report.unrecorded.endpoints,
+        ),
         ("endpoints_unfit", "Selected pods without a network of their own.", state.unfit.len() as u64),
         ("endpoints_beyond", "Selected pods beyond what a node inspects.", state.beyond as u64),
         ("inspections", "Resources that ask for inspection.", state.inspections.len() as u64),

@@ -16,9 +16,10 @@ use crate::board::{Board, Seat};
 use crate::budget;
 use crate::clock::now;
 use crate::own::Own;
+use crate::recorder::{self, Keep, Recorder};
 use crate::rules::RuleSets;
 use crate::selection::Selection;
-use crate::shared::{Orders, Report, Seen, Shared};
+use crate::shared::{Orders, Report, Seen, Shared, Unrecorded};
 use crate::unseen;
 use net::Net;
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub struct Inspector {
     /// What workers that have gone have counted.
     retired: Counters,
     quieted: BTreeMap<String, u64>,
+    /// Of endpoints that have gone, and of those now.
+    unrecorded: Unrecorded,
     frames: u64,
     own: Own,
 }
@@ -83,6 +86,8 @@ pub struct Inspector {
 struct Place {
     worker: Worker,
     seen: Seen,
+    /// If a resource asks for packets.
+    recorder: Option<Recorder>,
 }
 
 impl Inspector {
@@ -101,6 +106,7 @@ impl Inspector {
             cramped: Vec::new(),
             retired: Counters::default(),
             quieted: BTreeMap::new(),
+            unrecorded: Unrecorded::default(),
             frames: 0,
             own: Own::default(),
         }
@@ -170,8 +176,8 @@ impl Inspector {
 
     fn idle(&mut self, outlet: &mut dyn Outlet) {
         let now = now();
-        for Place { worker, seen } in self.workers.values_mut() {
-            worker.idle(now, &mut Fan { board: &self.board, seen, outlet });
+        for Place { worker, seen, recorder } in self.workers.values_mut() {
+            worker.idle(now, &mut Fan { board: &self.board, seen, recorder, outlet });
         }
     }
 
@@ -228,14 +234,31 @@ impl Inspector {
                     let mut worker = Worker::new(engine, Arc::clone(rules), Arc::clone(&seat.tap.name));
                     worker.set_suppressions(Arc::clone(&self.suppressions));
                     worker.set_excluded(self.own.ends());
-                    free.insert(Place { worker, seen: Seen::default() })
+                    free.insert(Place { worker, seen: Seen::default(), recorder: None })
                 }
             };
             place.worker.set_directory(Arc::clone(&board) as Arc<dyn tapir_engine::Directory>);
         }
         self.board = board;
+        self.equip();
         self.place();
         self.share_memory();
+    }
+
+    /// Recorders for the endpoints of which packets are asked for.
+    fn equip(&mut self) {
+        let mut left = recorder::MOST;
+        self.unrecorded.endpoints = 0;
+        for (number, place) in &mut self.workers {
+            let is_asked = self.board.seat(*number).is_some_and(|seat| !seat.keep.is_empty());
+            if !is_asked || left == 0 {
+                self.unrecorded.endpoints += u64::from(is_asked);
+                self.unrecorded.events += place.recorder.take().map_or(0, |recorder| recorder.shed());
+                continue;
+            }
+            left -= 1;
+            place.recorder.get_or_insert_default();
+        }
     }
 
     /// Listens where the endpoints of the board are, and nowhere else: memory of other places goes back.
@@ -278,8 +301,9 @@ impl Inspector {
 
     /// Ends what is under way on an endpoint and forgets it, but for its counts.
     fn retire(&mut self, number: u32, outlet: &mut dyn Outlet) {
-        let Some(Place { mut worker, mut seen }) = self.workers.remove(&number) else { return };
-        worker.finish(&mut Fan { board: &self.board, seen: &mut seen, outlet });
+        let Some(Place { mut worker, mut seen, mut recorder }) = self.workers.remove(&number) else { return };
+        worker.finish(&mut Fan { board: &self.board, seen: &mut seen, recorder: &mut recorder, outlet });
+        self.unrecorded.events += recorder.map_or(0, |recorder| recorder.shed());
         self.retired.merge(&worker.counters());
         for (id, count) in worker.quieted() {
             *self.quieted.entry(id.to_owned()).or_default() += count;
@@ -311,11 +335,13 @@ impl Inspector {
         let mut quieted = self.quieted.clone();
         let (mut flow_bytes, mut flows, mut unseen) = (0_u64, BTreeMap::new(), Vec::new());
         let mut costs = RuleCosts::default();
+        let mut unrecorded = self.unrecorded;
         for (number, place) in &mut self.workers {
             let name = |_| self.board.seat(*number).map(|seat| seat.tap.name.to_string()).unwrap_or_default();
             unseen::of_coverage(place.worker.coverage(), name, &mut flows, &mut unseen);
             counters.merge(&place.worker.counters());
             costs.merge(&place.worker.rule_costs());
+            unrecorded.events += place.recorder.as_ref().map_or(0, Recorder::shed);
             flow_bytes = flow_bytes.saturating_add(place.worker.memory() as u64);
             for (id, count) in place.worker.quieted() {
                 *quieted.entry(id.to_owned()).or_default() += count;
@@ -349,6 +375,7 @@ impl Inspector {
             flows,
             unseen,
             costs,
+            unrecorded,
             trouble: self.nets.get(&NODE).and_then(|net| net.trouble()).map(str::to_owned),
         });
     }
@@ -404,38 +431,51 @@ fn process(
     board: &Board,
     outlet: &mut dyn Outlet,
 ) {
-    let Place { worker, seen } = place;
+    let Place { worker, seen, recorder } = place;
     seen.packets = seen.packets.wrapping_add(1);
     seen.bytes = seen.bytes.wrapping_add(frame.data.len() as u64);
     seen.to_pod = seen.to_pod.wrapping_add(u64::from(frame.meta.outgoing != is_inside));
-    worker.process(frame, count, number, &mut Fan { board, seen, outlet });
+    if let Some(recorder) = recorder {
+        recorder.record(frame);
+    }
+    worker.process(frame, count, number, &mut Fan { board, seen, recorder, outlet });
 }
 
 /// One event for each inspection of the endpoint.
 struct Fan<'f> {
     board: &'f Board,
     seen: &'f mut Seen,
+    recorder: &'f mut Option<Recorder>,
     outlet: &'f mut dyn Outlet,
 }
 
 impl EventSink for Fan<'_> {
     fn event(&mut self, endpoint: u32, mut event: SecurityEvent) {
-        let Some(Seat { inspections, plain, .. }) = self.board.seat(endpoint) else { return };
+        let Some(seat) = self.board.seat(endpoint) else { return };
         event.observed = now();
         self.seen.last_event = self.seen.last_event.max(Some(event.time));
-        let Some((last, others)) = inspections.split_last() else { return };
-        self.seen.events = self.seen.events.saturating_add(inspections.len() as u64);
+        let Some((last, others)) = seat.inspections.split_last() else { return };
+        self.seen.events = self.seen.events.saturating_add(seat.inspections.len() as u64);
         for inspection in others {
-            self.outlet.offer(addressed(event.clone(), inspection, plain));
+            self.outlet.offer(addressed(event.clone(), inspection, seat, self.recorder));
         }
-        self.outlet.offer(addressed(event, last, plain));
+        self.outlet.offer(addressed(event, last, seat, self.recorder));
     }
 }
 
-/// An event for one of its inspections, which may not want the bytes that matched.
-fn addressed(mut event: SecurityEvent, inspection: &Inspection, plain: &[Inspection]) -> SecurityEvent {
-    if plain.contains(inspection) {
+/// An event for one of its inspections, which may not want the bytes that matched, or packets, too.
+fn addressed(
+    mut event: SecurityEvent,
+    inspection: &Inspection,
+    seat: &Seat,
+    recorder: &mut Option<Recorder>,
+) -> SecurityEvent {
+    if seat.plain.contains(inspection) {
         event.evidence = None;
+    }
+    let keep: Option<Keep> = seat.keep.iter().find(|(one, _)| one == inspection).map(|(_, keep)| *keep);
+    if let Some((recorder, keep)) = recorder.as_mut().zip(keep) {
+        recorder.fill(&mut event, keep);
     }
     event.inspection = Some(inspection.clone());
     event
@@ -502,6 +542,7 @@ mod tests {
                 inspections: Arc::default(),
                 plain: Arc::default(),
                 selection: Arc::clone(selection),
+                keep: Arc::default(),
             };
             Arc::new(Board::new([seat(1)], Default::default()))
         };

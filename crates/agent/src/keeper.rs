@@ -18,6 +18,7 @@ use crate::inside;
 use crate::names::History;
 use crate::processes;
 use crate::received::{Received, Sight};
+use crate::recorder::Keep;
 use crate::routes::Routes;
 use crate::selection::Selection;
 use crate::shared::Shared;
@@ -89,6 +90,8 @@ pub struct Attached {
     pub inspections: Arc<[Inspection]>,
     /// Those of them whose events go without the bytes that matched.
     pub plain: Arc<[Inspection]>,
+    /// Those of them whose events take packets along.
+    pub keep: Arc<[(Inspection, Keep)]>,
     /// With which rules.
     pub selection: Arc<Selection>,
     /// Why the tap does not see what the pod receives, if that was found out, and why there is no better one.
@@ -389,6 +392,7 @@ impl Keeper {
                 workload: Arc::clone(&one.workload),
                 inspections: Arc::clone(&one.inspections),
                 plain: Arc::clone(&one.plain),
+                keep: Arc::clone(&one.keep),
                 selection: Arc::clone(&one.selection),
             };
             seats.insert(one.number, seat);
@@ -456,8 +460,8 @@ impl Keeper {
     fn attach(&mut self, uid: &str, tap: Tap, how: How, workload: Arc<Workload>, ask: &Ask, asks: &[Ask]) -> Attached {
         let number = self.number(uid, &tap, &ask.selection, asks);
         let (inspections, plain) = (Arc::clone(&ask.inspections), Arc::clone(&ask.plain));
-        let selection = Arc::clone(&ask.selection);
-        Attached { number, tap, how, workload, inspections, plain, selection, blind: None }
+        let (keep, selection) = (Arc::clone(&ask.keep), Arc::clone(&ask.selection));
+        Attached { number, tap, how, workload, inspections, plain, keep, selection, blind: None }
     }
 
     /// A choice of rules in the place of one that nobody asks for any more, and that only the digests of its sources tell from it, has its
@@ -627,7 +631,7 @@ mod tests {
             let source = Source::web(&format!("https://a.example/{place}"), &digest).unwrap();
             let pinned = [Wanted { source, secret: None }].into();
             let selection = Arc::new(Selection { pinned, ..Selection::default() });
-            Ask { inspections: Arc::default(), plain: Arc::default(), selection }
+            Ask { inspections: Arc::default(), plain: Arc::default(), selection, keep: Arc::default() }
         };
         let mut number = |ask: &Ask, asks: &[&Ask]| {
             let asks: Vec<Ask> = asks.iter().map(|ask| (*ask).clone()).collect();

@@ -29,6 +29,7 @@ pub mod own;
 pub mod pinned;
 mod processes;
 mod received;
+pub mod recorder;
 mod routes;
 pub mod rules;
 pub mod selection;

@@ -123,13 +123,13 @@ fn outside(source: &tapir_kubernetes::resources::Source) -> Result<Option<Wanted
 pub fn beyond_rules(resource: &Inspection) -> Vec<String> {
     use tapir_kubernetes::resources::Capture;
     let mut notes = Vec::new();
-    if let Some(evidence) = &resource.spec.evidence {
-        if evidence.capture == Capture::Packets {
-            notes.push("spec.evidence.capture packets: agents keep the bytes that matched, not packets".to_owned());
-        }
-        if evidence.max_bytes.is_some() || evidence.max_packets.is_some() {
-            notes.push("spec.evidence.maxBytes and maxPackets: not looked at; the engine's own bounds hold".to_owned());
-        }
+    if let Some(evidence) = &resource.spec.evidence
+        && evidence.capture != Capture::Packets
+        && (evidence.max_bytes.is_some() || evidence.max_packets.is_some())
+    {
+        notes.push(
+            "spec.evidence.maxBytes and maxPackets: they are of packets, which capture does not ask for".to_owned(),
+        );
     }
     notes
 }

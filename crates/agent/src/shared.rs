@@ -42,6 +42,15 @@ pub struct Seen {
     pub last_event: Option<Timestamp>,
 }
 
+/// Packets that were asked for and are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unrecorded {
+    /// Events without them, because there were too many at once.
+    pub events: u64,
+    /// Endpoints without room for them, now.
+    pub endpoints: u64,
+}
+
 /// How the capture side is.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -65,6 +74,8 @@ pub struct Report {
     pub unseen: Vec<Unseen>,
     /// What rules cost on all endpoints that are attached.
     pub costs: RuleCosts,
+    /// Events that were to take packets along and did not, and endpoints that keep none for want of room.
+    pub unrecorded: Unrecorded,
     /// Why nothing can be captured inside of a pod, by number.
     pub troubles: BTreeMap<u32, String>,
     /// Why nothing can be captured on the node's side, if so.

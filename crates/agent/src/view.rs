@@ -12,8 +12,10 @@ use std::sync::Arc;
 use tapir_event::{Inspection, Workload};
 use tapir_kubernetes::endpoint::{Endpoint, NotAnEndpoint};
 use tapir_kubernetes::labels::EndpointLabels;
+use tapir_kubernetes::resources::Capture;
 use tapir_kubernetes::selector::{Selector, SelectorError};
 
+use crate::recorder::Keep;
 use crate::selection::Selection;
 
 /// Labels by name.
@@ -49,6 +51,8 @@ pub struct Whole {
     pub selection: Arc<Selection>,
     /// Do its events go without the bytes that matched?
     pub is_plain: bool,
+    /// Do they take packets along, and how much of them?
+    pub keep: Option<Keep>,
     /// What it asks for and does not get.
     pub notes: Vec<String>,
 }
@@ -75,7 +79,7 @@ impl Asked {
         let (selection, mut notes) = Selection::of(spec);
         notes.extend(crate::selection::beyond_rules(resource));
         let host = spec.host.clone().unwrap_or_default();
-        let evidence = spec.evidence.as_ref().map(|evidence| evidence.capture);
+        let evidence = spec.evidence.as_ref();
         let whole = Whole {
             generation: resource.metadata.generation,
             has_workloads,
@@ -84,7 +88,8 @@ impl Asked {
             interfaces: host.interfaces,
             names_host_pods: host.host_network_pods.unwrap_or_default(),
             selection: Arc::new(selection),
-            is_plain: evidence == Some(tapir_kubernetes::resources::Capture::None),
+            is_plain: evidence.is_some_and(|evidence| evidence.capture == Capture::None),
+            keep: evidence.and_then(Keep::of),
             notes,
         };
         Self { selector: Ok(pods), text: text_of("spec.workloads.selector"), whole: Some(Arc::new(whole)) }
@@ -116,24 +121,33 @@ pub struct Ask {
     pub inspections: Arc<[Inspection]>,
     /// Those of them whose events go without the bytes that matched.
     pub plain: Arc<[Inspection]>,
+    /// Those of them whose events take packets along.
+    pub keep: Arc<[(Inspection, Keep)]>,
 }
+
+/// Who asks for the same rules, who of them without bytes, and who with packets.
+type Askers = (Vec<Inspection>, Vec<Inspection>, Vec<(Inspection, Keep)>);
 
 /// Resources by the rules that they ask for.
 fn asks<'v>(resources: impl Iterator<Item = (&'v (String, String), &'v Asked)>) -> Vec<Ask> {
-    let mut by_selection: BTreeMap<Arc<Selection>, (Vec<Inspection>, Vec<Inspection>)> = BTreeMap::new();
+    let mut by_selection: BTreeMap<Arc<Selection>, Askers> = BTreeMap::new();
     for ((namespace, name), asked) in resources {
         let selection = asked.whole.as_ref().map(|whole| Arc::clone(&whole.selection)).unwrap_or_default();
         let inspection = Inspection { namespace: namespace.clone(), name: name.clone() };
-        let (all, plain) = by_selection.entry(selection).or_default();
+        let (all, plain, keep) = by_selection.entry(selection).or_default();
         if asked.whole.as_ref().is_some_and(|whole| whole.is_plain) {
             plain.push(inspection.clone());
         }
+        if let Some(much) = asked.whole.as_ref().and_then(|whole| whole.keep) {
+            keep.push((inspection.clone(), much));
+        }
         all.push(inspection);
     }
-    let ask = |(selection, (all, plain)): (Arc<Selection>, (Vec<Inspection>, Vec<Inspection>))| Ask {
+    let ask = |(selection, (all, plain, keep)): (Arc<Selection>, Askers)| Ask {
         selection,
         inspections: all.into(),
         plain: plain.into(),
+        keep: keep.into(),
     };
     by_selection.into_iter().map(ask).collect()
 }
@@ -477,12 +491,16 @@ pub(crate) mod tests {
         let mut view = view(&[("all", asked("shop", ""))], vec![pod("shop", "cart", "10.0.0.1", &[])]);
         let mut add = |name: &str, spec| drop(view.inspections.insert((String::new(), name.into()), whole(spec)));
         add("same", json!({"workloads": {}, "evidence": {"capture": "none"}}));
+        let most = json!({"capture": "packets", "maxPackets": 7});
+        add("whole", json!({"workloads": {}, "evidence": most}));
         add("strict", json!({"workloads": {}, "rules": {"policy": "security"}}));
         add("too", json!({"workloads": {}, "rules": {"policy": "security"}}));
         let asks = &wanted(&view).0[0].asks;
         let names = |ask: &Ask| ask.inspections.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        assert_eq!(asks.iter().map(names).collect::<Vec<_>>(), ["same shop/all", "strict too"]);
+        assert_eq!(asks.iter().map(names).collect::<Vec<_>>(), ["same whole shop/all", "strict too"]);
         assert_eq!((asks[0].plain.len(), asks[0].plain[0].name.as_str()), (1, "same"));
+        let (who, much) = &asks[0].keep[0];
+        assert_eq!((asks[0].keep.len(), who.name.as_str(), much.packets, much.bytes), (1, "whole", 7, 65_536));
     }
 
     #[test]

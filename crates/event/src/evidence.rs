@@ -1,10 +1,13 @@
 //! The bytes behind an event: which matched, where, and what stood around them.
 //!
-//! *Limits*: the engine cuts to 4 KiB per buffer, 16 KiB per event and 2 KiB of packet.
+//! *Limits*: the engine cuts to 4 KiB per buffer, 16 KiB per event and 2 KiB of packet; an agent adds packets of the conversation as
+//! far as the resource that asked for them allows.
 
+use crate::time;
 use crate::wire::base64;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use tapir_packet::Timestamp;
 
 /// One matched buffer, perhaps cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,21 @@ pub struct EvidenceHit {
     pub len: u32,
 }
 
+/// A packet of the conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EvidencePacket {
+    /// When it was captured.
+    #[serde(with = "time::json")]
+    pub time: Timestamp,
+    /// Its bytes from the link layer on, perhaps cut.
+    #[serde(rename = "b64", with = "base64")]
+    pub bytes: Vec<u8>,
+    /// Length on the wire.
+    #[serde(rename = "length")]
+    pub original_len: u32,
+}
+
 /// The bytes behind an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,7 +75,10 @@ pub struct Evidence {
     /// The wire packet, cut; empty for rebuilt data.
     #[serde(rename = "packet_b64", with = "base64", skip_serializing_if = "Vec::is_empty")]
     pub packet: Vec<u8>,
-    /// Link type of the packet (pcap's numbers).
+    /// Link type of the packet and of all packets (pcap's numbers).
     #[serde(rename = "packet_linktype")]
     pub link_type: u16,
+    /// Packets of the conversation up to the one that raised the event, the oldest first; if they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packets: Vec<EvidencePacket>,
 }

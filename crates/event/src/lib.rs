@@ -25,7 +25,7 @@ mod wire;
 mod workload;
 
 pub use community::community_id;
-pub use evidence::{Evidence, EvidenceBuffer, EvidenceHit};
+pub use evidence::{Evidence, EvidenceBuffer, EvidenceHit, EvidencePacket};
 pub use formats::{CalicoWords, Format, Style};
 pub use group::GroupKey;
 pub use identity::{BadEventId, EventId, Sequencer};

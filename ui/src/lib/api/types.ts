@@ -187,6 +187,8 @@ export interface Evidence {
   payload_length: number;
   packet_b64?: string;
   packet_linktype?: number;
+  /** Packets of the conversation up to the alert, where an Inspection asks for them. */
+  packets?: { time: string; b64: string; length: number }[];
 }
 
 export interface WorkloadRef {

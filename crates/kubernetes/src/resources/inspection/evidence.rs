@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// none: nothing. bytes: what matched, and what stands around it. packets: also packets of the conversation.
+    /// none: nothing. bytes: what matched, and what stands around it. packets: also packets of the conversation up to the alert.
     pub capture: Capture,
-    /// Bytes kept of one alert.
+    /// Bytes of packets kept of one alert; 65536 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minimum" = 64, "maximum" = 16384))]
+    #[schemars(extend("minimum" = 64, "maximum" = 65_536))]
     pub max_bytes: Option<i32>,
-    /// Packets kept of one alert.
+    /// Packets kept of one alert, the last ones; 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 1, "maximum" = 1000))]
     pub max_packets: Option<i32>,
@@ -28,6 +28,6 @@ pub enum Capture {
     /// What matched, and what stands around it.
     #[default]
     Bytes,
-    /// Also packets of the conversation.
+    /// Also packets of the conversation up to the alert.
     Packets,
 }
