@@ -3,8 +3,8 @@
 use crate::problem::Problem;
 use crate::tree::Tree;
 
-/// Packages in Cargo.lock at most.
-const MAX_PACKAGES: usize = 400;
+/// Packages in Cargo.lock at most: some more than there are, so that growth is noticed and decided. 400 until the sandbox and archives of rules came.
+const MAX_PACKAGES: usize = 410;
 
 pub(super) fn check(tree: &Tree, found: &mut Vec<Problem>) {
     let packages = tree.text("Cargo.lock").unwrap_or_default().lines().filter(|line| *line == "[[package]]").count();
