@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapir_artifacts::{Artifact, Credentials, Digest, FetchError, Fetcher, Place, Source};
 use tapir_engine::RuleText;
+use tapir_outbound::Pauses;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -32,10 +33,10 @@ const MAX_BYTES: usize = 128 << 20;
 const AT_ONCE: usize = 2;
 /// The first fetch begins within this time.
 const SPREAD: Duration = Duration::from_secs(2);
-const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(600);
-/// The longest `Retry-After` that is believed.
-const MOST_ASKED: Duration = Duration::from_secs(3600);
+/// After failures.
+const PAUSES: Pauses =
+    Pauses { first: Duration::from_secs(5), longest: LONGEST, most_asked: Duration::from_secs(3600) };
 
 /// A source that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -235,7 +236,7 @@ fn start(
         let own = match own {
             Ok(own) => own,
             Err(why) => {
-                end(track, &one.source, Err(FetchError { message: why, retry_after: None }), MAX_BYTES);
+                end(track, &one.source, Err(why.into()), MAX_BYTES);
                 continue;
             }
         };
@@ -250,8 +251,7 @@ fn start(
                 let credentials = own.and(&of_node_file(file).await?);
                 fetcher.fetch(&source, &credentials, &in_use).await
             });
-            let failed =
-                || FetchError { message: "an error of ours, which is worth a report".to_owned(), retry_after: None };
+            let failed = || "an error of ours, which is worth a report".to_owned().into();
             (one, fetch.await.unwrap_or_else(|_| Err(failed())))
         });
     }
@@ -262,9 +262,8 @@ fn end(track: &mut Track, source: &Source, result: Result<Artifact, FetchError>,
     track.is_under_way = false;
     let result = result.and_then(|artifact| match size(&artifact) {
         bytes if bytes > room => {
-            let message =
-                format!("it has {} MiB of rules, and all sources may have {} together", bytes >> 20, MAX_BYTES >> 20);
-            Err(FetchError { message, retry_after: None })
+            Err(format!("it has {} MiB of rules, and all sources may have {} together", bytes >> 20, MAX_BYTES >> 20)
+                .into())
         }
         _ => Ok(artifact),
     });
@@ -280,9 +279,7 @@ fn end(track: &mut Track, source: &Source, result: Result<Artifact, FetchError>,
             track.pin = Some(Pin { texts: texts(&source.place, artifact), error: None, notes });
         }
         Err(FetchError { message, retry_after }) => {
-            let full = FIRST.saturating_mul(1 << track.failed.min(16)).min(LONGEST);
-            let pause = full / 2 + (full / 2).mul_f64(chance());
-            track.due = Some(Instant::now() + pause.max(retry_after.unwrap_or_default().min(MOST_ASKED)));
+            track.due = Some(Instant::now() + PAUSES.after(track.failed, retry_after));
             track.failed = track.failed.saturating_add(1);
             let pin = track.pin.get_or_insert_default();
             let stays =
@@ -334,7 +331,7 @@ async fn of_node_file(file: Option<PathBuf>) -> Result<Credentials, FetchError> 
         Ok(Err(error)) => error.to_string(),
         Err(_) => "an error of ours, which is worth a report".to_owned(),
     };
-    Err(FetchError { message: format!("--rules-credentials: {why}"), retry_after: None })
+    Err(format!("--rules-credentials: {why}").into())
 }
 
 /// Credentials in a Secret with the label of rules.

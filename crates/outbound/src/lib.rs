@@ -8,9 +8,11 @@
 
 mod http;
 pub mod own;
+mod pauses;
 mod tls;
 
 pub use http::{Answer, Auth, HttpClient, HttpConfig, MAX_ANSWER, leads_inside};
+pub use pauses::Pauses;
 pub use reqwest::{Method, StatusCode, Url};
 pub use tls::{Pem, TlsConfig};
 

@@ -222,6 +222,18 @@ fn is_possible(name: &str, code: Option<i32>) -> bool {
     true
 }
 
+/// What becomes of it in a sealed thread, after it was shown to go well without the sandbox; `None` where it may not be tried.
+fn tried_sealed(name: &str) -> Option<(Option<i32>, ExitStatus, String)> {
+    let (_dir, path) = token();
+    let (free, _, said) = tried("free", name, &path);
+    if !is_possible(name, free) {
+        return None;
+    }
+    assert_eq!(free, Some(0), "{name} without the sandbox: {said}");
+    let (_dir, path) = token();
+    Some(tried("sealed", name, &path))
+}
+
 #[test]
 fn a_sealed_thread_can_open_connect_and_start_nothing() {
     let names = [
@@ -252,14 +264,7 @@ fn a_sealed_thread_can_open_connect_and_start_nothing() {
         "setns",
     ];
     for name in names {
-        let (_dir, path) = token();
-        let (free, _, said) = tried("free", name, &path);
-        if !is_possible(name, free) {
-            continue;
-        }
-        assert_eq!(free, Some(0), "{name} without the sandbox: {said}");
-        let (_dir, path) = token();
-        let (sealed, status, said) = tried("sealed", name, &path);
+        let Some((sealed, status, said)) = tried_sealed(name) else { continue };
         assert_eq!(sealed, Some(libc::EPERM), "{name}, sealed: {status} {said}");
     }
 }
@@ -267,14 +272,7 @@ fn a_sealed_thread_can_open_connect_and_start_nothing() {
 #[test]
 fn what_only_a_thread_that_was_taken_over_does_kills_the_process() {
     for name in ["execute", "seize", "peek"] {
-        let (_dir, path) = token();
-        let (free, _, said) = tried("free", name, &path);
-        if !is_possible(name, free) {
-            continue;
-        }
-        assert_eq!(free, Some(0), "{name} without the sandbox: {said}");
-        let (_dir, path) = token();
-        let (sealed, status, said) = tried("sealed", name, &path);
+        let Some((sealed, status, said)) = tried_sealed(name) else { continue };
         assert_eq!((sealed, status.signal()), (None, Some(libc::SIGSYS)), "{name}, sealed: {said}");
     }
 }

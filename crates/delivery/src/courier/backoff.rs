@@ -1,15 +1,15 @@
 //! How long to wait before the next try.
 //!
-//! 1 s, then twice as long each time, up to 5 min; between half of that and all of it, at random, so that the couriers of
-//! many nodes do not come back at the same moment. A receiver that asks for more gets it, up to an hour.
+//! 1 s, then twice as long each time, up to 5 min ([`Pauses`]), so that the couriers of many nodes do not come back at the same
+//! moment. A receiver that asks for more gets it, up to an hour.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
+use tapir_outbound::Pauses;
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(300);
 /// The longest `Retry-After` that is believed.
 const MOST_ASKED: Duration = Duration::from_secs(3600);
+const PAUSES: Pauses = Pauses { first: FIRST, longest: Duration::from_secs(300), most_asked: MOST_ASKED };
 
 /// The tries that failed in a row.
 #[derive(Debug, Default)]
@@ -25,17 +25,10 @@ impl Backoff {
 
     /// The pause after one more failure.
     pub(super) fn pause(&mut self, asked: Option<Duration>) -> Duration {
-        let chance = RandomState::new().hash_one(self.failed) as f64 / u64::MAX as f64;
-        let pause = between(self.failed, chance);
+        let pause = PAUSES.after(self.failed, asked);
         self.failed = self.failed.saturating_add(1);
-        pause.max(asked.unwrap_or_default().min(MOST_ASKED))
+        pause
     }
-}
-
-/// `chance` is between 0 and 1.
-fn between(failed: u32, chance: f64) -> Duration {
-    let full = FIRST.saturating_mul(1 << failed.min(16)).min(LONGEST);
-    full / 2 + (full / 2).mul_f64(chance.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -44,10 +37,10 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_five_minutes() {
-        let full: Vec<_> = (0..12).map(|failed| between(failed, 1.0).as_secs()).collect();
+        let full: Vec<_> = (0..12).map(|failed| PAUSES.between(failed, 1.0).as_secs()).collect();
         assert_eq!(full, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        assert_eq!(between(0, 0.0), Duration::from_millis(500));
-        assert_eq!(between(u32::MAX, 0.5), Duration::from_secs(225));
+        assert_eq!(PAUSES.between(0, 0.0), Duration::from_millis(500));
+        assert_eq!(PAUSES.between(u32::MAX, 0.5), Duration::from_secs(225));
     }
 
     #[test]

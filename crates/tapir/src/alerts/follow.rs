@@ -14,12 +14,13 @@ use super::terms::Terms;
 use crate::args::alerts::{FollowArgs, ListArgs};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
+use tapir_outbound::Pauses;
 
 const MAX_KNOWN: usize = 50_000;
-const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+/// After failures.
+const PAUSES: Pauses = Pauses { first: Duration::from_secs(1), longest: LONGEST, most_asked: LONGEST };
 
 /// New alerts as they come.
 pub fn run(args: &FollowArgs, session: &mut Session<'_>) -> Result<(), Failure> {
@@ -95,9 +96,9 @@ impl<'f> Feed<'f> {
                 Failure::Refused(problem) => problem.retry_after.map(Duration::from_secs),
                 _ => None,
             };
-            let pause = pause(self.failed, RandomState::new().hash_one(self.failed) as f64 / u64::MAX as f64);
+            let pause = PAUSES.after(self.failed, asked);
             self.failed = self.failed.saturating_add(1);
-            std::thread::sleep(pause.max(asked.unwrap_or_default().min(LONGEST)));
+            std::thread::sleep(pause);
         }
     }
 
@@ -185,12 +186,6 @@ fn is_news(known: &mut HashMap<String, u64>, row: &Value) -> bool {
     known.insert(id.to_owned(), count).is_none_or(|before| count > before)
 }
 
-/// 1 s, then twice as long each time, up to 30 s; between half of that and all of it. `chance` is between 0 and 1.
-fn pause(failed: u32, chance: f64) -> Duration {
-    let full = FIRST.saturating_mul(1 << failed.min(8)).min(LONGEST);
-    full / 2 + (full / 2).mul_f64(chance.clamp(0.0, 1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,9 +193,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_half_a_minute() {
-        let full: Vec<_> = (0..7).map(|failed| pause(failed, 1.0).as_secs()).collect();
+        let full: Vec<_> = (0..7).map(|failed| PAUSES.between(failed, 1.0).as_secs()).collect();
         assert_eq!(full, [1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(pause(u32::MAX, 0.0), Duration::from_secs(15));
+        assert_eq!(PAUSES.between(u32::MAX, 0.0), Duration::from_secs(15));
     }
 
     #[test]
