@@ -169,7 +169,11 @@ apiVersion: v1
 kind: Node
 metadata: {name: node-1, labels: {kubernetes.io/os: linux}}
 YAML
-kc -n hipstershop patch deeppacketinspections.projectcalico.org by-stored --subresource=status --type=merge -p '{"status":{"nodes":[{"node":"node-1","active":{"success":true,"lastUpdated":"2026-11-24T03:12:07Z"},"endpoints":{"selected":3,"attached":2}},{"node":"left-long-ago","active":{"success":true}}]}}' >/dev/null
+ago() { date -u -d "@$(($(date +%s) - 60 * $1))" +%Y-%m-%dT%H:%M:%SZ; }
+say_of_nodes() {  # TIME: as agents do
+  kc -n hipstershop patch deeppacketinspections.projectcalico.org by-stored --subresource=status --type=merge -p "{\"status\":{\"nodes\":[{\"node\":\"node-1\",\"active\":{\"success\":true,\"lastUpdated\":\"$1\"},\"endpoints\":{\"selected\":3,\"attached\":2}},{\"node\":\"left-long-ago\",\"active\":{\"success\":true}}]}}" >/dev/null
+}
+say_of_nodes "$(ago 0)"
 within "entries of nodes that are gone are taken out" 5 is '[.status.nodes[].node] == ["node-1"]' -n hipstershop deeppacketinspections.projectcalico.org by-stored
 within "the status stands on both forms" 5 is '[.status.nodes[].node] == ["node-1"]' -n hipstershop deeppacketinspections.crd.projectcalico.org by-stored
 column() { kc -n hipstershop get "$1" by-stored | grep -qE " $2 "; }
@@ -183,6 +187,13 @@ counted 0
 within "and alerts, as the manager counts them" 5 column deeppacketinspections.projectcalico.org '2/3 +7'
 within "of both forms" 5 column deeppacketinspections.crd.projectcalico.org '2/3 +7'
 counted 3600
+say_of_nodes "$(ago 12)"
+is_silent() { is '.status.nodes[0] | (.active.success // false | not) and .endpoints.attached == 0 and (.errorConditions | length) == 1 and (.errorConditions[0].message | startswith("the agent of this node has not reported since 20"))' -n hipstershop "$1" by-stored; }
+within "the success of an agent that was not heard for long is taken back" 5 is_silent deeppacketinspections.projectcalico.org
+within "on both forms" 5 is_silent deeppacketinspections.crd.projectcalico.org
+within "and is none in tables" 5 column deeppacketinspections.projectcalico.org '0/1 +0/3'
+say_of_nodes "$(ago -60)"
+within "what it says then holds; a clock that goes wrong is not judged" 5 column deeppacketinspections.projectcalico.org '1/1 +2/3'
 within "old counts are none" 5 column deeppacketinspections.projectcalico.org '2/3 +[^ 7]+'
 counted 0
 kc -n hipstershop delete deeppacketinspections by-stored >/dev/null
@@ -192,20 +203,26 @@ kind: Inspection
 metadata: {name: reported}
 spec: {workloads: {}}
 YAML
-report() {  # NODE READY: as its agent does
+report() {  # NODE READY MINUTES-AGO: as its agent does
   kc apply --server-side --subresource=status --field-manager "tapir-agent-$1" -f - >/dev/null <<YAML
 apiVersion: tapir.dev/v1alpha1
 kind: Inspection
 metadata: {name: reported}
-status: {nodes: [{node: $1, ready: $2, endpoints: {selected: 1, attached: 1}, rules: {loaded: 3, rejected: 0, ruleSet: "0"}, packets: 0, drops: 0, lastUpdated: "2026-11-24T03:12:07Z"}]}
+status: {nodes: [{node: $1, ready: $2, endpoints: {selected: 1, attached: 1}, rules: {loaded: 3, rejected: 0, ruleSet: "0"}, packets: 0, drops: 0, lastUpdated: "$(ago "$3")"}]}
 YAML
 }
-report node-1 true; report left-long-ago false
+report node-1 true 0; report left-long-ago false 0
 within "reports of nodes that are gone are taken out of an Inspection" 5 is '[.status.nodes[].node] == ["node-1"]' inspections.tapir.dev reported
 within "and do not count" 5 is '.status.summary.nodes == "1/1"' inspections.tapir.dev reported
 within "its alerts do" 5 is '.status.summary.alerts24h == 4' inspections.tapir.dev reported
 owner() { kc get inspections.tapir.dev reported -o json --show-managed-fields | jq -e '[.metadata.managedFields[] | select(.fieldsV1 | tostring | contains("node-1")) | .manager] == ["tapir-agent-node-1"]' >/dev/null; }
 owner && ok "what the others said is still theirs" || bad "what the others said is still theirs"
+report node-1 true 12
+within "a silent agent's report is not ready" 5 is '.status.nodes[0] | .ready == false and (.errors[-1].message | startswith("the agent of this node has not reported since 20"))' inspections.tapir.dev reported
+within "nor is the inspection, which says why" 5 is '.status.summary.nodes == "0/1" and (.status.conditions[] | select(.type == "Ready") | .status == "False" and (.message | contains("has not reported since 20")))' inspections.tapir.dev reported
+report node-1 true 0
+within "its next word replaces all of that" 5 is '.status.summary.nodes == "1/1" and .status.nodes[0].ready and (.status.nodes[0] | has("errors") | not)' inspections.tapir.dev reported
+owner && ok "and is its own" || bad "and is its own"
 kc delete inspections.tapir.dev reported >/dev/null
 both_gone() { gone -n hipstershop deeppacketinspections.projectcalico.org by-stored && gone -n hipstershop deeppacketinspections.crd.projectcalico.org by-stored; }
 within "deleted by the name alone both are gone" 5 both_gone

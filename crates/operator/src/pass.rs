@@ -5,6 +5,7 @@
 
 mod definitions;
 mod inspections;
+mod silent;
 mod twins;
 
 use crate::credentials::{self, Credentials};
