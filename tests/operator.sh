@@ -154,6 +154,7 @@ kc patch intrusiondetection tigera-secure --type=merge -p '{"spec":{"deepPacketI
 within "rules of one's own come from their container, which may do as it likes" 5 is '.spec.template.spec.initContainers[] | select(.name == "snort-rules" and .image == "registry.example/rules:1" and (has("securityContext") or has("command") or has("env") | not) and .volumeMounts == [{mountPath: "/usr/etc/snort/rules", name: "snort-cache"}])' -n tigera-dpi daemonset tigera-dpi
 within "and the agent reads them" 5 is '.spec.template.spec.containers[0] | (.args | index("--snort-rules=/usr/etc/snort/rules")) and (.volumeMounts[] | select(.name == "snort-cache" and .readOnly))' -n tigera-dpi daemonset tigera-dpi
 is '.spec.template.spec | .hostNetwork and (.hostPID // false | not) and .dnsPolicy == "ClusterFirstWithHostNet" and .nodeSelector == {"kubernetes.io/os": "linux"} and (.tolerations | length) == 3 and .terminationGracePeriodSeconds == 10' -n tigera-dpi daemonset tigera-dpi && ok "pods are everywhere, on the host's network, and end in order" || bad "pods are everywhere, on the host's network, and end in order"
+[ "$(kc auth can-i get secrets/tapir-authority -n tapir-system --as system:serviceaccount:tigera-dpi:tigera-dpi)" = no ] && ok "agents may not read the manager's authority" || bad "agents may not read the manager's authority"
 is '.spec.template.spec.containers[0].securityContext | .capabilities == {add: ["NET_RAW"], drop: ["ALL"]} and .privileged == false and .readOnlyRootFilesystem and .runAsNonRoot' -n tigera-dpi daemonset tigera-dpi && ok "with NET_RAW and nothing else" || bad "with NET_RAW and nothing else"
 
 # --- both forms of a resource --------------------------------------------------------------------------
@@ -279,6 +280,7 @@ within "with the last resource the agents go" 10 gone -n tigera-dpi daemonset ti
 within "with their rights" 5 gone clusterrole tigera-dpi
 kc get namespace tigera-dpi >/dev/null && ok "the namespace stays" || bad "the namespace stays"
 kill -TERM "$operator_pid"; wait "$operator_pid"
+"$tapir" install --compat none >"$work/again" 2>&1 && ok "Tapir's own names are installed" || { bad "Tapir's own names are installed"; cat "$work/again"; }
 operator four 9098 --compat none
 log=$work/four.log; within "with Tapir's own names" 20 logged 'four leads'
 kc apply -f - >/dev/null <<'YAML'
@@ -287,12 +289,16 @@ kind: Inspection
 metadata: {name: all-of-shop}
 spec: {workloads: {namespaceSelector: projectcalico.org/name == "hipstershop"}}
 YAML
-within "the DaemonSet is tapir-agent, for our own resource, too" 10 kc -n tapir-system get daemonset tapir-agent
+within "the DaemonSet is tapir-agent, for our own resource, too" 10 kc -n tapir-agents get daemonset tapir-agent
+may() { [ "$(kc auth can-i "$1" "$2" -n "$3" --as "system:serviceaccount:tapir-agents:tapir-agent")" = "$4" ]; }
+within "an agent may read rules of its namespace" 5 may get secrets/own-rules tapir-agents yes
+reads_none() { local secret verb; for secret in tapir-authority tapir-manager-tls tapir-agent-token; do may get "secrets/$secret" tapir-system no || return; done; for verb in list watch; do may $verb secrets tapir-system no || return; done; }
+kc -n tapir-system get secret tapir-authority tapir-manager-tls tapir-agent-token >/dev/null && reads_none && ok "and no Secret of operator and manager" || bad "and no Secret of operator and manager"
 within "which says that nothing is selected yet" 10 is '.status.conditions[] | select(.type == "Ready" and .reason == "NothingSelected")' inspection all-of-shop
 kc delete crd inspections.tapir.dev >/dev/null
 within "a definition that was deleted comes back" 15 kc get crd inspections.tapir.dev
 kc delete clusterrolebinding tapir-operator >/dev/null
-kc -n tapir-system delete daemonset tapir-agent >/dev/null 2>&1
+kc -n tapir-agents delete daemonset tapir-agent >/dev/null 2>&1
 within "without permissions it says which verb on what" 40 logged 'cannot (get|list|watch|patch|create) resource'
 kc apply -f "$work/install.yaml" >/dev/null 2>&1
 kill -0 "$operator_pid" 2>/dev/null && ok "and lives" || bad "and lives"

@@ -63,7 +63,7 @@ pullPolicy: {pull_policy}
 # Names of secrets with credentials of the registry.
 pullSecrets: []
 # Whose names the agents have. calico: DaemonSet tigera-dpi in namespace tigera-dpi, as the incumbent has it. none: DaemonSet
-# tapir-agent in the release's namespace.
+# tapir-agent in namespace tapir-agents.
 compat: {compat}
 # Name of the cluster, in documents and on the page.
 cluster: {cluster}
@@ -126,7 +126,8 @@ fn schema() -> String {
 
 fn arguments() -> String {
     let (storage, health) = (ManagerOptions::default().storage, install::HEALTH_PORT.to_string());
-    OPTIONS.replace("NAMESPACE", NAMESPACE).replace("STORAGE", &storage).replace("HEALTH", &health)
+    let [calicos, own] = [Compat::Calico, Compat::None].map(|compat| compat.agent().namespace);
+    OPTIONS.replace("CALICOS", calicos).replace("AGENTS", own).replace("NAMESPACE", NAMESPACE).replace("STORAGE", &storage).replace("HEALTH", &health)
 }
 
 /// The objects of one way to call things, in a condition.
@@ -208,6 +209,9 @@ fn is_item(line: &str, column: usize) -> bool {
 /// Arguments of the operator, as [`Options::arguments`] has them.
 const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not edit. */}}
 {{- define "tapir.arguments" -}}
+{{- if has .Release.Namespace (list "AGENTS" "CALICOS") }}
+{{- fail (printf "namespace %s is the agents': operator and manager need one of their own" .Release.Namespace) }}
+{{- end }}
 - operator
 - {{ printf "--image=%s" .Values.image | quote }}
 {{- if ne .Release.Namespace "NAMESPACE" }}

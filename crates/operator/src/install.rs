@@ -20,38 +20,24 @@ pub const HEALTH_PORT: u16 = 9098;
 pub fn operator(options: &Options, webhooks: bool) -> Vec<Object> {
     let own = &options.namespace;
     let AgentNames { namespace: agents, .. } = options.agent();
-    let mut objects = vec![namespace(own)];
-    if agents != *own {
-        // The operator keeps it; its role there must have a place from the beginning.
-        objects.push(render::agent_namespace(options));
-    }
+    // The operator keeps that of the agents; its role there must have a place from the beginning.
+    let mut objects = vec![namespace(own), render::agent_namespace(options)];
     objects.push(Object::new("ServiceAccount", own, OPERATOR, COMPONENT, json!({})));
     let role = json!({ "rules": cluster_rules(options) });
     objects.push(Object::new("ClusterRole", "", OPERATOR, COMPONENT, role));
     objects.push(Object::new("ClusterRoleBinding", "", OPERATOR, COMPONENT, binding("ClusterRole", own)));
-    let mut places = vec![own.clone(), agents.clone()];
-    places.dedup();
-    for place in places {
+    for place in [own.as_str(), agents] {
         let role = json!({ "rules": namespace_rules() });
-        objects.push(Object::new("Role", &place, OPERATOR, COMPONENT, role));
-        objects.push(Object::new("RoleBinding", &place, OPERATOR, COMPONENT, binding("Role", own)));
+        objects.push(Object::new("Role", place, OPERATOR, COMPONENT, role));
+        objects.push(Object::new("RoleBinding", place, OPERATOR, COMPONENT, binding("Role", own)));
     }
     if options.manager.is_some() {
         objects.extend(webhook_objects(own, webhooks));
     }
     objects.push(deployment(options));
     // The namespace of the agents is the operator's to keep; the rest is not.
-    let kept = (agents != *own).then_some(agents);
-    objects
-        .into_iter()
-        .map(|object| {
-            if object.kind() == "Namespace" && Some(object.name()) == kept.as_deref() {
-                object
-            } else {
-                object.installed()
-            }
-        })
-        .collect()
+    let is_kept = |object: &Object| object.kind() == "Namespace" && object.name() == agents;
+    objects.into_iter().map(|object| if is_kept(&object) { object } else { object.installed() }).collect()
 }
 
 /// Definitions of resources; Calico's only if `with_calicos` says so of a name.
@@ -66,7 +52,7 @@ pub fn yaml<'v>(objects: impl IntoIterator<Item = &'v Value>) -> String {
     objects.into_iter().map(|object| format!("---\n{}", crds::yaml(object))).collect()
 }
 
-/// The operator's own namespace; agents live in it too if they have Tapir's names.
+/// The namespace of operator and manager.
 fn namespace(name: &str) -> Object {
     Object::new("Namespace", "", name, COMPONENT, json!({}))
         .with("labels", "name", name)
@@ -101,7 +87,7 @@ fn binding(kind: &str, own: &str) -> Value {
 fn cluster_rules(options: &Options) -> Value {
     let definitions: Vec<String> = crds::all().iter().map(|definition| definition.name().to_owned()).collect();
     let AgentNames { namespace: agents, name: agent } = options.agent();
-    let other = options.compat.other().agent(&options.namespace);
+    let other = options.compat.other().agent();
     let roles = json!([agent, other.name, MANAGER]);
     let mut rules = vec![
         // Definitions: looked at, made where absent; only ours are changed.

@@ -10,7 +10,7 @@ pub const USER: u32 = 65_532;
 /// Choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Where operator and manager live.
+    /// Where operator and manager live; never where agents do.
     pub namespace: String,
     /// Whose names agents have.
     pub compat: Compat,
@@ -98,7 +98,7 @@ impl Default for Options {
 impl Options {
     /// Names of the agents.
     pub fn agent(&self) -> AgentNames {
-        self.compat.agent(&self.namespace)
+        self.compat.agent()
     }
 
     /// Agents are root by number.

@@ -79,9 +79,7 @@ impl Pass<'_> {
     async fn agents(&mut self, wanted: bool, spec: IntrusionDetectionSpec, credentials: Option<&Credentials>) {
         let options = self.options;
         let names = options.agent();
-        if names.namespace != options.namespace {
-            self.apply_namespace(&render::agent_namespace(options)).await;
-        }
+        self.apply_namespace(&render::agent_namespace(options)).await;
         let other = Options { compat: options.compat.other(), ..options.clone() };
         let mut obsolete = render::agent(&other, &AgentInputs::default());
         if !wanted {
@@ -98,7 +96,7 @@ impl Pass<'_> {
             // Said already; agents without a way to their manager would lose nothing, but see nothing of it either.
             return;
         }
-        let settings = self.sinks(&names.namespace).await;
+        let settings = self.sinks(names.namespace).await;
         let Credentials { token, authority, .. } = credentials.cloned().unwrap_or_default();
         for object in render::agent(options, &AgentInputs { spec, settings, token, authority }) {
             self.apply(Part::Inspection, &object).await;
@@ -158,8 +156,7 @@ impl Pass<'_> {
             Ok(_) => {}
             // A namespace that is not there has nothing in it.
             Err(kube::Error::Api(status))
-                if status.code == 403
-                    && self.options.compat.other().agent(&self.options.namespace).namespace == object.namespace() => {}
+                if status.code == 403 && self.options.compat.other().agent().namespace == object.namespace() => {}
             Err(error) => self.teller.failed(part, "ApiError", format!("{}: {}", object.in_words(), in_words(&error))),
         }
     }

@@ -110,7 +110,7 @@ impl Teller {
     /// The pass is over: how everything is. `true`: something failed.
     pub async fn tell(&mut self, client: &Client, options: &Options, hub: &Arc<Hub>, wanted: bool) -> bool {
         let agents = options.agent();
-        let set = read(client, "DaemonSet", "daemonsets", &agents.namespace, &agents.name).await;
+        let set = read(client, "DaemonSet", "daemonsets", agents.namespace, agents.name).await;
         let inspection = self.verdicts(Part::Inspection, wanted.then(|| of_daemon_set(set.as_ref())));
         let mut told = vec![(Part::Inspection, inspection.clone())];
         if options.manager.is_some() {

@@ -165,9 +165,6 @@ where
 /// Our own objects: what somebody did to them is for the next pass to see.
 async fn own_objects(hub: &Arc<Hub>, client: &Client, options: &Options) {
     let AgentNames { namespace: agents, .. } = options.agent();
-    let own = options.namespace.as_str();
-    let mut places = vec![own, agents.as_str()];
-    places.dedup();
     let namespaced = [
         ("v1", "ServiceAccount", "serviceaccounts"),
         ("v1", "ConfigMap", "configmaps"),
@@ -186,12 +183,12 @@ async fn own_objects(hub: &Arc<Hub>, client: &Client, options: &Options) {
     ];
     let ours = || watcher::Config::default().labels(&format!("{KEEPER}={OPERATOR}"));
     let mut watched: Vec<_> = of_cluster.map(|kind| (kind, "", ours())).to_vec();
-    for place in places {
+    for place in [options.namespace.as_str(), agents] {
         watched.extend(namespaced.map(|kind| (kind, place, ours())));
     }
     // Of people, but read by us.
     let sinks = watcher::Config::default().fields(&format!("metadata.name={SINKS}"));
-    watched.push((("v1", "ConfigMap", "configmaps"), &agents, sinks));
+    watched.push((("v1", "ConfigMap", "configmaps"), agents, sinks));
     let tasks = watched.into_iter().map(|((version, kind, plural), place, config)| {
         let resource = resource(version, kind, plural);
         let api: Api<PartialObjectMeta<DynamicObject>> = match place {

@@ -138,6 +138,12 @@ fn options(args: &InstallOptions) -> Result<Options, String> {
     if !label(&args.namespace) {
         return Err(format!("--namespace {}: lower-case letters, digits and dashes, 63 at most", args.namespace));
     }
+    if [Compat::Calico, Compat::None].iter().any(|compat| compat.agent().namespace == args.namespace) {
+        return Err(format!(
+            "--namespace {}: that is the agents', who may read its Secrets; operator and manager need one of their own",
+            args.namespace
+        ));
+    }
     let manager = ManagerOptions {
         storage: args.storage.clone(),
         storage_class: args.storage_class.clone().filter(|class| !class.is_empty()),

@@ -40,8 +40,8 @@ pub struct AgentInputs {
 /// The namespace: it stays when nothing is inspected, so that people may keep secrets there.
 pub fn agent_namespace(options: &Options) -> Object {
     let AgentNames { namespace, .. } = options.agent();
-    Object::new("Namespace", "", &namespace, COMPONENT, json!({}))
-        .with("labels", "name", &namespace)
+    Object::new("Namespace", "", namespace, COMPONENT, json!({}))
+        .with("labels", "name", namespace)
         .with("labels", "pod-security.kubernetes.io/enforce", "privileged")
         .with("labels", "pod-security.kubernetes.io/enforce-version", "latest")
 }
@@ -50,15 +50,15 @@ pub fn agent_namespace(options: &Options) -> Object {
 pub fn agent(options: &Options, inputs: &AgentInputs) -> Vec<Object> {
     let AgentNames { namespace, name } = options.agent();
     let settings = settings(options, inputs);
-    let mut objects = account(&namespace, &name, COMPONENT, agent_rules());
-    objects.extend(rules_role(&namespace, &name));
+    let mut objects = account(namespace, name, COMPONENT, agent_rules());
+    objects.extend(rules_role(namespace, name));
     let files = json!({ "data": { "tapir.toml": settings, "ca.crt": inputs.authority } });
-    objects.push(Object::new("ConfigMap", &namespace, &name, COMPONENT, files));
+    objects.push(Object::new("ConfigMap", namespace, name, COMPONENT, files));
     let token = json!({ "type": "Opaque", "data": { "token": STANDARD.encode(&inputs.token) } });
-    objects.push(Object::new("Secret", &namespace, &name, COMPONENT, token));
-    objects.push(network_policy(&namespace, &name));
+    objects.push(Object::new("Secret", namespace, name, COMPONENT, token));
+    objects.push(network_policy(namespace, name));
     let inputs_hash = fingerprint(&[&settings, &inputs.authority, &inputs.token]);
-    objects.push(daemon_set(options, &namespace, &name, &inputs.spec, &inputs_hash));
+    objects.push(daemon_set(options, namespace, name, &inputs.spec, &inputs_hash));
     objects
 }
 

@@ -145,6 +145,17 @@ fn what_pods_read_at_their_start_makes_new_pods() {
 }
 
 #[test]
+fn agents_never_live_where_the_managers_secrets_are() {
+    for compat in [Compat::Calico, Compat::None] {
+        let options = Options { compat, ..Options::default() };
+        assert_ne!(options.agent().namespace, options.namespace);
+        for object in agent(&options, &inputs()) {
+            assert!(["", options.agent().namespace].contains(&object.namespace()), "{}", object.in_words());
+        }
+    }
+}
+
+#[test]
 fn the_operator_holds_what_it_grants() {
     let objects = install::operator(&Options::default(), true);
     let role = objects.iter().find(|object| object.kind() == "ClusterRole").unwrap();

@@ -114,7 +114,7 @@ pub struct InstallOptions {
 pub enum CompatArg {
     /// The incumbent's: DaemonSet tigera-dpi in namespace tigera-dpi.
     Calico,
-    /// Tapir's own: DaemonSet tapir-agent in the namespace of the operator.
+    /// Tapir's own: DaemonSet tapir-agent in namespace tapir-agents.
     None,
 }
 
