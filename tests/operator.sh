@@ -90,11 +90,18 @@ if grep -q 'alertexceptions.projectcalico.org: the cluster has it from somebody 
   ok "a definition that somebody else owns is named and left out"
 else bad "a definition that somebody else owns is named and left out"; cat "$work/install.log"; fi
 grep -q 'name: deeppacketinspections.projectcalico.org' "$work/install.yaml" && ok "an absent one is printed" || bad "an absent one is printed"
+kc create namespace tigera-dpi >/dev/null
+"$tapir" install --print >"$work/beside.yaml" 2>"$work/beside.log"
+if grep -q 'namespace tigera-dpi belongs to somebody who did not label it: it is used, and left as it is; use --compat none' "$work/beside.log" &&
+  [ "$(grep -cx '  name: tigera-dpi' "$work/beside.yaml")" = 0 ] && grep -qx '  namespace: tigera-dpi' "$work/beside.yaml"; then
+  ok "a namespace tigera-dpi that somebody else has is said, and not printed"
+else bad "a namespace tigera-dpi that somebody else has is said, and not printed"; cat "$work/beside.log"; fi
 # Objects in a namespace that only the same stream makes cannot be tried before it is there.
-for namespace in tapir-system tigera-dpi tigera-intrusion-detection; do kc create namespace "$namespace" >/dev/null; done
+for namespace in tapir-system tigera-intrusion-detection; do kc create namespace "$namespace" >/dev/null; done
 kc label namespace tigera-dpi app.kubernetes.io/managed-by=tapir-operator >/dev/null
 kc apply --dry-run=server --validate=strict -f "$work/install.yaml" >"$work/dry" 2>&1 && ok "the API server would take all of it" || { bad "the API server would take all of it"; cat "$work/dry"; }
 kc apply -f "$work/install.yaml" >"$work/applied" 2>&1 && ok "and takes it" || { bad "and takes it"; cat "$work/applied"; }
+grep -q 'would violate PodSecurity' "$work/applied" && { bad "without a warning of the operator's pod"; cat "$work/applied"; } || ok "without a warning of the operator's pod"
 "$tapir" install >"$work/again" 2>&1 && ok "tapir install does the same without kubectl" || { bad "tapir install does the same without kubectl"; cat "$work/again"; }
 kc create namespace hipstershop >/dev/null
 
@@ -102,11 +109,20 @@ operator one 9098
 within "the operator leads" 20 logged 'one leads'
 within "is ready" 20 eval '[ "$(curl -s -o /dev/null -w "%{http_code}" http://127.0.0.1:9098/readiness)" = 200 ]'
 within "says what it left as it was" 10 logged 'alertexceptions.projectcalico.org: found, somebody else.s, left as it is'
+taken=securityeventwebhooks.projectcalico.org
+sed -e '/tapir.dev\/install/d; /^  annotations:$/d; /^  labels:$/d; /app.kubernetes.io\/name/d; 0,/description: /s//description: "The vendor says: "/' \
+  "$here/../deploy/crds/$taken.yaml" | sed -E 's/^( *description: "The vendor says: ").*/\1/' >"$work/taken.yaml"
+kc apply --server-side --force-conflicts --field-manager operator -f "$work/taken.yaml" >"$work/said" 2>&1 || cat "$work/said"
+within "a definition that somebody takes over is given up, and that is said" 10 logged "$taken: found, taken over by operator, who writes its spec, left as it is"
+never "nobody fights over it" 3 eval '! kc get crd $taken -o yaml | grep -q "The vendor says"'
 is '.metadata.labels.vendor == "somebody" and (.metadata.annotations // {} | has("tapir.dev/install") | not)' crd alertexceptions.projectcalico.org && ok "and left it so" || bad "and left it so"
 
 # --- before anything is to be inspected -----------------------------------------------------------
 
+is '.metadata.labels["pod-security.kubernetes.io/enforce"] == "restricted"' namespace tapir-system && ok "its namespace takes nothing that could be refused" || bad "its namespace takes nothing that could be refused"
 within "the manager is there" 10 kc -n tapir-system get statefulset/tapir-manager service/tapir-manager serviceaccount/tapir-manager networkpolicy/tapir-manager secret/tapir-agent-token secret/tapir-manager-tls
+restricted_manager() { kc -n tapir-system get statefulset tapir-manager -o json | jq '{apiVersion: "v1", kind: "Pod", metadata: {name: "try", namespace: "tapir-system"}, spec: (.spec.template.spec | .volumes += [{name: "data", emptyDir: {}}])}' | kc create --dry-run=server -f -; }
+within "which admits the manager's pod" 5 restricted_manager
 within "its certificate is for its service" 5 eval 'kc -n tapir-system get secret tapir-manager-tls -o jsonpath="{.data.tls\.crt}" | base64 -d | openssl x509 -noout -ext subjectAltName | grep -q DNS:tapir-manager.tapir-system.svc'
 never "no agents without something to inspect" 2 kc -n tigera-dpi get daemonset tigera-dpi
 within "the namespace lets agents in" 5 is '.metadata.labels["pod-security.kubernetes.io/enforce"] == "privileged" and .metadata.labels.name == "tigera-dpi"' namespace tigera-dpi
@@ -249,7 +265,15 @@ kc -n tigera-dpi label configmap tigera-dpi app.kubernetes.io/managed-by=somebod
 within "an object that somebody else took is left to him, and told" 10 logged 'ConfigMap tigera-dpi/tigera-dpi belongs to whoever calls himself somebody and is left alone'
 within "as a condition" 10 is '.status.conditions[] | select(.type == "Degraded" and .status == "True" and .reason == "NotOurs")' tapirstatus inspection
 kc -n tigera-dpi label configmap tigera-dpi app.kubernetes.io/managed-by=tapir-operator --overwrite >/dev/null
-within "and over when it is ours again" 40 is '.status.conditions[] | select(.type == "Degraded" and .status == "False")' tapirstatus inspection
+kc label namespace tigera-dpi app.kubernetes.io/managed-by=somebody pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
+within "a namespace that somebody took over is used, and that is said" 10 logged 'namespace tigera-dpi belongs to whoever calls himself somebody: it is used, and left as it is; use --compat none'
+within "that it refuses agents is told" 10 logged 'namespace tigera-dpi refuses the agents: its label pod-security.kubernetes.io/enforce is restricted'
+kc -n tigera-dpi delete pods --all --force --grace-period=0 >/dev/null 2>&1
+within "and so is each pod that it refuses, in the cluster's words" 40 logged 'pods of DaemonSet tigera-dpi/tigera-dpi are refused: .*violates PodSecurity'
+within "as a condition, too" 10 is '.status.conditions[] | select(.type == "Degraded" and .status == "True")' tapirstatus inspection
+kc label namespace tigera-dpi app.kubernetes.io/managed-by=tapir-operator --overwrite >/dev/null
+within "the label comes back where the namespace is ours" 10 is '.metadata.labels["pod-security.kubernetes.io/enforce"] == "privileged"' namespace tigera-dpi
+within "and over when it is ours again" 90 is '.status.conditions[] | select(.type == "Degraded" and .status == "False")' tapirstatus inspection
 told() { kc get events -n default | grep -q 'Created.*tapirstatus/inspection.*DaemonSet tigera-dpi/tigera-dpi'; }
 within "kubectl get events tells what was done" 5 told
 kc -n tigera-dpi create configmap tapir-sinks --from-literal=tapir.toml='[[delivery.sink]]

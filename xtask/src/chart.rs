@@ -8,7 +8,8 @@
 
 use serde_json::{Value, json};
 use tapir_kubernetes::crds;
-use tapir_operator::install;
+use tapir_kubernetes::interface::MAX_PREFIXES;
+use tapir_operator::install::{self, Made};
 use tapir_operator::names::{Compat, NAMESPACE, WEBHOOKS};
 use tapir_operator::options::{ManagerOptions, Options, Sandbox};
 
@@ -70,6 +71,8 @@ cluster: {cluster}
 # The release's namespace is made by the chart, too. Leave it to `helm install --create-namespace`.
 createNamespace: false
 agent:
+  # The agents' namespace is made by the chart. Not where somebody else has it, as Calico's operator has tigera-dpi.
+  createNamespace: true
   # How names of Calico's interfaces begin; several with commas.
   interfacePrefix: {interface_prefix}
   # Agents see the node's processes. Needed where the network plugin has no route for each pod: bridge, Flannel, Cilium, Antrea,
@@ -105,6 +108,9 @@ fn schema() -> String {
     // YAML of old reads `on` and `off` as truth.
     let [on, off, require] = [Sandbox::On, Sandbox::Off, Sandbox::Require].map(Sandbox::word);
     let sandbox = json!({ "enum": [on, off, require, true, false] });
+    // As the agent reads it: a list with commas, as FELIX_INTERFACEPREFIX.
+    let one = "[-_.A-Za-z0-9]{1,4}";
+    let prefix = json!({ "type": "string", "pattern": format!("^{one}( *, *{one}){{0,{}}}$", MAX_PREFIXES - 1) });
     let object =
         |properties: Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let mut all = object(json!({
@@ -114,7 +120,7 @@ fn schema() -> String {
         "compat": { "enum": [Compat::Calico.word(), Compat::None.word()] },
         "cluster": text,
         "createNamespace": flag,
-        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
+        "agent": object(json!({ "createNamespace": flag, "interfacePrefix": prefix, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
         "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text })),
         "global": { "type": "object" },
     }));
@@ -127,7 +133,12 @@ fn schema() -> String {
 fn arguments() -> String {
     let (storage, health) = (ManagerOptions::default().storage, install::HEALTH_PORT.to_string());
     let [calicos, own] = [Compat::Calico, Compat::None].map(|compat| compat.agent().namespace);
-    OPTIONS.replace("CALICOS", calicos).replace("AGENTS", own).replace("NAMESPACE", NAMESPACE).replace("STORAGE", &storage).replace("HEALTH", &health)
+    OPTIONS
+        .replace("CALICOS", calicos)
+        .replace("AGENTS", own)
+        .replace("NAMESPACE", NAMESPACE)
+        .replace("STORAGE", &storage)
+        .replace("HEALTH", &health)
 }
 
 /// The objects of one way to call things, in a condition.
@@ -142,10 +153,12 @@ fn objects(compat: Compat) -> String {
         ..Options::default()
     };
     let mut text = format!("{HEAD}{{{{- if eq .Values.compat \"{}\" }}}}\n", compat.word());
-    for object in install::operator(&options, true) {
+    for object in install::operator(&options, Made::ALL) {
         let is_own = object.kind() == "Namespace" && object.name() == namespace;
+        let is_agents = object.kind() == "Namespace" && object.name() == options.agent().namespace;
         let condition = match (is_own, object.namespace(), object.name()) {
             (true, ..) => Some(".Values.createNamespace"),
+            _ if is_agents => Some(".Values.agent.createNamespace"),
             (_, "", WEBHOOKS) => Some("and .Values.manager.enabled .Values.manager.createWebhookNamespace"),
             (_, WEBHOOKS, _) => Some(".Values.manager.enabled"),
             _ => None,

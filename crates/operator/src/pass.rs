@@ -164,7 +164,8 @@ impl Pass<'_> {
     /// A namespace may have been made by people: it is used, but not changed.
     async fn apply_namespace(&mut self, object: &Object) {
         match write::apply(self.client, object).await {
-            Ok(Outcome::NotOurs(_)) => {
+            Ok(Outcome::NotOurs(whose)) => {
+                self.teller.note(&crate::install::shared(self.options, &whose));
                 let api = write::api(self.client, &object.resource(), "");
                 let label = "pod-security.kubernetes.io/enforce";
                 let found = api.get_opt(object.name()).await.ok().flatten();

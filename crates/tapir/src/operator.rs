@@ -7,8 +7,10 @@ use crate::message::Messages;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use tapir_kubernetes::interface::Prefixes;
 use tapir_operator::health::Health;
-use tapir_operator::names::Compat;
+use tapir_operator::install::Made;
+use tapir_operator::names::{Compat, WEBHOOKS};
 use tapir_operator::object::Object;
 use tapir_operator::options::{ManagerOptions, Options, Sandbox};
 use tapir_operator::{Config, install};
@@ -76,11 +78,16 @@ pub fn install(args: &InstallArgs, messages: &Messages) -> Result<u8, String> {
         }
         let wanted = |name: &str| args.calico_crds != CalicoCrds::Never && !foreign.iter().any(|one| one == name);
         let mut objects: Vec<Object> = install::definitions(wanted).into_iter().map(Object).collect();
-        let is_foreign = match &client {
-            Some(client) => tapir_operator::has_webhook_namespace(client).await?,
-            None => false,
-        };
-        objects.extend(install::operator(&options, !is_foreign));
+        let mut made = Made::ALL;
+        if let Some(client) = &client {
+            let agents = tapir_operator::whose_namespace(client, options.agent().namespace).await?;
+            if let Some(whose) = &agents {
+                messages.info(&install::shared(&options, whose));
+            }
+            let webhooks = tapir_operator::whose_namespace(client, WEBHOOKS).await?;
+            made = Made { agents: agents.is_none(), webhooks: webhooks.is_none() };
+        }
+        objects.extend(install::operator(&options, made));
         if args.print {
             let text = install::yaml(objects.iter().map(|object| &object.0));
             let mut out = std::io::stdout().lock();
@@ -138,6 +145,10 @@ fn options(args: &InstallOptions) -> Result<Options, String> {
     if !label(&args.namespace) {
         return Err(format!("--namespace {}: lower-case letters, digits and dashes, 63 at most", args.namespace));
     }
+    // As the agent does, which would end with it on every node.
+    Prefixes::default()
+        .with_calico(&args.interface_prefix)
+        .map_err(|error| format!("--interface-prefix {}: {error}", args.interface_prefix))?;
     if [Compat::Calico, Compat::None].iter().any(|compat| compat.agent().namespace == args.namespace) {
         return Err(format!(
             "--namespace {}: that is the agents', who may read its Secrets; operator and manager need one of their own",

@@ -1,7 +1,7 @@
 //! What is rendered, as a whole and in what must never change.
 
 use super::*;
-use crate::install;
+use crate::install::{self, Made};
 use crate::names::Compat;
 use crate::options::{ManagerOptions, Options, Sandbox};
 
@@ -40,7 +40,7 @@ fn the_operator_with_tapirs_names_and_every_choice() {
         run_as_root: true,
         manager: None,
     };
-    insta::assert_snapshot!(yaml(&install::operator(&options, true)));
+    insta::assert_snapshot!(yaml(&install::operator(&options, Made::ALL)));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn nothing_is_ever_privileged() {
         let options = Options { run_as_root: root, host_pid: pid, ..Options::default() };
         let mut objects = agent(&options, &inputs());
         objects.extend(manager(&options, &ManagerOptions::default(), &ManagerInputs::default()));
-        objects.extend(install::operator(&options, true));
+        objects.extend(install::operator(&options, Made::ALL));
         let mut containers = 0;
         for object in &objects {
             let Some(pod) = object.0.pointer("/spec/template/spec") else { continue };
@@ -156,8 +156,29 @@ fn agents_never_live_where_the_managers_secrets_are() {
 }
 
 #[test]
+fn what_lives_with_the_operator_is_admitted_under_the_strictest_level() {
+    let mut objects = install::operator(&Options::default(), Made { agents: false, webhooks: false });
+    let level = &objects.first().unwrap().0["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];
+    assert_eq!(level, "restricted");
+    assert_eq!(objects.iter().filter(|object| object.kind() == "Namespace").count(), 1, "others keep theirs");
+    objects.extend(manager(&Options::default(), &ManagerOptions::default(), &ManagerInputs::default()));
+    let pods: Vec<_> = objects.iter().filter_map(|object| object.0.pointer("/spec/template/spec")).collect();
+    assert_eq!(pods.len(), 2);
+    for pod in pods {
+        for host in ["hostNetwork", "hostPID", "hostIPC"] {
+            assert_eq!(pod.get(host), None);
+        }
+        for volume in pod["volumes"].as_array().into_iter().flatten() {
+            assert!(volume.get("hostPath").is_none(), "{volume}");
+        }
+        let container = &pod["containers"][0]["securityContext"];
+        assert_eq!(*container, restricted());
+    }
+}
+
+#[test]
 fn the_operator_holds_what_it_grants() {
-    let objects = install::operator(&Options::default(), true);
+    let objects = install::operator(&Options::default(), Made::ALL);
     let role = objects.iter().find(|object| object.kind() == "ClusterRole").unwrap();
     let held = role.0["rules"].as_array().unwrap();
     for granted in [agent_rules(), manager_rules()] {
