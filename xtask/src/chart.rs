@@ -11,7 +11,7 @@ use tapir_kubernetes::crds;
 use tapir_kubernetes::interface::MAX_PREFIXES;
 use tapir_operator::install::{self, Made};
 use tapir_operator::names::{Compat, NAMESPACE, WEBHOOKS};
-use tapir_operator::options::{ManagerOptions, Options, Sandbox};
+use tapir_operator::options::{AGENT_HEALTH, HONOUR, ManagerOptions, Options, Sandbox};
 
 /// Where it is.
 const FOLDER: &str = "deploy/chart";
@@ -75,6 +75,8 @@ agent:
   createNamespace: true
   # How names of Calico's interfaces begin; several with commas.
   interfacePrefix: {interface_prefix}
+  # Where agents serve health and metrics on their node. The incumbent's agents have the default: beside them take another port.
+  health: {health}
   # Agents see the node's processes. Needed where the network plugin has no route for each pod: bridge, Flannel, Cilium, Antrea,
   # OVN-Kubernetes, Kube-OVN. Not needed with Calico, AWS, Azure in transparent mode, ptp, kindnet.
   hostPID: false
@@ -96,7 +98,11 @@ manager:
   createWebhookNamespace: true
   # Where people reach the page, for links: https://tapir.example.com
   publicURL: \"\"
+  # Kinds of resources that it honours. Beside the incumbent leave webhooks out: both would send them. [none]: none at all.
+  honour: [{honour}]
 ",
+        health = AGENT_HEALTH,
+        honour = HONOUR.join(", "),
         compat = compat.word(),
         sandbox = sandbox.word(),
     )
@@ -111,6 +117,9 @@ fn schema() -> String {
     // As the agent reads it: a list with commas, as FELIX_INTERFACEPREFIX.
     let one = "[-_.A-Za-z0-9]{1,4}";
     let prefix = json!({ "type": "string", "pattern": format!("^{one}( *, *{one}){{0,{}}}$", MAX_PREFIXES - 1) });
+    let health = json!({ "type": "string", "pattern": "^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[1-9][0-9]{0,4}$" });
+    let kinds: Vec<&str> = HONOUR.into_iter().chain(["none"]).collect();
+    let honour = json!({ "type": "array", "minItems": 1, "items": { "enum": kinds } });
     let object =
         |properties: Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let mut all = object(json!({
@@ -120,8 +129,8 @@ fn schema() -> String {
         "compat": { "enum": [Compat::Calico.word(), Compat::None.word()] },
         "cluster": text,
         "createNamespace": flag,
-        "agent": object(json!({ "createNamespace": flag, "interfacePrefix": prefix, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
-        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text })),
+        "agent": object(json!({ "createNamespace": flag, "interfacePrefix": prefix, "health": health, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
+        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text, "honour": honour })),
         "global": { "type": "object" },
     }));
     if let Value::Object(all) = &mut all {
@@ -138,6 +147,8 @@ fn arguments() -> String {
         .replace("AGENTS", own)
         .replace("NAMESPACE", NAMESPACE)
         .replace("STORAGE", &storage)
+        .replace("AGENT-HEALTH", &AGENT_HEALTH.to_string())
+        .replace("HONOUR", &HONOUR.join(","))
         .replace("HEALTH", &health)
 }
 
@@ -245,6 +256,9 @@ const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not e
 {{- if ne .Values.agent.interfacePrefix "cali" }}
 - {{ printf "--interface-prefix=%s" .Values.agent.interfacePrefix | quote }}
 {{- end }}
+{{- if ne .Values.agent.health "AGENT-HEALTH" }}
+- {{ printf "--agent-health=%s" .Values.agent.health | quote }}
+{{- end }}
 {{- $sandbox := toString .Values.agent.sandbox }}
 {{- if or (eq $sandbox "off") (eq $sandbox "false") }}
 - --sandbox=off
@@ -262,6 +276,10 @@ const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not e
 {{- end }}
 {{- with .Values.manager.publicURL }}
 - {{ printf "--public-url=%s" . | quote }}
+{{- end }}
+{{- $honour := join "," .Values.manager.honour }}
+{{- if ne $honour "HONOUR" }}
+- {{ printf "--honour=%s" $honour | quote }}
 {{- end }}
 {{- end }}
 {{- if .Values.agent.hostPID }}

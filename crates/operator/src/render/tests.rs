@@ -34,6 +34,7 @@ fn the_operator_with_tapirs_names_and_every_choice() {
         pull_secrets: vec!["one".into(), "two".into()],
         cluster: "prod".into(),
         interface_prefix: "cali,eni".into(),
+        agent_health: ([127, 0, 0, 1], 9197).into(),
         host_pid: true,
         inside_pods: false,
         sandbox: Sandbox::Require,
@@ -142,6 +143,32 @@ fn what_pods_read_at_their_start_makes_new_pods() {
     assert_eq!(first, hash(&inputs()));
     assert_ne!(first, hash(&AgentInputs { token: "other".into(), ..inputs() }));
     assert_ne!(first, hash(&AgentInputs { settings: "[[delivery.sink]]\n".into(), ..inputs() }));
+}
+
+#[test]
+fn beside_the_incumbent_health_is_elsewhere_and_webhooks_are_sent_once() {
+    let honour = vec!["exceptions".to_owned(), "suppressions".to_owned()];
+    let chosen = ManagerOptions { honour, ..ManagerOptions::default() };
+    for (address, host, port) in
+        [("127.0.0.1:9197", "127.0.0.1", 9197), ("0.0.0.0:9198", "127.0.0.1", 9198), ("[::1]:9199", "::1", 9199)]
+    {
+        let agent_health = address.parse().unwrap();
+        let options = Options { agent_health, manager: Some(chosen.clone()), ..Options::default() };
+        assert!(options.arguments().contains(&format!("--agent-health={address}")));
+        assert!(options.arguments().contains(&"--honour=exceptions,suppressions".to_owned()));
+        let objects = agent(&options, &inputs());
+        let set = objects.iter().find(|object| object.kind() == "DaemonSet").unwrap();
+        let container = &set.0["spec"]["template"]["spec"]["containers"][0];
+        assert!(container["args"].as_array().unwrap().contains(&json!(format!("--health={address}"))));
+        for probe in ["readinessProbe", "livenessProbe"] {
+            let asks = &container[probe]["httpGet"];
+            assert_eq!((&asks["host"], &asks["port"]), (&json!(host), &json!(port)), "{probe}");
+        }
+    }
+    let objects = manager(&Options::default(), &chosen, &ManagerInputs::default());
+    let set = objects.iter().find(|object| object.kind() == "StatefulSet").unwrap();
+    let arguments = set.0["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+    assert!(arguments.contains(&json!("--honour=exceptions,suppressions")));
 }
 
 #[test]
