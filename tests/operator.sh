@@ -265,7 +265,7 @@ kc -n tigera-dpi label configmap tigera-dpi app.kubernetes.io/managed-by=somebod
 within "an object that somebody else took is left to him, and told" 10 logged 'ConfigMap tigera-dpi/tigera-dpi belongs to whoever calls himself somebody and is left alone'
 within "as a condition" 10 is '.status.conditions[] | select(.type == "Degraded" and .status == "True" and .reason == "NotOurs")' tapirstatus inspection
 kc -n tigera-dpi label configmap tigera-dpi app.kubernetes.io/managed-by=tapir-operator --overwrite >/dev/null
-kc label namespace tigera-dpi app.kubernetes.io/managed-by=somebody pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
+kc label namespace tigera-dpi app.kubernetes.io/managed-by=somebody pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null 2>&1
 within "a namespace that somebody took over is used, and that is said" 10 logged 'namespace tigera-dpi belongs to whoever calls himself somebody: it is used, and left as it is; use --compat none'
 within "that it refuses agents is told" 10 logged 'namespace tigera-dpi refuses the agents: its label pod-security.kubernetes.io/enforce is restricted'
 kc -n tigera-dpi delete pods --all --force --grace-period=0 >/dev/null 2>&1

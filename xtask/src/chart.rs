@@ -170,8 +170,10 @@ fn objects(compat: Compat) -> String {
         let condition = match (is_own, object.namespace(), object.name()) {
             (true, ..) => Some(".Values.createNamespace"),
             _ if is_agents => Some(".Values.agent.createNamespace"),
-            (_, "", WEBHOOKS) => Some("and .Values.manager.enabled .Values.manager.createWebhookNamespace"),
-            (_, WEBHOOKS, _) => Some(".Values.manager.enabled"),
+            (_, "", WEBHOOKS) => Some(
+                "and .Values.manager.enabled .Values.manager.createWebhookNamespace (has \"webhooks\" .Values.manager.honour)",
+            ),
+            (_, WEBHOOKS, _) => Some("and .Values.manager.enabled (has \"webhooks\" .Values.manager.honour)"),
             _ => None,
         };
         if let Some(condition) = condition {

@@ -7,7 +7,7 @@
 
 use crate::names::{AgentNames, Compat, MANAGER, OPERATOR, WEBHOOKS, WEBHOOKS_ROLE};
 use crate::object::{Object, labels, present, put};
-use crate::options::Options;
+use crate::options::{ManagerOptions, Options};
 use crate::render;
 use serde_json::{Value, json};
 use tapir_kubernetes::crds;
@@ -58,7 +58,7 @@ pub fn operator(options: &Options, made: Made) -> Vec<Object> {
         objects.push(Object::new("Role", place, OPERATOR, COMPONENT, role));
         objects.push(Object::new("RoleBinding", place, OPERATOR, COMPONENT, binding("Role", own)));
     }
-    if options.manager.is_some() {
+    if options.manager.as_ref().is_some_and(ManagerOptions::sends_webhooks) {
         objects.extend(webhook_objects(own, made.webhooks));
     }
     objects.push(deployment(options));

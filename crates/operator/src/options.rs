@@ -80,6 +80,13 @@ pub const HONOUR: [&str; 3] = ["exceptions", "webhooks", "suppressions"];
 /// Where agents serve health: as the incumbent does, so that both cannot on one node.
 pub const AGENT_HEALTH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9097);
 
+impl ManagerOptions {
+    /// It reads what webhooks refer to.
+    pub fn sends_webhooks(&self) -> bool {
+        self.honour.iter().any(|kind| kind == "webhooks")
+    }
+}
+
 impl Default for ManagerOptions {
     fn default() -> Self {
         let honour = HONOUR.map(str::to_owned).to_vec();

@@ -165,6 +165,10 @@ fn beside_the_incumbent_health_is_elsewhere_and_webhooks_are_sent_once() {
             assert_eq!((&asks["host"], &asks["port"]), (&json!(host), &json!(port)), "{probe}");
         }
     }
+    let beside = Options { manager: Some(chosen.clone()), ..Options::default() };
+    let in_theirs = |object: &Object| [object.name(), object.namespace()].contains(&crate::names::WEBHOOKS);
+    assert!(!install::operator(&beside, Made::ALL).iter().any(in_theirs), "nothing of the incumbent's is read");
+    assert!(install::operator(&Options::default(), Made::ALL).iter().any(in_theirs));
     let objects = manager(&Options::default(), &chosen, &ManagerInputs::default());
     let set = objects.iter().find(|object| object.kind() == "StatefulSet").unwrap();
     let arguments = set.0["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
