@@ -34,8 +34,8 @@ YAML
 }
 status() { kc -n hipstershop get deeppacketinspections.projectcalico.org "$1" -o json | jq -ce ".status.nodes // [] | $2"; }
 agent() {  # NODE HEALTH-PORT [RULES]: as the service account, with what it may do and no more
-  account_config tapir-system tapir-agent "$work/$1.kubeconfig"
-  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --namespace tapir-system --rules "${3:-$work/rules}" \
+  account_config tapir-agents tapir-agent "$work/$1.kubeconfig"
+  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --namespace tapir-agents --rules "${3:-$work/rules}" \
     --format tapir --health "127.0.0.1:$2" >>"$work/$1.alerts" 2>>"$work/$1.log" &
   agent_pid=$!
   pids+=("$agent_pid")
@@ -44,7 +44,7 @@ agent() {  # NODE HEALTH-PORT [RULES]: as the service account, with what it may 
 cat >"$work/rules/own.rules" <<'RULES'
 alert http ( msg:"seed"; flow:to_server,established; http_header; content:"User-Agent|3A 20|Mozilla/4.0|0D 0A|"; http_client_body; content:"smk=",depth 4; sid:21562; rev:6; )
 RULES
-kc create namespace tapir-system >/dev/null
+kc create namespace tapir-agents >/dev/null
 kc create namespace hipstershop >/dev/null
 kc -n hipstershop create serviceaccount default >/dev/null
 kc apply -f "$here/../deploy/kubernetes/agent-rbac.yaml" >/dev/null
@@ -120,7 +120,7 @@ rules_of() {  # NAME LABEL SID [MORE]
   apply <<YAML
 apiVersion: v1
 kind: $1
-metadata: {name: $2, namespace: tapir-system, labels: {tapir.dev/rules: "$3"}}
+metadata: {name: $2, namespace: tapir-agents, labels: {tapir.dev/rules: "$3"}}
 $([ "$1" = Secret ] && echo stringData || echo data):
   x.rules: |
     alert http ( msg:"$2"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:$4; )
@@ -138,7 +138,7 @@ rules_of Secret paid-rules named 202 ''
 apply <<'YAML'
 apiVersion: v1
 kind: Secret
-metadata: {name: private, namespace: tapir-system}
+metadata: {name: private, namespace: tapir-agents}
 stringData: {x.rules: "no rules at all"}
 ---
 apiVersion: tapir.dev/v1alpha1
@@ -164,7 +164,7 @@ if kc get inspections.tapir.dev strict -o json --show-managed-fields | jq -e '.m
 kc patch inspections.tapir.dev strict --type=merge -p '{"spec":{"nodeSelector":"kubernetes.io/hostname == \"elsewhere\""}}' >/dev/null
 within "a selector of other nodes ends it here" 5 logged 'frontend-6b64dc9665-97687 on cali047739587bc, with rules of its own: no longer'
 kc delete inspections.tapir.dev strict >/dev/null
-kc -n tapir-system delete configmap/own-rules >/dev/null
+kc -n tapir-agents delete configmap/own-rules >/dev/null
 within "a ConfigMap that is gone takes its rules along" 10 logged 'rules reloaded: 1 rules \(0 rejected'
 
 kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
