@@ -119,7 +119,7 @@ fn outcomes(answer: Answer) -> Vec<Outcome> {
 
 const OPENSEARCH: &str = r#"{"version":{"distribution":"opensearch","number":"2.19.6"}}"#;
 
-/// What the sink asks before its first batch: who is there, are there policies, the template.
+/// What the sink asks before its first batch: who is there, are there policies; then it makes the template, or the day's index.
 fn greeting() -> Vec<Reply> {
     vec![(200, "", OPENSEARCH.into()), (400, "", "{}".into()), (200, "", "{}".into())]
 }
@@ -144,7 +144,8 @@ async fn a_bulk_creates_documents_under_their_ids_in_the_index_of_their_day() {
     let delivery = sink.deliver(&[record(1), record(2)]).await;
     assert_eq!(outcomes(delivery.answer), [Outcome::Done, Outcome::Duplicate]);
     let seen = receiver.seen();
-    assert!(seen[2].line.starts_with("PUT /_index_template/tigera_secure_ee_events.cluster "), "{:?}", seen[2].line);
+    assert!(seen[2].line.starts_with("PUT /tigera_secure_ee_events.cluster.lma-20231114 "), "{:?}", seen[2].line);
+    assert_eq!(seen[2].json()["aliases"]["tigera_secure_ee_events.cluster."], json!({ "is_write_index": false }));
     assert!(seen[3].line.starts_with("POST /_bulk "), "{:?}", seen[3].line);
     assert!(seen[3].headers.contains("authorization: apikey a2v5"), "{}", seen[3].headers);
     let lines = seen[3].lines();
@@ -152,6 +153,59 @@ async fn a_bulk_creates_documents_under_their_ids_in_the_index_of_their_day() {
     assert_eq!(lines[0]["create"]["_id"], lines[1]["id"]);
     assert_eq!(lines[1]["tapir"]["id"], "node-a-3-1");
     assert_eq!(lines.len(), 4);
+}
+
+const ELASTICSEARCH: &str = r#"{"version":{"number":"9.1.2","build_flavor":"default"}}"#;
+
+/// Methods and paths of what was asked.
+fn asked(receiver: &Receiver) -> Vec<String> {
+    receiver.seen().iter().map(|request| request.line.trim_end_matches(" HTTP/1.1\r\n").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn nothing_of_the_incumbents_is_written_and_a_policy_that_is_there_stays() {
+    let day = "PUT /tigera_secure_ee_events.cluster.lma-20231114";
+    let there = r#"{"error":{"type":"resource_already_exists_exception"},"status":400}"#;
+    let stored = || created(&[json!({ "create": { "status": 201 } })]);
+    let first = vec![
+        (200, "", ELASTICSEARCH.into()),
+        (404, "", "{}".into()),
+        (200, "", "{}".into()),
+        (200, "", "{}".into()),
+        stored(),
+    ];
+    let receiver = Receiver::start(first).await;
+    assert_eq!(outcomes(elastic(&receiver.url, Layout::Calico).deliver(&[record(1)]).await.answer), [Outcome::Done]);
+    let policy = "/_ilm/policy/tapir-events-91d";
+    assert_eq!(
+        asked(&receiver),
+        ["GET /".to_owned(), format!("GET {policy}"), format!("PUT {policy}"), day.into(), "POST /_bulk".into()]
+    );
+
+    // Another node, later: policy and index are there. The second batch asks for neither.
+    let later = vec![(200, "", ELASTICSEARCH.into()), (200, "", "{}".into()), (400, "", there.into()), stored()];
+    let receiver = Receiver::start(later).await;
+    let mut sink = elastic(&receiver.url, Layout::Calico);
+    for n in 1..3 {
+        assert_eq!(outcomes(sink.deliver(&[record(n)]).await.answer), [Outcome::Done]);
+    }
+    assert_eq!(
+        asked(&receiver)[1..],
+        [format!("GET {policy}"), day.into(), "POST /_bulk".into(), "POST /_bulk".into()]
+    );
+}
+
+#[tokio::test]
+async fn opensearch_looks_after_each_index_of_ours_by_its_name() {
+    let ok = || (200, "", "{}".to_owned());
+    let stored = created(&[json!({ "create": { "status": 201 } })]);
+    let replies = vec![(200, "", OPENSEARCH.into()), ok(), (404, "", "{}".into()), ok(), ok(), ok(), stored];
+    let receiver = Receiver::start(replies).await;
+    assert_eq!(outcomes(elastic(&receiver.url, Layout::Calico).deliver(&[record(1)]).await.answer), [Outcome::Done]);
+    let asked = asked(&receiver);
+    assert_eq!(asked[3], "PUT /_plugins/_ism/policies/tapir-events-91d");
+    assert_eq!(asked[5], "POST /_plugins/_ism/add/tigera_secure_ee_events.cluster.lma-20231114");
+    assert_eq!(receiver.seen()[5].json(), json!({ "policy_id": "tapir-events-91d" }));
 }
 
 #[tokio::test]
