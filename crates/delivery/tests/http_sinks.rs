@@ -13,7 +13,7 @@ use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
 use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
 use tapir_delivery::{Answer, Load, Outcome, Record, Sink, Stream};
-use tapir_event::{Format, SecurityEvent, Style};
+use tapir_event::{Format, RuleSummary, SecurityEvent, Style};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -270,7 +270,15 @@ async fn a_data_stream_is_asked_before_an_event_of_unknown_outcome_is_sent_again
 
 fn hook(url: &str, consumer: Consumer) -> WebhookConfig {
     let (url, style) = (url.to_owned(), Style::default());
-    WebhookConfig { url, http: local(), consumer, labels: Vec::new(), secret: "key".into(), style }
+    WebhookConfig {
+        url,
+        http: local(),
+        consumer,
+        labels: Vec::new(),
+        secret: "key".into(),
+        window: WebhookConfig::WINDOW,
+        style,
+    }
 }
 
 #[tokio::test]
@@ -300,13 +308,110 @@ async fn a_hook_does_not_follow_redirects_and_keeps_to_its_rate() {
 
     let receiver = Receiver::start(vec![(200, "", "ok".into())]).await;
     let mut sink = WebhookSink::new(hook(&receiver.url, Consumer::Slack), Box::new(|_| true)).unwrap();
-    let batch: Vec<Record> = (0..12).map(record).collect();
+    let batch: Vec<Record> = (0..12).map(|n| of_rule(n, n as u32)).collect();
     let delivery = sink.deliver(&batch).await;
     let found = outcomes(delivery.answer);
     assert!(found[..10].iter().all(|outcome| *outcome == Outcome::Done), "{found:?}");
     assert_eq!(found[10..], [Outcome::Untried, Outcome::Untried]);
     assert!(delivery.retry_after.is_some_and(|wait| wait > Duration::from_secs(3)), "{:?}", delivery.retry_after);
     assert_eq!(receiver.seen().len(), 10);
+}
+
+/// Another rule is another group.
+fn of_rule(seq: u64, sid: u32) -> Record {
+    let rule = RuleSummary { gid: 1, sid, msg: Some("SCAN".into()), ..RuleSummary::default() };
+    let event = SecurityEvent { rule: Arc::new(rule), ..SecurityEvent::default() };
+    Record { payload: serde_json::to_vec(&event).unwrap().into(), ..record(seq) }
+}
+
+#[tokio::test]
+async fn slack_gets_one_message_for_a_group_and_then_a_count() {
+    let receiver = Receiver::start(vec![(200, "", "ok".into())]).await;
+    let config = WebhookConfig { window: Duration::from_millis(200), ..hook(&receiver.url, Consumer::Slack) };
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    let mut batch: Vec<Record> = (0..38).map(|n| of_rule(n, 7)).collect();
+    batch.push(of_rule(38, 8));
+    let found = outcomes(sink.deliver(&batch).await.answer);
+    assert!(found.iter().all(|outcome| *outcome == Outcome::Done), "{found:?}");
+    assert_eq!(receiver.seen().len(), 2, "one for each group");
+    assert!(receiver.seen()[0].json()["text"].as_str().unwrap().ends_with("SCAN"));
+    let due = sink.due().unwrap();
+    tokio::time::sleep_until(due.into()).await;
+    sink.tick().await;
+    let seen = receiver.seen();
+    assert_eq!(seen.len(), 3);
+    let text = seen[2].json();
+    assert!(text["text"].as_str().unwrap().ends_with("SCAN ×37 more"), "{text}");
+    assert_eq!(text["blocks"][1]["fields"][2]["text"], "*Count*\n38");
+    assert!(seen[2].headers.contains("idempotency-key: node-a-3-37"), "{}", seen[2].headers);
+    assert_eq!(sink.figures(), [("rate_limited", 0), ("folded", 37), ("summaries", 1), ("untold", 0)]);
+    assert_eq!(sink.due(), None);
+    // At the end of the process what is counted is told before the window ends.
+    sink.deliver(&[of_rule(39, 7)]).await;
+    sink.close().await;
+    assert!(receiver.seen()[3].json()["text"].as_str().unwrap().ends_with("×1 more"));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_away_opens_no_window_and_loses_no_count() {
+    let replies = vec![(503, "", "no".into()), (200, "", "ok".into()), (503, "retry-after: 1\r\n", "no".into())];
+    let receiver = Receiver::start(replies).await;
+    let config = WebhookConfig { window: Duration::from_millis(50), ..hook(&receiver.url, Consumer::Slack) };
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    assert!(matches!(sink.deliver(&[of_rule(0, 7)]).await.answer, Answer::Nothing(_)));
+    assert_eq!(outcomes(sink.deliver(&[of_rule(0, 7), of_rule(1, 7)]).await.answer), [Outcome::Done, Outcome::Done]);
+    tokio::time::sleep_until(sink.due().unwrap().into()).await;
+    sink.tick().await;
+    assert_eq!(receiver.seen().len(), 3);
+    let again = sink.due().unwrap().saturating_duration_since(std::time::Instant::now());
+    assert!(again > Duration::from_millis(500), "as the receiver asked: {again:?}");
+    assert_eq!(sink.figures()[1..], [("folded", 1), ("summaries", 0), ("untold", 0)]);
+}
+
+#[tokio::test]
+async fn jira_gets_one_issue_for_a_group_and_comments() {
+    let ok = |body: &str| (200, "", body.to_owned());
+    let receiver = Receiver::start(vec![
+        // Data Center: the way of the cloud is not there. Nothing is found, so an issue is made.
+        (404, "", "no".into()),
+        ok(r#"{"issues":[]}"#),
+        (201, "", r#"{"id":"1","key":"SEC-5"}"#.into()),
+        // The count is a comment of that issue.
+        (201, "", "{}".into()),
+        // Another group has an issue from before.
+        ok(r#"{"issues":[{"key":"SEC-3"}]}"#),
+        (201, "", "{}".into()),
+    ])
+    .await;
+    let consumer = Consumer::Jira { project: "SEC".into(), issue_type: "Bug".into() };
+    let url = format!("{}/rest/api/2/issue/", receiver.url);
+    let config = WebhookConfig { window: Duration::from_millis(50), ..hook(&url, consumer) };
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    sink.deliver(&[of_rule(0, 7), of_rule(1, 7), of_rule(2, 7)]).await;
+    tokio::time::sleep_until(sink.due().unwrap().into()).await;
+    sink.tick().await;
+    assert_eq!(outcomes(sink.deliver(&[of_rule(3, 8)]).await.answer), [Outcome::Done]);
+    let asked = asked(&receiver);
+    assert!(
+        asked[0]
+            .starts_with("GET /rest/api/2/search/jql?jql=project%20%3D%20%22SEC%22%20AND%20labels%20%3D%20%22tapir-")
+    );
+    assert!(asked[1].starts_with("GET /rest/api/2/search?jql="), "{}", asked[1]);
+    assert_eq!(asked[2], "POST /rest/api/2/issue/");
+    assert_eq!(asked[3], "POST /rest/api/2/issue/SEC-5/comment");
+    assert!(receiver.seen()[3].json()["body"].as_str().unwrap().starts_with("×2 more"));
+    assert!(asked[4].starts_with("GET /rest/api/2/search?jql="), "the way that answered is kept");
+    assert_eq!(asked[5], "POST /rest/api/2/issue/SEC-3/comment");
+}
+
+#[tokio::test]
+async fn what_machines_read_stays_one_request_for_an_event() {
+    let receiver = Receiver::start(vec![(200, "", "ok".into())]).await;
+    let config = hook(&receiver.url, Consumer::Generic(Format::Calico));
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    sink.deliver(&[of_rule(0, 7), of_rule(1, 7)]).await;
+    assert_eq!((receiver.seen().len(), sink.due()), (2, None));
+    assert_eq!(sink.figures(), [("rate_limited", 0)]);
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ impl Lenient for Generator {
 }
 
 /// Roles of the sender of the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowDirection {
     /// Client to server.
