@@ -2,9 +2,9 @@
 
 use crate::args::{ManagerArgs, StoreArgs};
 use crate::heap;
-use crate::identity::wall_clock;
 use crate::message::Messages;
 use crate::resources;
+use crate::retention::retain;
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,9 +12,6 @@ use std::time::Duration;
 use tapir_manager::{Config, KubernetesConfig, Manager, Notices, OidcConfig, TlsFiles};
 use tapir_store::{Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// How often old events are looked for; a step removes a bounded number, so that reads go on.
-const RETENTION: Duration = Duration::from_secs(60);
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
@@ -128,17 +125,6 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         () = honoured => {}
     }
     Ok(0)
-}
-
-/// Removes old events, for ever.
-async fn retain(store: Arc<dyn EventStore>, policy: RetentionPolicy, messages: &Messages) {
-    let mut ticks = tokio::time::interval(RETENTION);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = store.retain(policy.clone(), wall_clock()).await {
-            messages.warning(&format!("old events were not removed: {error}"));
-        }
-    }
 }
 
 /// The cluster whose people and agents come in.
