@@ -150,12 +150,19 @@ async fn hostile_heads_and_bodies_are_answered_and_bounded() {
         let headers = [("authorization", token.as_str()), ("content-type", kind)];
         served.call("POST", "/api/v1/query/check", &headers, body).await.problem(status);
     }
-    let reply = served.get("/api/v1/groups?q=%ff").await;
-    assert!(matches!(reply.status, 200 | 400), "{}", reply.status);
+    let reply = served.get(&format!("/api/v1/groups?q={}", "a".repeat(70_000))).await;
+    assert_eq!((reply.status, reply.body.len()), (414, 0));
+    // What is not text is not asked for as something else.
+    for path in ["groups?q=%ff", "groups?q=a&%c3=b", "groups/%ff", "groups/%ff/events", "events/%ff/why", "rules/%ff"] {
+        served.get(&format!("/api/v1/{path}")).await.problem(400);
+    }
+    served.get("/api/v1/groups?q=%c3%a9%25ff+caf%C3%A9").await.ok();
     served.get("/api/v1/groups?colour=red").await.problem(400);
     served.get("/api/v1/groups?limit=x").await.problem(400);
     served.get("/api/v1/groups?limit=501").await.problem(400);
     served.get("/api/v1/groups?from=yesterday").await.problem(400);
+    served.get("/api/v1/groups?from=2023-11-14&to=2023-11-15").await.ok();
+    served.get("/api/v1/groups?from=2023-11-14&to=2023-11-14").await.problem(400);
     served.get("/api/v1/groups?status=shut").await.problem(400);
     for cursor in ["x", "1.2.3.4", "-.-.1.AAAA", &"9".repeat(4_000)] {
         served.get(&format!("/api/v1/groups?cursor={cursor}")).await.problem(400);

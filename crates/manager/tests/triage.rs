@@ -399,3 +399,23 @@ async fn a_suppression_between_addresses_is_seen_by_who_sees_everything() {
     let id = served.post("/api/v1/tuning", &new).await.ok()["id"].clone();
     assert_eq!(served.get("/api/v1/tuning").await.ok()["items"][0]["id"], id);
 }
+
+#[tokio::test]
+async fn an_action_names_as_many_groups_as_it_may_and_covers_no_past() {
+    let served = Served::new().await;
+    let act = |groups: u64, until: Option<&'static str>| {
+        let ids: Vec<String> = (1..=groups).map(|id| format!("{id:016x}")).collect();
+        let versions: serde_json::Map<_, _> = ids.iter().map(|id| (id.clone(), json!(1))).collect();
+        let mut body = json!({ "ids": ids, "versions": versions, "action": "dismiss", "reason": "expected" });
+        body["until"] = json!(until);
+        body
+    };
+    // They are looked for, and are not there.
+    served.post("/api/v1/groups/actions", &act(10_000, None)).await.problem(404);
+    served.post("/api/v1/groups/actions", &act(10_001, None)).await.problem(400);
+    served.post("/api/v1/groups/actions", &act(1, Some("now+1d"))).await.problem(404);
+    for past in ["now", "now-1s", "2023-11-14"] {
+        let problem = served.post("/api/v1/groups/actions", &act(1, Some(past))).await.problem(400);
+        assert!(problem["detail"].as_str().unwrap().contains("past"), "{problem}");
+    }
+}

@@ -69,6 +69,7 @@ fn the_list_is_a_table_and_has_other_forms() {
     assert!(yaml.starts_with("items:\n- ") && yaml.contains("\n  status: open\n"), "{yaml}");
     let names = served.ok(&["list", "-o", "name", "-n", "shop", "--query", "sid:200 OR sid:300"]);
     assert!(names.lines().count() == 2 && names.lines().all(|name| name.starts_with("group/")), "{names}");
+    assert_eq!(served.ok(&["list", "-o", "name", "--from", "2023-11-14"]).lines().count(), 3);
     assert_eq!(served.ok(&["list", "-n", "elsewhere", "-o", "json"]), "{\n  \"items\": []\n}\n");
 
     let limited = served.run(&["list", "--limit", "1"]);
