@@ -169,12 +169,22 @@ apiVersion: v1
 kind: Node
 metadata: {name: node-1, labels: {kubernetes.io/os: linux}}
 YAML
-kc -n hipstershop patch deeppacketinspections.projectcalico.org by-stored --subresource=status --type=merge -p '{"status":{"nodes":[{"node":"node-1","active":{"success":true,"lastUpdated":"2026-11-24T03:12:07Z"}},{"node":"left-long-ago","active":{"success":true}}]}}' >/dev/null
+kc -n hipstershop patch deeppacketinspections.projectcalico.org by-stored --subresource=status --type=merge -p '{"status":{"nodes":[{"node":"node-1","active":{"success":true,"lastUpdated":"2026-11-24T03:12:07Z"},"endpoints":{"selected":3,"attached":2}},{"node":"left-long-ago","active":{"success":true}}]}}' >/dev/null
 within "entries of nodes that are gone are taken out" 5 is '[.status.nodes[].node] == ["node-1"]' -n hipstershop deeppacketinspections.projectcalico.org by-stored
 within "the status stands on both forms" 5 is '[.status.nodes[].node] == ["node-1"]' -n hipstershop deeppacketinspections.crd.projectcalico.org by-stored
-column() { kc -n hipstershop get "$1" by-stored | grep -qE ' 1/1 '; }
-within "a table shows how many nodes are ready" 5 column deeppacketinspections.projectcalico.org
-within "of both" 5 column deeppacketinspections.crd.projectcalico.org
+column() { kc -n hipstershop get "$1" by-stored | grep -qE " $2 "; }
+within "a table shows how many nodes are ready and how many endpoints are attached" 5 column deeppacketinspections.projectcalico.org '1/1 +2/3'
+within "of both" 5 column deeppacketinspections.crd.projectcalico.org '1/1 +2/3'
+counted() {  # SECONDS-AGO: as the manager does
+  kc -n tapir-system patch configmap tapir-alert-counts --type=merge \
+    -p "{\"data\":{\"alerts24h\":\"{\\\"at\\\":$(($(date +%s) - $1)),\\\"alerts\\\":{\\\"hipstershop/by-stored\\\":7,\\\"reported\\\":4}}\"}}" >/dev/null
+}
+counted 0
+within "and alerts, as the manager counts them" 5 column deeppacketinspections.projectcalico.org '2/3 +7'
+within "of both forms" 5 column deeppacketinspections.crd.projectcalico.org '2/3 +7'
+counted 3600
+within "old counts are none" 5 column deeppacketinspections.projectcalico.org '2/3 +[^ 7]+'
+counted 0
 kc -n hipstershop delete deeppacketinspections by-stored >/dev/null
 kc apply -f - >/dev/null <<'YAML'
 apiVersion: tapir.dev/v1alpha1
@@ -193,6 +203,7 @@ YAML
 report node-1 true; report left-long-ago false
 within "reports of nodes that are gone are taken out of an Inspection" 5 is '[.status.nodes[].node] == ["node-1"]' inspections.tapir.dev reported
 within "and do not count" 5 is '.status.summary.nodes == "1/1"' inspections.tapir.dev reported
+within "its alerts do" 5 is '.status.summary.alerts24h == 4' inspections.tapir.dev reported
 owner() { kc get inspections.tapir.dev reported -o json --show-managed-fields | jq -e '[.metadata.managedFields[] | select(.fieldsV1 | tostring | contains("node-1")) | .manager] == ["tapir-agent-node-1"]' >/dev/null; }
 owner && ok "what the others said is still theirs" || bad "what the others said is still theirs"
 kc delete inspections.tapir.dev reported >/dev/null

@@ -7,11 +7,19 @@ use crate::resources;
 use crate::retention::retain;
 use serde::Deserialize;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_manager::{Config, KubernetesConfig, Manager, Notices, OidcConfig, TlsFiles};
-use tapir_store::{Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore};
+use tapir_outbound::Pauses;
+use tapir_store::{
+    Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore, StoreError,
+};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Between tries to reach the store's server at the start.
+const TRIES: Pauses =
+    Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(10), most_asked: Duration::ZERO };
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
@@ -31,7 +39,10 @@ pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
         }
         Some(url) => {
             let config = server(url, &args.store, &args.cluster)?;
-            Arc::new(runtime.block_on(OpenSearchStore::open(config)).map_err(|error| error.to_string())?)
+            match runtime.block_on(reach(config, messages))? {
+                Some(store) => Arc::new(store),
+                None => return Ok(0),
+            }
         }
     };
     runtime.block_on(serve(args, store, messages))
@@ -58,6 +69,43 @@ fn server(url: &str, args: &StoreArgs, cluster: &str) -> Result<OpenSearchConfig
         config.http.tls.identity = Some((certificate.clone(), key.clone()));
     }
     Ok(config)
+}
+
+/// Opens the store on a server, however long that is away: it may well start after us. `None`: we were ended meanwhile.
+async fn reach(config: OpenSearchConfig, messages: &Messages) -> Result<Option<OpenSearchStore>, String> {
+    let mut ended = pin!(ended()?);
+    let mut told = String::new();
+    for failed in 0.. {
+        let error = tokio::select! {
+            () = &mut ended => return Ok(None),
+            opened = OpenSearchStore::open(config.clone()) => match opened {
+                Ok(store) => return Ok(Some(store)),
+                Err(error @ (StoreError::Unavailable { .. } | StoreError::Timeout { .. })) => error.to_string(),
+                Err(error) => return Err(error.to_string()),
+            },
+        };
+        if error != told {
+            messages.warning(&format!("nothing is served yet: {error}"));
+            told = error;
+        }
+        tokio::select! {
+            () = &mut ended => return Ok(None),
+            () = tokio::time::sleep(TRIES.after(failed, None)) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// When we are to end.
+fn ended() -> Result<impl Future<Output = ()>, String> {
+    let mut term = signal(SignalKind::terminate()).map_err(|error| format!("cannot catch signals: {error}"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot catch signals: {error}"))?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messages) -> Result<u8, String> {
@@ -111,16 +159,8 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         max_bytes: args.max_mib.saturating_mul(1 << 20),
         ..RetentionPolicy::default()
     };
-    let mut term = signal(SignalKind::terminate()).map_err(|error| format!("cannot catch signals: {error}"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot catch signals: {error}"))?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     tokio::select! {
-        () = manager.serve(shutdown) => {}
+        () = manager.serve(ended()?) => {}
         () = retain(store, policy, messages) => {}
         () = honoured => {}
     }

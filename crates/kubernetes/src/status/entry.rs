@@ -18,6 +18,7 @@ pub fn entry(facts: &NodeFacts, now: Timestamp) -> Option<NodeEntry> {
     Some(NodeEntry {
         node: facts.node.clone(),
         active: Some(Active { success: facts.success(), last_updated: Some(second(now)) }),
+        endpoints: Some(facts.counts()),
         error_conditions: facts.errors.standing().iter().map(error).collect(),
     })
 }
@@ -94,6 +95,7 @@ mod tests {
             json!({
                 "node": "n1",
                 "active": {"lastUpdated": "1970-01-01T00:00:09Z"},
+                "endpoints": {"selected": 1, "attached": 0},
                 "errorConditions": [{"message": "no interface eth0", "lastUpdated": "1970-01-01T00:00:05Z"}],
             })
         );

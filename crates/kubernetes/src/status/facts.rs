@@ -1,6 +1,7 @@
 //! What an agent knows of an inspection on its node.
 
 use super::ErrorLog;
+use crate::resources::Counts;
 use k8s_openapi::jiff::Timestamp;
 
 /// An endpoint that is selected: a pod, or an interface of the node.
@@ -48,6 +49,12 @@ impl NodeFacts {
     /// Endpoints that are inspected.
     pub fn attached(&self) -> usize {
         self.endpoints.iter().filter(|endpoint| endpoint.attached).count()
+    }
+
+    /// Endpoints as a status has them.
+    pub fn counts(&self) -> Counts {
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        Counts { selected: count(self.endpoints.len()), attached: count(self.attached()) }
     }
 
     /// Every selected endpoint is attached, there is one at least, and rules are loaded.

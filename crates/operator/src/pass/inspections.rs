@@ -12,7 +12,7 @@ use kube::core::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tapir_kubernetes::resources::{DeepPacketInspectionStatus, InspectionStatus, set_condition};
-use tapir_kubernetes::status::{annotations, summary, verdicts};
+use tapir_kubernetes::status::{AlertCounts, annotations, summary, verdicts};
 
 /// A form by version and definition.
 const FORMS: [(&str, &str); 2] = [
@@ -33,6 +33,7 @@ struct Seen {
 impl Pass<'_> {
     pub(super) async fn inspections(&mut self) {
         let keeps_twins = self.keeps_twins();
+        let counts = self.counts().await;
         for seen in self.seen() {
             // The other form follows.
             let follows = keeps_twins && seen.version != FORMS[0].0;
@@ -40,13 +41,30 @@ impl Pass<'_> {
                 if !follows {
                     self.prune(&seen).await?;
                 }
-                self.columns(&seen).await
+                self.columns(&seen, counts.as_ref()).await
             };
             if let Err(error) = done.await {
                 self.unless_met(error);
             }
         }
-        self.own_inspections().await;
+        self.own_inspections(counts.as_ref()).await;
+    }
+
+    /// Alerts by inspection, as the manager counted them.
+    async fn counts(&mut self) -> Option<AlertCounts> {
+        self.options.manager.as_ref()?;
+        let resource = crate::object::resource("v1", "ConfigMap", "configmaps");
+        match write::api(self.client, &resource, &self.options.namespace).get_opt(AlertCounts::NAME).await {
+            Ok(found) => {
+                let found = found?;
+                let text = found.data.pointer(&format!("/data/{}", AlertCounts::KEY))?.as_str()?;
+                AlertCounts::read(text, Timestamp::now())
+            }
+            Err(error) => {
+                self.teller.failed(Part::Inspection, "AlertCounts", in_words(&error));
+                None
+            }
+        }
     }
 
     /// Somebody else's write in between is for the next pass.
@@ -94,12 +112,13 @@ impl Pass<'_> {
         self.patch(seen, &patch, true).await
     }
 
-    async fn columns(&mut self, seen: &Seen) -> Result<(), Error> {
+    async fn columns(&mut self, seen: &Seen, counts: Option<&AlertCounts>) -> Result<(), Error> {
         if !seen.ours {
             return Ok(());
         }
         let known = seen.meta.annotations.as_ref();
-        let news: BTreeMap<&str, Option<String>> = annotations(seen.status.as_ref(), None)
+        let alerts = counts.map(|counts| counts.of(&seen.key.0, &seen.key.1));
+        let news: BTreeMap<&str, Option<String>> = annotations(seen.status.as_ref(), alerts)
             .into_iter()
             .filter(|(name, value)| known.and_then(|known| known.get(*name)) != value.as_ref())
             .collect();
@@ -137,7 +156,7 @@ impl Pass<'_> {
     }
 
     /// Conditions and summary of our own resources, for which reports of nodes that are gone do not count; they go, too.
-    async fn own_inspections(&mut self) {
+    async fn own_inspections(&mut self, counts: Option<&AlertCounts>) {
         let all: Vec<_> = self.hub.world().inspections.all().values().cloned().collect();
         let resource = crate::object::resource("tapir.dev/v1alpha1", "Inspection", "inspections");
         for one in all {
@@ -160,7 +179,7 @@ impl Pass<'_> {
             }
             conditions.retain(|condition| says.iter().any(|verdict| verdict.kind == condition.type_));
             changed |= conditions.len() != status.conditions.len();
-            let all_nodes = Some(summary(&status.nodes, status.summary.as_ref().and_then(|known| known.alerts_24h)));
+            let all_nodes = Some(summary(&status.nodes, counts.map(|counts| counts.of("", &name))));
             changed |= all_nodes != status.summary || status.observed_generation != generation;
             if !changed {
                 continue;
