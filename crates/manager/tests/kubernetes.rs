@@ -377,6 +377,30 @@ async fn answers_are_kept_for_a_moment_and_asked_once() {
 }
 
 #[tokio::test]
+async fn tokens_that_were_good_pass_after_too_many_wrong_ones_and_others_wait() {
+    // What the cluster said holds for no time: every call asks it again.
+    let setup = Setup::with(|config| {
+        config.limits.failed_sign_ins = 2;
+        config.limits.known = Duration::ZERO;
+    })
+    .await;
+    setup.allow("ann", "list", "alerts", "");
+    setup.allow("bob", "list", "alerts", "");
+    setup.get("ann", "me").await;
+    for wrong in ["abc", "unknown.e30.x"] {
+        let bearer = format!("Bearer {wrong}");
+        setup.served.call("GET", "/api/v1/me", &[("authorization", &bearer)], b"").await.problem(401);
+    }
+    setup.get("ann", "me").await;
+    setup.api.asked();
+    setup.call("unknown", "GET", "me", Value::Null).await.problem(429);
+    // Nobody has vouched for it yet, and guesses must not become questions to the cluster.
+    setup.call("bob", "GET", "me", Value::Null).await.problem(429);
+    assert!(setup.api.asked().is_empty());
+    setup.get("ann", "me").await;
+}
+
+#[tokio::test]
 async fn agents_come_with_the_token_of_their_pod_and_speak_for_its_node() {
     let setup = Setup::new().await;
     setup.allow("agent-sa", "create", "events", "");

@@ -2,9 +2,9 @@
 
 use crate::args::{ManagerArgs, StoreArgs};
 use crate::heap;
-use crate::identity::wall_clock;
 use crate::message::Messages;
 use crate::resources;
+use crate::retention::retain;
 use serde::Deserialize;
 use std::path::Path;
 use std::pin::pin;
@@ -17,8 +17,6 @@ use tapir_store::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How often old events are looked for; a step removes a bounded number, so that reads go on.
-const RETENTION: Duration = Duration::from_secs(60);
 /// Between tries to reach the store's server at the start.
 const TRIES: Pauses =
     Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(10), most_asked: Duration::ZERO };
@@ -168,17 +166,6 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         () = honoured => {}
     }
     Ok(0)
-}
-
-/// Removes old events, for ever.
-async fn retain(store: Arc<dyn EventStore>, policy: RetentionPolicy, messages: &Messages) {
-    let mut ticks = tokio::time::interval(RETENTION);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = store.retain(policy.clone(), wall_clock()).await {
-            messages.warning(&format!("old events were not removed: {error}"));
-        }
-    }
 }
 
 /// The cluster whose people and agents come in.

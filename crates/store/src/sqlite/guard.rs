@@ -36,6 +36,8 @@ pub(super) struct State {
     /// Sort values and id of the row that was looked at last.
     last: [i64; 3],
     why: Option<Why>,
+    /// The deadline of the call, also when it was lifted.
+    until: Option<Instant>,
     sets: Vec<Set>,
     leaves: Vec<Expr>,
     now: i64,
@@ -121,7 +123,8 @@ impl Guard {
     /// Begins a call.
     pub(super) fn begin(&self, limits: Limits, now: i64) {
         let mut state = self.state();
-        state.deadline = Some(Instant::now() + limits.time);
+        state.until = Some(Instant::now() + limits.time);
+        state.deadline = state.until;
         state.budget = limits.rows;
         state.examined = 0;
         state.last = [0; 3];
@@ -140,6 +143,7 @@ impl Guard {
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.deadline = None;
+        state.until = None;
         state.budget = u64::MAX;
         state.document = None;
     }
@@ -171,6 +175,26 @@ impl Guard {
         state.deadline = None;
         state.budget = u64::MAX;
         Some(partial)
+    }
+
+    /// Runs what no answer can do without and what has bounds of its own, however late it is.
+    pub(super) fn unhurried<T>(&self, work: impl FnOnce() -> T) -> T {
+        let deadline = self.state().deadline.take();
+        let done = work();
+        self.state().deadline = deadline;
+        done
+    }
+
+    /// Whether there is time for what an answer can do without; if so that has the rest of the time, even where
+    /// [`Self::stopped`] has lifted the limits.
+    pub(super) fn has_time(&self) -> bool {
+        let mut state = self.state();
+        state.deadline = state.until;
+        let late = state.until.is_some_and(|until| Instant::now() >= until);
+        if late {
+            state.deadline = None;
+        }
+        !late
     }
 
     /// Runs a search that may look at so many rows at most; `None` if that was not enough.

@@ -10,6 +10,7 @@
 //! *Limits*: 1,000 tokens and as many people in memory; 500 namespaces, the ones with the most alerts; what is refused is
 //! kept for ten seconds.
 
+mod good;
 mod review;
 
 use super::cache::Cache;
@@ -17,6 +18,7 @@ use super::tokens::{Hash, hash};
 use super::{Authenticator, How, Identity, Reach, Realm, Verdict, outside};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use good::Good;
 use review::{Permission, Reviews};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -82,6 +84,7 @@ pub(crate) struct Kubernetes {
     reviews: Arc<Reviews>,
     store: Arc<dyn EventStore>,
     tokens: Cache<Option<Arc<Subject>>>,
+    good: Good,
     granted: Cache<Arc<Granted>>,
     listed: Mutex<Listed>,
     /// How long what was found holds.
@@ -100,6 +103,7 @@ impl Kubernetes {
             reviews: Arc::new(Reviews::new(config)),
             store,
             tokens: Cache::new(MOST),
+            good: Good::new(MOST),
             granted: Cache::new(MOST),
             listed: Mutex::new(Listed { at: None, names: Arc::default() }),
             known,
@@ -112,6 +116,7 @@ impl Kubernetes {
             if let Some(subject) = &mut subject {
                 subject.expires = expiry(token);
             }
+            self.good.found(hash(token), subject.is_some());
             let holds = if subject.is_some() { self.known } else { REFUSED };
             Ok((subject.map(Arc::new), holds))
         };
@@ -214,6 +219,10 @@ impl Authenticator for Kubernetes {
                 None => Ok(None),
             }
         })
+    }
+
+    fn knows(&self, bearer: &str) -> bool {
+        self.good.has(&hash(bearer))
     }
 
     fn again<'a>(&'a self, identity: &'a Identity) -> Verdict<'a> {
