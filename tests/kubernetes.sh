@@ -183,7 +183,7 @@ rules_of ConfigMap late-rules true 103 ''
 within "rules that come later are used" 15 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success)'
 mark; attack 10.65.1.9
 within "and raise alerts" 3 alerted '.rule.sid == 103'
-kc -n tapir-system delete configmap/late-rules >/dev/null
+kc -n tapir-agents delete configmap/late-rules >/dev/null
 kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
 kc get clusterrole tapir-agent -o json | jq '.rules |= map(.resources -= ["pods"])' | kc replace -f - >/dev/null
 : >"$log"
