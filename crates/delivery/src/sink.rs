@@ -7,7 +7,7 @@
 use crate::record::Record;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A future that can be kept in a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -80,6 +80,16 @@ pub trait Sink: Send + 'static {
 
     /// Opens its file or connection anew before the next batch (after `logrotate`, on `SIGHUP`).
     fn reopen(&mut self) {}
+
+    /// When it has something to send although nothing came: [`tick`](Sink::tick) is called then, or a little later.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Sends what has come due. It speaks of no record: what it sends is told of those that were delivered.
+    fn tick(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 
     /// Says goodbye; nothing is delivered after it.
     fn close(&mut self) -> BoxFuture<'_, ()> {

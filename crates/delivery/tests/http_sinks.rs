@@ -13,7 +13,7 @@ use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
 use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
 use tapir_delivery::{Answer, Load, Outcome, Record, Sink, Stream};
-use tapir_event::{Format, SecurityEvent, Style};
+use tapir_event::{Format, RuleSummary, SecurityEvent, Style};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -119,7 +119,7 @@ fn outcomes(answer: Answer) -> Vec<Outcome> {
 
 const OPENSEARCH: &str = r#"{"version":{"distribution":"opensearch","number":"2.19.6"}}"#;
 
-/// What the sink asks before its first batch: who is there, are there policies, the template.
+/// What the sink asks before its first batch: who is there, are there policies; then it makes the template, or the day's index.
 fn greeting() -> Vec<Reply> {
     vec![(200, "", OPENSEARCH.into()), (400, "", "{}".into()), (200, "", "{}".into())]
 }
@@ -144,7 +144,8 @@ async fn a_bulk_creates_documents_under_their_ids_in_the_index_of_their_day() {
     let delivery = sink.deliver(&[record(1), record(2)]).await;
     assert_eq!(outcomes(delivery.answer), [Outcome::Done, Outcome::Duplicate]);
     let seen = receiver.seen();
-    assert!(seen[2].line.starts_with("PUT /_index_template/tigera_secure_ee_events.cluster "), "{:?}", seen[2].line);
+    assert!(seen[2].line.starts_with("PUT /tigera_secure_ee_events.cluster.lma-20231114 "), "{:?}", seen[2].line);
+    assert_eq!(seen[2].json()["aliases"]["tigera_secure_ee_events.cluster."], json!({ "is_write_index": false }));
     assert!(seen[3].line.starts_with("POST /_bulk "), "{:?}", seen[3].line);
     assert!(seen[3].headers.contains("authorization: apikey a2v5"), "{}", seen[3].headers);
     let lines = seen[3].lines();
@@ -152,6 +153,59 @@ async fn a_bulk_creates_documents_under_their_ids_in_the_index_of_their_day() {
     assert_eq!(lines[0]["create"]["_id"], lines[1]["id"]);
     assert_eq!(lines[1]["tapir"]["id"], "node-a-3-1");
     assert_eq!(lines.len(), 4);
+}
+
+const ELASTICSEARCH: &str = r#"{"version":{"number":"9.1.2","build_flavor":"default"}}"#;
+
+/// Methods and paths of what was asked.
+fn asked(receiver: &Receiver) -> Vec<String> {
+    receiver.seen().iter().map(|request| request.line.trim_end_matches(" HTTP/1.1\r\n").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn nothing_of_the_incumbents_is_written_and_a_policy_that_is_there_stays() {
+    let day = "PUT /tigera_secure_ee_events.cluster.lma-20231114";
+    let there = r#"{"error":{"type":"resource_already_exists_exception"},"status":400}"#;
+    let stored = || created(&[json!({ "create": { "status": 201 } })]);
+    let first = vec![
+        (200, "", ELASTICSEARCH.into()),
+        (404, "", "{}".into()),
+        (200, "", "{}".into()),
+        (200, "", "{}".into()),
+        stored(),
+    ];
+    let receiver = Receiver::start(first).await;
+    assert_eq!(outcomes(elastic(&receiver.url, Layout::Calico).deliver(&[record(1)]).await.answer), [Outcome::Done]);
+    let policy = "/_ilm/policy/tapir-events-91d";
+    assert_eq!(
+        asked(&receiver),
+        ["GET /".to_owned(), format!("GET {policy}"), format!("PUT {policy}"), day.into(), "POST /_bulk".into()]
+    );
+
+    // Another node, later: policy and index are there. The second batch asks for neither.
+    let later = vec![(200, "", ELASTICSEARCH.into()), (200, "", "{}".into()), (400, "", there.into()), stored()];
+    let receiver = Receiver::start(later).await;
+    let mut sink = elastic(&receiver.url, Layout::Calico);
+    for n in 1..3 {
+        assert_eq!(outcomes(sink.deliver(&[record(n)]).await.answer), [Outcome::Done]);
+    }
+    assert_eq!(
+        asked(&receiver)[1..],
+        [format!("GET {policy}"), day.into(), "POST /_bulk".into(), "POST /_bulk".into()]
+    );
+}
+
+#[tokio::test]
+async fn opensearch_looks_after_each_index_of_ours_by_its_name() {
+    let ok = || (200, "", "{}".to_owned());
+    let stored = created(&[json!({ "create": { "status": 201 } })]);
+    let replies = vec![(200, "", OPENSEARCH.into()), ok(), (404, "", "{}".into()), ok(), ok(), ok(), stored];
+    let receiver = Receiver::start(replies).await;
+    assert_eq!(outcomes(elastic(&receiver.url, Layout::Calico).deliver(&[record(1)]).await.answer), [Outcome::Done]);
+    let asked = asked(&receiver);
+    assert_eq!(asked[3], "PUT /_plugins/_ism/policies/tapir-events-91d");
+    assert_eq!(asked[5], "POST /_plugins/_ism/add/tigera_secure_ee_events.cluster.lma-20231114");
+    assert_eq!(receiver.seen()[5].json(), json!({ "policy_id": "tapir-events-91d" }));
 }
 
 #[tokio::test]
@@ -216,7 +270,15 @@ async fn a_data_stream_is_asked_before_an_event_of_unknown_outcome_is_sent_again
 
 fn hook(url: &str, consumer: Consumer) -> WebhookConfig {
     let (url, style) = (url.to_owned(), Style::default());
-    WebhookConfig { url, http: local(), consumer, labels: Vec::new(), secret: "key".into(), style }
+    WebhookConfig {
+        url,
+        http: local(),
+        consumer,
+        labels: Vec::new(),
+        secret: "key".into(),
+        window: WebhookConfig::WINDOW,
+        style,
+    }
 }
 
 #[tokio::test]
@@ -246,13 +308,110 @@ async fn a_hook_does_not_follow_redirects_and_keeps_to_its_rate() {
 
     let receiver = Receiver::start(vec![(200, "", "ok".into())]).await;
     let mut sink = WebhookSink::new(hook(&receiver.url, Consumer::Slack), Box::new(|_| true)).unwrap();
-    let batch: Vec<Record> = (0..12).map(record).collect();
+    let batch: Vec<Record> = (0..12).map(|n| of_rule(n, n as u32)).collect();
     let delivery = sink.deliver(&batch).await;
     let found = outcomes(delivery.answer);
     assert!(found[..10].iter().all(|outcome| *outcome == Outcome::Done), "{found:?}");
     assert_eq!(found[10..], [Outcome::Untried, Outcome::Untried]);
     assert!(delivery.retry_after.is_some_and(|wait| wait > Duration::from_secs(3)), "{:?}", delivery.retry_after);
     assert_eq!(receiver.seen().len(), 10);
+}
+
+/// Another rule is another group.
+fn of_rule(seq: u64, sid: u32) -> Record {
+    let rule = RuleSummary { gid: 1, sid, msg: Some("SCAN".into()), ..RuleSummary::default() };
+    let event = SecurityEvent { rule: Arc::new(rule), ..SecurityEvent::default() };
+    Record { payload: serde_json::to_vec(&event).unwrap().into(), ..record(seq) }
+}
+
+#[tokio::test]
+async fn slack_gets_one_message_for_a_group_and_then_a_count() {
+    let receiver = Receiver::start(vec![(200, "", "ok".into())]).await;
+    let config = WebhookConfig { window: Duration::from_millis(200), ..hook(&receiver.url, Consumer::Slack) };
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    let mut batch: Vec<Record> = (0..38).map(|n| of_rule(n, 7)).collect();
+    batch.push(of_rule(38, 8));
+    let found = outcomes(sink.deliver(&batch).await.answer);
+    assert!(found.iter().all(|outcome| *outcome == Outcome::Done), "{found:?}");
+    assert_eq!(receiver.seen().len(), 2, "one for each group");
+    assert!(receiver.seen()[0].json()["text"].as_str().unwrap().ends_with("SCAN"));
+    let due = sink.due().unwrap();
+    tokio::time::sleep_until(due.into()).await;
+    sink.tick().await;
+    let seen = receiver.seen();
+    assert_eq!(seen.len(), 3);
+    let text = seen[2].json();
+    assert!(text["text"].as_str().unwrap().ends_with("SCAN ×37 more"), "{text}");
+    assert_eq!(text["blocks"][1]["fields"][2]["text"], "*Count*\n38");
+    assert!(seen[2].headers.contains("idempotency-key: node-a-3-37"), "{}", seen[2].headers);
+    assert_eq!(sink.figures(), [("rate_limited", 0), ("folded", 37), ("summaries", 1), ("untold", 0)]);
+    assert_eq!(sink.due(), None);
+    // At the end of the process what is counted is told before the window ends.
+    sink.deliver(&[of_rule(39, 7)]).await;
+    sink.close().await;
+    assert!(receiver.seen()[3].json()["text"].as_str().unwrap().ends_with("×1 more"));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_away_opens_no_window_and_loses_no_count() {
+    let replies = vec![(503, "", "no".into()), (200, "", "ok".into()), (503, "retry-after: 1\r\n", "no".into())];
+    let receiver = Receiver::start(replies).await;
+    let config = WebhookConfig { window: Duration::from_millis(50), ..hook(&receiver.url, Consumer::Slack) };
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    assert!(matches!(sink.deliver(&[of_rule(0, 7)]).await.answer, Answer::Nothing(_)));
+    assert_eq!(outcomes(sink.deliver(&[of_rule(0, 7), of_rule(1, 7)]).await.answer), [Outcome::Done, Outcome::Done]);
+    tokio::time::sleep_until(sink.due().unwrap().into()).await;
+    sink.tick().await;
+    assert_eq!(receiver.seen().len(), 3);
+    let again = sink.due().unwrap().saturating_duration_since(std::time::Instant::now());
+    assert!(again > Duration::from_millis(500), "as the receiver asked: {again:?}");
+    assert_eq!(sink.figures()[1..], [("folded", 1), ("summaries", 0), ("untold", 0)]);
+}
+
+#[tokio::test]
+async fn jira_gets_one_issue_for_a_group_and_comments() {
+    let ok = |body: &str| (200, "", body.to_owned());
+    let receiver = Receiver::start(vec![
+        // Data Center: the way of the cloud is not there. Nothing is found, so an issue is made.
+        (404, "", "no".into()),
+        ok(r#"{"issues":[]}"#),
+        (201, "", r#"{"id":"1","key":"SEC-5"}"#.into()),
+        // The count is a comment of that issue.
+        (201, "", "{}".into()),
+        // Another group has an issue from before.
+        ok(r#"{"issues":[{"key":"SEC-3"}]}"#),
+        (201, "", "{}".into()),
+    ])
+    .await;
+    let consumer = Consumer::Jira { project: "SEC".into(), issue_type: "Bug".into() };
+    let url = format!("{}/rest/api/2/issue/", receiver.url);
+    let config = WebhookConfig { window: Duration::from_millis(50), ..hook(&url, consumer) };
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    sink.deliver(&[of_rule(0, 7), of_rule(1, 7), of_rule(2, 7)]).await;
+    tokio::time::sleep_until(sink.due().unwrap().into()).await;
+    sink.tick().await;
+    assert_eq!(outcomes(sink.deliver(&[of_rule(3, 8)]).await.answer), [Outcome::Done]);
+    let asked = asked(&receiver);
+    assert!(
+        asked[0]
+            .starts_with("GET /rest/api/2/search/jql?jql=project%20%3D%20%22SEC%22%20AND%20labels%20%3D%20%22tapir-")
+    );
+    assert!(asked[1].starts_with("GET /rest/api/2/search?jql="), "{}", asked[1]);
+    assert_eq!(asked[2], "POST /rest/api/2/issue/");
+    assert_eq!(asked[3], "POST /rest/api/2/issue/SEC-5/comment");
+    assert!(receiver.seen()[3].json()["body"].as_str().unwrap().starts_with("×2 more"));
+    assert!(asked[4].starts_with("GET /rest/api/2/search?jql="), "the way that answered is kept");
+    assert_eq!(asked[5], "POST /rest/api/2/issue/SEC-3/comment");
+}
+
+#[tokio::test]
+async fn what_machines_read_stays_one_request_for_an_event() {
+    let receiver = Receiver::start(vec![(200, "", "ok".into())]).await;
+    let config = hook(&receiver.url, Consumer::Generic(Format::Calico));
+    let mut sink = WebhookSink::new(config, Box::new(|_| true)).unwrap();
+    sink.deliver(&[of_rule(0, 7), of_rule(1, 7)]).await;
+    assert_eq!((receiver.seen().len(), sink.due()), (2, None));
+    assert_eq!(sink.figures(), [("rate_limited", 0)]);
 }
 
 #[tokio::test]

@@ -150,6 +150,35 @@ async fn events_stand_where_the_incumbents_users_look_and_only_once() {
     assert_eq!(bench.count(index, ours).await, 1_500);
 }
 
+/// Both write to one server: the incumbent by its alias, which it rolls over; we beside it.
+#[tokio::test]
+async fn the_incumbent_goes_on_rolling_over_beside_us_and_readers_see_both() {
+    let Some(mut bench) = Bench::new("beside") else { return };
+    let (alias, first) = ("tigera_secure_ee_events.beside.", "tigera_secure_ee_events.beside.lma-20211001-000000");
+    let template = "_index_template/tigera_secure_ee_events.beside";
+    let body = json!({ "index_patterns": ["tigera_secure_ee_events.beside.*"], "priority": 100,
+        "template": { "settings": { "number_of_replicas": 0, "refresh_interval": "7s" } } });
+    bench.ask(Method::PUT, template, body.clone()).await;
+    bench.ask(Method::PUT, first, json!({ "aliases": { (alias): { "is_write_index": true } } })).await;
+    bench.append(&events(3));
+    let stats = bench.deliver("first", Layout::Calico, "beside").await;
+    assert_eq!((stats.delivered, stats.rejected), (3, 0), "{stats:?}");
+
+    let rolled = bench.ask(Method::POST, &format!("{alias}/_rollover"), Value::Null).await;
+    let second = rolled["new_index"].as_str().unwrap().to_owned();
+    assert!(second.ends_with("-000001"), "{rolled}");
+    let seen = bench.ask(Method::GET, &second, Value::Null).await;
+    // Its own template, not one of ours.
+    assert_eq!(seen[&second]["settings"]["index"]["refresh_interval"], "7s", "{seen}");
+    let kept = bench.ask(Method::GET, template, Value::Null).await;
+    assert_eq!(kept["index_templates"][0]["index_template"]["priority"], 100, "{kept}");
+    bench.ask(Method::POST, &format!("{alias}/_doc?refresh=true"), json!({ "type": "waf" })).await;
+    assert_eq!(bench.count(&second, json!({ "match_all": {} })).await, 1);
+    assert_eq!(bench.count(alias, json!({ "match_all": {} })).await, 4);
+    let ours = "tigera_secure_ee_events.beside.lma-20211019";
+    assert_eq!(bench.count(ours, json!({ "term": { "record.snort_signature_id": "21562" } })).await, 3);
+}
+
 #[tokio::test]
 async fn a_data_stream_that_rolls_over_between_two_deliveries_holds_an_event_once() {
     let Some(mut bench) = Bench::new("ecs") else { return };

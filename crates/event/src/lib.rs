@@ -12,6 +12,7 @@ mod evidence;
 mod formats;
 mod group;
 mod identity;
+mod lenient;
 mod level;
 pub mod quiet;
 mod rule;

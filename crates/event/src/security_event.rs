@@ -1,9 +1,12 @@
 //! [`SecurityEvent`]: what a detection tells the world, owned, bounded, and able to travel as JSON.
 //!
-//! Its JSON is the form on the spool, at the manager's door and in the format `tapir`. Fields may be added;
-//! readers ignore those they do not know and take defaults for those that are missing.
+//! Its JSON is the form on the spool, at the manager's door and in the format `tapir`. Fields may be added, and words in them;
+//! readers ignore fields they do not know, and take defaults for those that are missing or hold what they do not understand. Only id, time
+//! and rule must be as they are here (`lenient.rs`).
 
+use crate::lenient::{self, Lenient, structure};
 use crate::{EventId, Evidence, RuleSummary, Session, Workload, time, wire};
+use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +15,7 @@ use std::sync::Arc;
 use tapir_packet::Timestamp;
 
 /// Which bytes an event was raised on (`pkt_gen`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Generator {
     /// A wire packet.
     #[default]
@@ -33,10 +36,13 @@ pub enum Generator {
     /// An SMB transaction put together.
     #[serde(rename = "dce2_smb_transact")]
     SmbTransaction,
+    /// Something that a newer version names, and this one does not know.
+    #[serde(rename = "other")]
+    Other,
 }
 
 impl Generator {
-    /// Snort 3's word.
+    /// Snort 3's word; `other` for what is not known.
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
@@ -45,7 +51,15 @@ impl Generator {
             Self::DceDefrag => "dce2_rpc_defrag",
             Self::DceDeseg => "dce2_rpc_deseg",
             Self::SmbTransaction => "dce2_smb_transact",
+            Self::Other => "other",
         }
+    }
+}
+
+impl Lenient for Generator {
+    fn text(value: &str) -> Option<Self> {
+        let known = [Self::Raw, Self::StreamTcp, Self::StreamIp, Self::DceDefrag, Self::DceDeseg, Self::SmbTransaction];
+        Some(known.into_iter().find(|one| one.name() == value).unwrap_or(Self::Other))
     }
 }
 
@@ -69,6 +83,13 @@ impl FlowDirection {
     }
 }
 
+/// Another word is no direction.
+impl Lenient for FlowDirection {
+    fn text(value: &str) -> Option<Self> {
+        [Self::ToServer, Self::ToClient].into_iter().find(|one| one.name() == value)
+    }
+}
+
 /// Which way a conversation crosses the border of the cluster, as far as names are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
@@ -81,14 +102,30 @@ pub enum Orientation {
 }
 
 /// An address with its port, if the transport has ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     /// Address.
     #[serde(rename = "ip")]
     pub address: IpAddr,
     /// Port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+}
+
+/// Without an address it is none.
+impl Lenient for Endpoint {
+    fn map<'de, A: MapAccess<'de>>(members: A) -> Result<Option<Self>, A::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Written {
+            #[serde(deserialize_with = "lenient::field")]
+            ip: Option<IpAddr>,
+            #[serde(deserialize_with = "lenient::field")]
+            port: Option<u16>,
+        }
+        let written: Option<Written> = structure(members)?;
+        Ok(written.and_then(|written| Some(Self { address: written.ip?, port: written.port })))
+    }
 }
 
 /// Header fields of the packet; absent on rebuilt TCP data.
@@ -96,30 +133,31 @@ pub struct Endpoint {
 #[serde(default)]
 pub struct WireHeaders {
     /// Ethernet source, destination, type.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub ethernet: Option<([u8; 6], [u8; 6], u16)>,
     /// VLAN id, 0 = none.
+    #[serde(deserialize_with = "lenient::field")]
     pub vlan: u16,
     /// TTL or hop limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub ttl: Option<u8>,
     /// TOS or traffic class.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub tos: Option<u8>,
     /// IP identification.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub ip_id: Option<u32>,
     /// IP payload length in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub ip_len: Option<u32>,
     /// seq, ack, window, header length, flags byte.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub tcp: Option<(u32, u32, u16, u8, u8)>,
     /// type, code, id, seq.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub icmp: Option<(u8, u8, Option<u16>, Option<u16>)>,
     /// UDP length field.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub udp_len: Option<u16>,
 }
 
@@ -130,12 +168,12 @@ impl WireHeaders {
 }
 
 /// What is known of the flow when the event is raised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FlowSummary {
     /// Stable number, unique within a run; at most 53 bits.
     pub id: u64,
     /// First packet.
-    #[serde(with = "time::json")]
+    #[serde(serialize_with = "time::json::serialize")]
     pub start: Timestamp,
     /// Who opened it.
     pub client: Endpoint,
@@ -146,20 +184,65 @@ pub struct FlowSummary {
     /// Frame bytes by client and by server.
     pub bytes: [u64; 2],
     /// Bytes of the stream that were never seen, by client and by server.
-    #[serde(default)]
     pub missing: [u64; 2],
     /// Picked up in the middle: its beginning was not seen.
-    #[serde(default)]
     pub midstream: bool,
 }
 
+/// Without both sides it is none.
+impl Lenient for FlowSummary {
+    fn map<'de, A: MapAccess<'de>>(members: A) -> Result<Option<Self>, A::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Written {
+            #[serde(deserialize_with = "lenient::field")]
+            id: u64,
+            #[serde(deserialize_with = "time::json::lenient")]
+            start: Timestamp,
+            #[serde(deserialize_with = "lenient::field")]
+            client: Option<Endpoint>,
+            #[serde(deserialize_with = "lenient::field")]
+            server: Option<Endpoint>,
+            #[serde(deserialize_with = "lenient::field")]
+            packets: [u64; 2],
+            #[serde(deserialize_with = "lenient::field")]
+            bytes: [u64; 2],
+            #[serde(deserialize_with = "lenient::field")]
+            missing: [u64; 2],
+            #[serde(deserialize_with = "lenient::field")]
+            midstream: bool,
+        }
+        let written: Option<Written> = structure(members)?;
+        Ok(written.and_then(|written| {
+            let Written { id, start, client, server, packets, bytes, missing, midstream } = written;
+            Some(Self { id, start, client: client?, server: server?, packets, bytes, missing, midstream })
+        }))
+    }
+}
+
 /// The resource that asked for the inspection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Inspection {
     /// Its namespace; empty: it is the whole cluster's.
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+/// Without a name it is none.
+impl Lenient for Inspection {
+    fn map<'de, A: MapAccess<'de>>(members: A) -> Result<Option<Self>, A::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Written {
+            #[serde(deserialize_with = "lenient::field")]
+            namespace: String,
+            #[serde(deserialize_with = "lenient::field")]
+            name: Option<String>,
+        }
+        let written: Option<Written> = structure(members)?;
+        Ok(written.and_then(|written| Some(Self { namespace: written.namespace, name: written.name? })))
+    }
 }
 
 impl fmt::Display for Inspection {
@@ -182,63 +265,69 @@ pub struct SecurityEvent {
     #[serde(with = "time::json")]
     pub time: Timestamp,
     /// Wall clock of the node when the event was stamped.
-    #[serde(with = "time::json")]
+    #[serde(serialize_with = "time::json::serialize", deserialize_with = "time::json::lenient")]
     pub observed: Timestamp,
     /// Number of the wire packet, from 1; of rebuilt data the packet that caused the flush.
+    #[serde(deserialize_with = "lenient::field")]
     pub packet_number: u64,
     /// The rule.
     pub rule: Arc<RuleSummary>,
     /// `TCP`, `UDP`, `ICMP`, `IP` or a layer's name.
+    #[serde(deserialize_with = "lenient::field")]
     pub protocol: Cow<'static, str>,
     /// IP protocol number.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub protocol_number: Option<u8>,
     /// On which bytes.
+    #[serde(deserialize_with = "lenient::field")]
     pub generator: Generator,
     /// Roles, if the packet belongs to a flow.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub direction: Option<FlowDirection>,
     /// Source in the direction of the data.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub source: Option<Endpoint>,
     /// Destination.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub destination: Option<Endpoint>,
     /// Workload of the flow's client (of the source, without a flow).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub client: Option<Workload>,
     /// Workload of the flow's server (of the destination, without a flow).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub server: Option<Workload>,
     /// The resource that asked for the inspection.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub inspection: Option<Inspection>,
     /// Service known at that time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub service: Option<Cow<'static, str>>,
     /// Length of the datagram, or of the rebuilt data.
+    #[serde(deserialize_with = "lenient::field")]
     pub packet_len: u32,
     /// The packet was cut by the capture's length limit.
+    #[serde(deserialize_with = "lenient::field")]
     pub truncated: bool,
     /// Headers of a wire packet.
-    #[serde(skip_serializing_if = "WireHeaders::is_empty")]
+    #[serde(skip_serializing_if = "WireHeaders::is_empty", deserialize_with = "lenient::field")]
     pub wire: WireHeaders,
     /// Flow.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub flow: Option<FlowSummary>,
     /// Interface or capture file.
+    #[serde(deserialize_with = "lenient::field")]
     pub interface: Arc<str>,
     /// What the conversation was about.
-    #[serde(skip_serializing_if = "Session::is_empty")]
+    #[serde(skip_serializing_if = "Session::is_empty", deserialize_with = "lenient::field")]
     pub session: Session,
     /// On request.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub evidence: Option<Evidence>,
     /// Identity of the rule set.
-    #[serde(with = "wire::hex64")]
+    #[serde(serialize_with = "wire::hex64::serialize", deserialize_with = "wire::hex64::lenient")]
     pub rule_set: u64,
     /// The suppression that hides it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub suppressed_by: Option<String>,
 }
 

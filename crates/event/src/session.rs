@@ -1,6 +1,7 @@
 //! What a conversation was about, in the words of its protocol. Every text is an attacker's: printable
 //! text with everything else escaped, and cut.
 
+use crate::lenient;
 use serde::{Deserialize, Serialize};
 
 /// Longest text of a summary, in bytes of the original.
@@ -11,13 +12,13 @@ pub const MAX_TEXT: usize = 1024;
 #[serde(default)]
 pub struct Session {
     /// HTTP request and response.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub http: Option<Http>,
     /// DNS message.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub dns: Option<Dns>,
     /// TLS handshake.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub tls: Option<Tls>,
 }
 
@@ -33,28 +34,28 @@ impl Session {
 #[serde(default)]
 pub struct Http {
     /// Request method.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub method: Option<String>,
     /// Request target as sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub uri: Option<String>,
     /// `1.1`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub version: Option<String>,
     /// `Host` header.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub host: Option<String>,
     /// `User-Agent` header.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub user_agent: Option<String>,
     /// `Referer` header.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub referer: Option<String>,
     /// `Content-Type` of the message that was inspected.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub content_type: Option<String>,
     /// Response status.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub status: Option<u16>,
 }
 
@@ -80,15 +81,16 @@ impl Http {
 #[serde(default)]
 pub struct Dns {
     /// Name of the first question.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub name: Option<String>,
     /// Type of the first question as a number (RFC 1035 section 3.2.2).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub kind: Option<u16>,
     /// Message id.
+    #[serde(deserialize_with = "lenient::field")]
     pub id: u16,
     /// It is a response, with this code.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub rcode: Option<u8>,
 }
 
@@ -97,10 +99,10 @@ pub struct Dns {
 #[serde(default)]
 pub struct Tls {
     /// Server name of the client hello.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub sni: Option<String>,
     /// `TLS 1.2`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::field")]
     pub version: Option<String>,
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn millis(time: Timestamp) -> i64 {
 
 /// A time stamp in a JSON document, as RFC 3339.
 pub(crate) mod json {
+    use crate::lenient::{Lenient, Maybe};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use tapir_packet::Timestamp;
 
@@ -50,6 +51,17 @@ pub(crate) mod json {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         super::parse_rfc3339(&text).ok_or_else(|| D::Error::custom(format!("'{text}' is not an RFC 3339 time")))
+    }
+
+    /// The epoch, where there is no time.
+    pub(crate) fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Ok(Maybe::<Timestamp>::deserialize(deserializer)?.0.unwrap_or_default())
+    }
+
+    impl Lenient for Timestamp {
+        fn text(value: &str) -> Option<Self> {
+            super::parse_rfc3339(value)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Resolved when the packet was seen; a name from later would be somebody else's.
 
+use crate::lenient;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,23 +12,25 @@ use std::net::IpAddr;
 #[serde(default)]
 pub struct Workload {
     /// Namespace.
+    #[serde(deserialize_with = "lenient::field")]
     pub namespace: String,
     /// Pod.
+    #[serde(deserialize_with = "lenient::field")]
     pub pod: String,
     /// Pod's uid.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "lenient::field")]
     pub uid: String,
     /// Top owner's kind: `Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`; empty for a bare pod.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "lenient::field")]
     pub owner_kind: String,
     /// Top owner's name.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "lenient::field")]
     pub owner_name: String,
     /// A service that selects it.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "lenient::field")]
     pub service: String,
     /// Allow-listed labels.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::field")]
     pub labels: BTreeMap<String, String>,
 }
 

@@ -18,9 +18,9 @@ mod summary;
 mod write;
 
 pub use alerts::AlertCounts;
-pub use entry::{entry, merged};
+pub use entry::{entry, merged, unsuccessful};
 pub use errors::{ErrorLog, MAX_MESSAGE};
 pub use facts::{EndpointFact, NodeFacts, RuleFacts};
-pub use report::report;
+pub use report::{report, unready};
 pub use summary::{accepted, annotations, summary, verdicts};
 pub use write::{Decision, Material, WriteLimits, Written, decide};

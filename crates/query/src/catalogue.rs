@@ -266,6 +266,20 @@ impl Field {
         })
     }
 
+    /// Whether people and time decide about it: a property of the group at the manager, and not of the event.
+    pub fn is_of_group(self) -> bool {
+        matches!(
+            self,
+            Self::FirstSeen
+                | Self::LastSeen
+                | Self::Count
+                | Self::Status
+                | Self::Dismissed
+                | Self::Reason
+                | Self::Assignee
+        )
+    }
+
     /// All names by which a dialect knows it.
     pub fn names(self, dialect: Dialect) -> impl Iterator<Item = &'static str> {
         let info = self.info();

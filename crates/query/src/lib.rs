@@ -46,6 +46,8 @@ mod value;
 #[cfg(test)]
 mod vectors;
 
+use resolve::Names;
+
 pub use catalogue::{Field, FieldInfo, Key, Kind, Values};
 pub use complete::{Candidate, CandidateKind, Completion, MAX_CANDIDATES, complete};
 pub use error::{ErrorKind, QueryError};
@@ -70,7 +72,7 @@ pub const MAX_DEPTH: usize = 16;
 pub enum Dialect {
     /// Tapir's own, of which the incumbent's is a subset.
     Tapir,
-    /// The incumbent's grammar and keys and nothing else: what `AlertException` and `SecurityEventWebhook` allow.
+    /// The incumbent's grammar and keys and nothing else.
     Incumbent,
 }
 
@@ -83,5 +85,45 @@ pub fn parse(text: &str, dialect: Dialect) -> Result<Query, QueryError> {
     let Some(tree) = syntax::parse(text, dialect)? else {
         return Ok(Query::all());
     };
-    Ok(Query::new(resolve::resolve(&tree, dialect)?, dialect))
+    Ok(Query::new(resolve::resolve(&tree, Names::Of(dialect))?, dialect))
+}
+
+/// Reads a query of a resource, `AlertException` or `SecurityEventWebhook`: in the incumbent's grammar, with Tapir's fields beside
+/// the incumbent's keys (`sid = 21562`, `"record.snort_signature_id" = 21562`, `"tapir.service" = http`), so that it can name a rule.
+///
+/// A name that is a key of the incumbent's means and takes what it does there. The query is of the incumbent's dialect if it uses no
+/// other name, else of Tapir's, in which the same text means the same.
+pub fn parse_resource(text: &str) -> Result<Query, QueryError> {
+    let Some(tree) = syntax::parse(text, Dialect::Incumbent)? else {
+        return Err(QueryError::new(ErrorKind::Empty, Span::default(), "empty query"));
+    };
+    if let Ok(root) = resolve::resolve(&tree, Names::Of(Dialect::Incumbent)) {
+        return Ok(Query::new(root, Dialect::Incumbent));
+    }
+    Ok(Query::new(resolve::resolve(&tree, Names::Extended)?, Dialect::Tapir))
+}
+
+/// Reads a query in Tapir's dialect that is asked of an event alone, before anybody has seen it: what people decide about its group
+/// and what time makes of it cannot be asked. The error has the place of what cannot.
+pub fn parse_for_event(text: &str) -> Result<Query, QueryError> {
+    let query = parse(text, Dialect::Tapir)?;
+    let mut refused = None;
+    if let Some(root) = query.root() {
+        root.walk(&mut |expr| {
+            let asks = match &expr.node {
+                Node::Compare { key, .. } | Node::In { key, .. } | Node::Like { key, .. } | Node::Has(key) => {
+                    key.field.is_of_group().then(|| key.to_string())
+                }
+                Node::Is(state) => state.is_of_group().then(|| format!("is:{}", state.word())),
+                _ => None,
+            };
+            if let Some(what) = asks {
+                refused.get_or_insert_with(|| {
+                    let message = format!("{what} is known to the manager only and cannot be asked of an event here");
+                    QueryError::new(ErrorKind::UnknownField, expr.span, message)
+                });
+            }
+        });
+    }
+    refused.map_or(Ok(query), Err)
 }

@@ -9,29 +9,56 @@ use crate::{Dialect, ErrorKind, Expr, Field, Key, Kind, Net, Node, Op, QueryErro
 use crate::{Value, Values, quote, suggest};
 use tapir_event::Level;
 
-pub(crate) fn resolve(tree: &Tree<'_>, dialect: Dialect) -> Result<Expr, QueryError> {
-    let all =
-        |members: &[Tree<'_>]| members.iter().map(|member| resolve(member, dialect)).collect::<Result<Vec<_>, _>>();
+/// Which names stand for fields.
+#[derive(Clone, Copy)]
+pub(crate) enum Names {
+    /// Those of a dialect.
+    Of(Dialect),
+    /// The incumbent's, and where it knows none, Tapir's.
+    Extended,
+}
+
+impl Names {
+    /// The field, and the dialect whose values it takes.
+    fn find(self, name: &str) -> Option<(Key, Dialect)> {
+        let of = |dialect| Key::parse(name, dialect).map(|key| (key, dialect));
+        match self {
+            Self::Of(dialect) => of(dialect),
+            Self::Extended => of(Dialect::Incumbent).or_else(|| of(Dialect::Tapir)),
+        }
+    }
+
+    /// The dialect in which it is said that there is no such name.
+    fn voice(self) -> Dialect {
+        match self {
+            Self::Of(dialect) => dialect,
+            Self::Extended => Dialect::Incumbent,
+        }
+    }
+}
+
+pub(crate) fn resolve(tree: &Tree<'_>, names: Names) -> Result<Expr, QueryError> {
+    let all = |members: &[Tree<'_>]| members.iter().map(|member| resolve(member, names)).collect::<Result<Vec<_>, _>>();
     let node = match tree {
         Tree::And(members) => Node::And(all(members)?),
         Tree::Or(members) => Node::Or(flat(all(members)?)),
-        Tree::Not(inner, _) => Node::Not(Box::new(resolve(inner, dialect)?)),
+        Tree::Not(inner, _) => Node::Not(Box::new(resolve(inner, names)?)),
         Tree::Compare { key, op, op_span, value } => {
-            let named = Named::find(key, dialect)?;
+            let named = Named::find(key, names)?;
             named.comparable(*op, *op_span)?;
             let value = named.value(value, Form::Whole)?;
             Node::Compare { key: named.key, op: *op, value }
         }
         Tree::In { key, negated, members, .. } => {
-            let named = Named::find(key, dialect)?;
+            let named = Named::find(key, names)?;
             let members = members.iter().map(|member| named.value(member, Form::In)).collect::<Result<_, _>>()?;
             Node::In { key: named.key, negated: *negated, members }
         }
         Tree::Empty { key, span } => {
-            let has = Node::Has(Named::find(key, dialect)?.key);
+            let has = Node::Has(Named::find(key, names)?.key);
             Node::Not(Box::new(Expr { node: has, span: *span }))
         }
-        Tree::Like { key, patterns, .. } => like(key, patterns, dialect)?,
+        Tree::Like { key, patterns, .. } => like(key, patterns, names)?,
         Tree::Text(literal) => text(literal)?,
     };
     Ok(Expr { node, span: tree.span() })
@@ -62,7 +89,7 @@ fn text(literal: &Literal<'_>) -> Result<Node, QueryError> {
     Ok(Node::Text(glob))
 }
 
-fn like(key: &Literal<'_>, patterns: &[Literal<'_>], dialect: Dialect) -> Result<Node, QueryError> {
+fn like(key: &Literal<'_>, patterns: &[Literal<'_>], names: Names) -> Result<Node, QueryError> {
     let name = key.text();
     let (is, has) = (name.eq_ignore_ascii_case("is"), name.eq_ignore_ascii_case("has"));
     if is || has {
@@ -76,10 +103,10 @@ fn like(key: &Literal<'_>, patterns: &[Literal<'_>], dialect: Dialect) -> Result
         });
     }
     let only = patterns.first().filter(|_| patterns.len() == 1);
-    let named = Named::find(key, dialect).map_err(|error| match only {
+    let named = Named::find(key, names).map_err(|error| match only {
         // `http://…` was meant as text.
         Some(value) if !value.quoted && value.text().starts_with("//") => {
-            let error = QueryError::unknown_field(&name, key.span.to(value.span), dialect);
+            let error = QueryError::unknown_field(&name, key.span.to(value.span), names.voice());
             error.suggest(Some(quote::quote(&format!("{name}:{}", value.text()), true)))
         }
         _ => error,
@@ -102,12 +129,18 @@ fn state(pattern: &Literal<'_>) -> Result<Node, QueryError> {
 
 fn presence(pattern: &Literal<'_>) -> Result<Node, QueryError> {
     let name = pattern.text();
-    Key::parse(&name, Dialect::Tapir).map(Node::Has).ok_or_else(|| unknown(&name, pattern.span, Dialect::Tapir))
+    Key::parse(&name, Dialect::Tapir)
+        .map(Node::Has)
+        .ok_or_else(|| unknown(&name, pattern.span, Names::Of(Dialect::Tapir)))
 }
 
-fn unknown(name: &str, span: Span, dialect: Dialect) -> QueryError {
-    let names = Field::all().iter().flat_map(|field| field.names(dialect));
-    QueryError::unknown_field(name, span, dialect).suggest(suggest::nearest(name, names))
+fn unknown(name: &str, span: Span, names: Names) -> QueryError {
+    let dialects = match names {
+        Names::Of(dialect) => vec![dialect],
+        Names::Extended => vec![Dialect::Incumbent, Dialect::Tapir],
+    };
+    let known = dialects.iter().flat_map(|&dialect| Field::all().iter().flat_map(move |field| field.names(dialect)));
+    QueryError::unknown_field(name, span, names.voice()).suggest(suggest::nearest(name, known))
 }
 
 /// Behind which operator a value stands.
@@ -126,11 +159,11 @@ struct Named {
 }
 
 impl Named {
-    fn find(literal: &Literal<'_>, dialect: Dialect) -> Result<Self, QueryError> {
+    fn find(literal: &Literal<'_>, names: Names) -> Result<Self, QueryError> {
         let name = literal.text();
-        match Key::parse(&name, dialect) {
-            Some(key) => Ok(Self { key, name, dialect }),
-            None => Err(unknown(&name, literal.span, dialect)),
+        match names.find(&name) {
+            Some((key, dialect)) => Ok(Self { key, name, dialect }),
+            None => Err(unknown(&name, literal.span, names)),
         }
     }
 

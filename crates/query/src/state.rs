@@ -44,6 +44,11 @@ impl State {
         }
     }
 
+    /// Whether people and time decide about it; the other two are the event's own.
+    pub fn is_of_group(self) -> bool {
+        !matches!(self, Self::Suppressed | Self::Encrypted)
+    }
+
     pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| word.eq_ignore_ascii_case(state.word()))
     }

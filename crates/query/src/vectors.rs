@@ -2,7 +2,7 @@
 //! keys, matching documents.
 
 use crate::syntax::{Literal, Tree};
-use crate::{Dialect, ErrorKind, Fact, Facts, Key, Query, State, parse, syntax};
+use crate::{Dialect, ErrorKind, Fact, Facts, Key, Query, State, parse, parse_for_event, parse_resource, syntax};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,12 @@ fn every_vector_agrees() {
             assert_eq!(tree(read), vector["tree"], "{query}");
         }
         let parsed = parse(query, Dialect::Incumbent);
+        // What the incumbent takes a resource takes, and it means the same.
+        if let Ok(parsed) = &parsed {
+            let resource = parse_resource(query);
+            assert_eq!(resource.as_ref(), Ok(parsed), "{query}");
+            assert_eq!(resource.map(|query| query.dialect()), Ok(Dialect::Incumbent), "{query}");
+        }
         if let Some(expected) = vector["error"].as_str() {
             let excuse = PLACES.iter().find(|(text, _)| *text == query).map(|(_, ours)| *ours);
             excused += usize::from(excuse.is_some());
@@ -132,4 +138,50 @@ fn what_the_incumbent_reads_beyond_the_vectors() {
     }
     assert_eq!(error("TYPE = waf").kind, ErrorKind::UnknownField);
     assert_eq!(error("TYPE = waf").suggestion.as_deref(), Some("type"));
+}
+
+#[test]
+fn a_resource_can_name_a_rule_in_the_incumbents_grammar() {
+    for text in [
+        "sid = 21562",
+        "gid = 1 AND sid IN {21562, 408} AND dest_namespace = shop",
+        "\"record.snort_signature_id\" = 21562",
+        "\"tapir.service\" = http AND NOT msg = \"SCAN\"",
+        "classtype = \"trojan-activity\" OR priority <= 2",
+        "mitre IN {\"T1071*\"}",
+    ] {
+        let query = parse_resource(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(query.dialect(), Dialect::Tapir, "{text}");
+        // A store that keeps the text reads it in Tapir's dialect.
+        assert_eq!(parse(text, Dialect::Tapir).as_ref(), Ok(&query), "{text}");
+        assert!(parse(text, Dialect::Incumbent).is_err(), "{text}");
+    }
+    let error = |text| parse_resource(text).unwrap_err();
+    for text in ["", "sid:21562", "sid = 1 gid = 1", "is:open", "21562", "record.a = 5", "severity = high"] {
+        assert!(parse_resource(text).is_err(), "{text}");
+    }
+    let unknown = error("type = waf AND sidd = 5");
+    assert_eq!((unknown.to_string().as_str(), unknown.offset), ("invalid key: sidd", 15));
+    assert_eq!(unknown.suggestion.as_deref(), Some("sid"));
+    assert_eq!(error("sid = x").kind, ErrorKind::InvalidValue);
+}
+
+#[test]
+fn what_only_the_manager_knows_is_not_asked_of_an_event() {
+    for text in ["", "severity>=high ns:shop", "sid:(1 2) -is:encrypted", "is:suppressed", "bredolab", "has:mitre"] {
+        assert!(parse_for_event(text).is_ok(), "{text}");
+    }
+    for (text, at) in [
+        ("ns:shop status:open", (8, 11)),
+        ("ns:shop -is:dismissed", (9, 12)),
+        ("(sid:1 OR count>5)", (10, 7)),
+        ("dismissed=false", (0, 15)),
+        ("has:assignee", (0, 12)),
+        ("first_seen>now-1h", (0, 17)),
+    ] {
+        let error = parse_for_event(text).unwrap_err();
+        assert_eq!((error.offset, error.length), at, "{text}: {error}");
+        assert!(error.message.contains("manager"), "{error}");
+    }
+    assert!(parse_for_event("severty>1").unwrap_err().message.contains("unknown field"));
 }

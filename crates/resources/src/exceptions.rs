@@ -14,7 +14,7 @@ use tapir_event::rfc3339;
 use tapir_kubernetes::resources::{AlertException, AlertExceptionSpec, Bounded};
 use tapir_manager::resources::{BrokenException, QueryFault, Resource, ResourceKind, exception_id, exception_name};
 use tapir_packet::Timestamp;
-use tapir_query::{Dialect, QueryError, parse};
+use tapir_query::{QueryError, parse_resource};
 use tapir_store::{Decision, Exception, NewException, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -193,7 +193,7 @@ enum Unread {
 
 /// The exception that a resource asks for.
 fn read(name: &str, spec: &AlertExceptionSpec) -> Result<NewException, Unread> {
-    parse(&spec.selector, Dialect::Incumbent).map_err(Unread::Selector)?;
+    let query = parse_resource(&spec.selector).map_err(Unread::Selector)?;
     let (start, end) = (moment(&spec.start_time), spec.end_time.as_ref().map(moment));
     if end.is_some_and(|end| end <= start) {
         return Err(Unread::Times);
@@ -202,7 +202,8 @@ fn read(name: &str, spec: &AlertExceptionSpec) -> Result<NewException, Unread> {
         name: exception_id(name),
         description: spec.description.bounded(MAX_DESCRIPTION),
         selector: spec.selector.clone(),
-        dialect: Dialect::Incumbent,
+        // One that names a rule is kept in our language, in which its text means the same.
+        dialect: query.dialect(),
         start,
         end,
     })
@@ -233,6 +234,7 @@ pub(crate) fn at_byte(field: &str, fault: &QueryFault) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use tapir_query::Dialect;
 
     fn objects(specs: &[(&str, Value)]) -> BTreeMap<Key, Arc<AlertException>> {
         let object = |(name, spec): &(&str, Value)| {
@@ -259,6 +261,19 @@ mod tests {
         assert!(!bad.is_honoured && bad.fault.as_ref().unwrap().offset > 0, "{bad:?}");
         assert!(bad.message.starts_with("spec.selector, byte "), "{}", bad.message);
         assert_eq!(bad.exception.as_ref().unwrap().selector, "source_ip = 10 AND AND");
+    }
+
+    #[test]
+    fn an_exception_can_name_a_rule_and_is_put_once() {
+        let rule = "sid = 21562 AND dest_namespace = shop";
+        let wanted = objects(&[("rule", spec(rule)), ("theirs", spec("type = waf"))]);
+        let first = plan(&wanted, &[]);
+        assert_eq!((first.put[0].selector.as_str(), first.put[0].dialect), (rule, Dialect::Tapir));
+        assert_eq!(first.put[1].dialect, Dialect::Incumbent);
+        let known: Vec<Exception> = first.put.into_iter().map(stored).collect();
+        assert!(plan(&wanted, &known).put.is_empty());
+        let wrong = plan(&objects(&[("x", spec("sidd = 21562"))]), &[]);
+        assert!(wrong.items[0].message.ends_with("invalid key: sidd; did you mean `sid`?"), "{:?}", wrong.items[0]);
     }
 
     #[test]

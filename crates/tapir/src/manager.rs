@@ -116,6 +116,7 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
     config.behind_tls = args.behind_tls;
     config.pages.clone_from(&args.pages);
     config.rules.clone_from(&args.rules);
+    config.built_in_rules = tapir_engine::STARTER_RULES;
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         config.tls = Some(TlsFiles { agents: args.tls_client_ca.clone(), ..TlsFiles::new(certificate, key) });
     }

@@ -1,6 +1,7 @@
 //! The `[delivery]` table of `tapir.toml`: where events go, in the words of the file, made into sinks.
 
 mod kafka;
+mod webhook;
 
 use kafka::KafkaTable;
 use serde::Deserialize;
@@ -12,12 +13,12 @@ use tapir_delivery::sinks::elastic::{ElasticConfig, ElasticSink, Layout, Retenti
 use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
 use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
-use tapir_delivery::sinks::webhook::{Consumer, WebhookConfig, WebhookSink};
 use tapir_delivery::sinks::{
     self, FileConfig, Severity, StructuredElement, SyslogConfig, SyslogMessage, SyslogTransport, Visible,
 };
 use tapir_delivery::{Record, Sink, SpoolConfig, SyncPolicy, TlsConfig};
 use tapir_event::{CalicoWords, Format, Level, SecurityEvent, Style};
+use webhook::WebhookTable;
 
 /// `[delivery]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -91,23 +92,6 @@ struct ElasticTable {
     retention_days: Option<u32>,
     #[serde(default)]
     no_setup: bool,
-    #[serde(default)]
-    http: HttpTable,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WebhookTable {
-    url: String,
-    consumer: String,
-    format: Option<String>,
-    project: Option<String>,
-    issue_type: Option<String>,
-    generator_url: Option<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    secret_file: Option<PathBuf>,
-    min_level: Option<String>,
     #[serde(default)]
     http: HttpTable,
 }
@@ -241,7 +225,7 @@ impl SinkTable {
         let mut files: Vec<Option<&PathBuf>> = Vec::new();
         files.extend(self.syslog.iter().flat_map(|table| table.tls.reads()));
         files.extend(self.kafka.iter().flat_map(KafkaTable::reads));
-        files.push(self.webhook.as_ref().and_then(|table| table.secret_file.as_ref()));
+        files.push(self.webhook.as_ref().and_then(WebhookTable::secret_file));
         files.push(self.manager.as_ref().map(|table| &table.token_file));
         let of_elastic = self.elasticsearch.as_ref().map(|table| &table.http);
         let of_webhook = self.webhook.as_ref().map(|table| &table.http);
@@ -353,34 +337,6 @@ impl ElasticTable {
             no_setup: self.no_setup,
         };
         Ok(Box::new(ElasticSink::new(config).map_err(|error| error.to_string())?))
-    }
-}
-
-impl WebhookTable {
-    fn make(&self, style: &Style) -> Result<Box<dyn Sink>, String> {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let consumer = match self.consumer.to_ascii_lowercase().as_str() {
-            "generic" => Consumer::Generic(format(self.format.as_deref(), Format::Calico)?),
-            "slack" => Consumer::Slack,
-            "jira" => Consumer::Jira { project: text(&self.project), issue_type: text(&self.issue_type) },
-            "alertmanager" => Consumer::AlertManager { generator_url: text(&self.generator_url) },
-            _ => return Err(format!("consumer \"{}\": write Generic, Slack, Jira or AlertManager", self.consumer)),
-        };
-        let least = match &self.min_level {
-            None => Level::Info,
-            Some(word) => Level::from_name(word)
-                .ok_or_else(|| format!("min_level \"{word}\": write info, low, medium, high or critical"))?,
-        };
-        let config = WebhookConfig {
-            url: self.url.clone(),
-            http: self.http.config()?,
-            consumer,
-            labels: self.labels.clone().into_iter().collect(),
-            secret: self.secret_file.as_deref().map(secret).transpose()?.unwrap_or_default(),
-            style: style.clone(),
-        };
-        let wanted = Box::new(move |event: &SecurityEvent| event.rule.level() >= least);
-        Ok(Box::new(WebhookSink::new(config, wanted).map_err(|error| error.to_string())?))
     }
 }
 
@@ -558,6 +514,10 @@ mod tests {
             ("[[sink]]\nname = \"a\"\notlp = { url = \"http://x\", colour = 1 }", "colour"),
             ("[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"Teams\" }", "Slack, Jira"),
             ("[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"AlertManager\" }", "/api/v2/alerts"),
+            (
+                "[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"Slack\", query = \"is:open\" }",
+                "query, byte 0",
+            ),
             ("[[sink]]\nname = \"a\"\nfile = { path = \"/nowhere/x\" }", "/nowhere/x"),
             ("[[sink]]\nname = \"a\"\nsyslog = { address = \"x\" }", "host:port"),
             (

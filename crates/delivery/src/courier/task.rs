@@ -17,6 +17,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+/// How often a sink is asked for what is due, at most.
+const SHORTEST: Duration = Duration::from_millis(50);
+
 /// What the courier is told from outside.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Order {
@@ -97,7 +100,9 @@ impl Task {
                     return Ok(());
                 }
                 self.state(CourierState::Idle);
-                self.wait_for_records().await;
+                if self.wait_for_records().await {
+                    self.tick().await;
+                }
                 continue;
             }
             if self.remaining().is_some_and(|left| left.is_zero()) {
@@ -164,13 +169,43 @@ impl Task {
         }
     }
 
-    async fn wait_for_records(&mut self) {
-        let Some(desk) = &mut self.desk else { return };
+    /// `true`: nothing came, but the sink has something to send.
+    async fn wait_for_records(&mut self) -> bool {
+        let Some(desk) = &mut self.desk else { return false };
+        // Not at once: a sink that is always due would keep us busy.
+        let due = self.sink.due().map(|due| due.saturating_duration_since(std::time::Instant::now()).max(SHORTEST));
+        let due = async {
+            match due {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = desk.subscription.wait() => {}
+            () = desk.subscription.wait() => false,
+            () = due => true,
             // An error means that the handle is gone, and with it, soon, this task.
-            changed = self.orders.changed() => if changed.is_err() { std::future::pending().await },
+            changed = self.orders.changed() => if changed.is_err() { std::future::pending().await } else { false },
         }
+    }
+
+    /// The sink sends what is due, within the time of a request.
+    async fn tick(&mut self) {
+        let limit = self.config.timeout;
+        // Within a future, so that a panic before the first wait is contained as well.
+        let mut work = Box::pin(async { self.sink.tick().await });
+        let contained = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(())),
+        });
+        let done = timeout(limit, contained).await;
+        drop(work);
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(())) => self.problem("the sink failed by a fault of the program (panic)".into()),
+            Err(_) => self.board.update(|stats| stats.timed_out += 1),
+        }
+        let figures = self.sink.figures();
+        self.board.update(|stats| stats.figures = figures);
     }
 
     /// One request, and what follows from it. Returns the pause before the next one.

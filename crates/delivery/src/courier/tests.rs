@@ -456,3 +456,39 @@ async fn files_are_opened_anew_before_the_next_batch() {
     assert_eq!(*count.lock().unwrap(), 1);
     assert_eq!(courier.stats().figures, [("reopened", 1)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_is_asked_for_what_is_due_though_nothing_comes_and_a_panic_there_ends_nothing() {
+    #[derive(Default)]
+    struct Due(Arc<Mutex<u32>>);
+    impl Sink for Due {
+        fn deliver<'a>(&'a mut self, batch: &'a [Record]) -> BoxFuture<'a, Delivery> {
+            Box::pin(async { Delivery::each(vec![Outcome::Done; batch.len()]) })
+        }
+
+        fn due(&self) -> Option<std::time::Instant> {
+            (*self.0.lock().unwrap() < 3).then(std::time::Instant::now)
+        }
+
+        fn tick(&mut self) -> BoxFuture<'_, ()> {
+            let asked = {
+                let mut asked = self.0.lock().unwrap();
+                *asked += 1;
+                *asked
+            };
+            assert_ne!(asked, 1, "the first time");
+            Box::pin(async {})
+        }
+    }
+    let mut bench = Bench::with(1);
+    let (count, begin) = (Arc::new(Mutex::new(0)), Instant::now());
+    // As it is used: behind the sink that hides what is suppressed.
+    let sink = Box::new(crate::sinks::Visible::new(Box::new(Due(Arc::clone(&count)))));
+    let courier = bench.start("a", sink);
+    until(|| *count.lock().unwrap() == 3).await;
+    assert!(begin.elapsed() >= Duration::from_millis(150), "never without a pause");
+    assert!(courier.stats().last_error.is_some_and(|(why, _)| why.contains("panic")));
+    bench.writer.append(&new_records(1, 1)).unwrap();
+    until(|| courier.stats().delivered == 2).await;
+    assert_eq!(*count.lock().unwrap(), 3);
+}

@@ -1,6 +1,7 @@
 //! Elasticsearch and OpenSearch: the incumbent's index family, or an ECS data stream.
 //!
-//! *How it fits*: on first use it asks the server who it is and puts the template there (`setup.rs`); each batch is one `_bulk`
+//! *How it fits*: on first use it asks the server who it is and puts policy and template there, and makes each day's index before the
+//! first event of that day (`setup.rs`, `policy.rs`, `mappings.rs`); each batch is one `_bulk`
 //! of `create` with our `_id`, so what was stored before is answered with 409 and counts as delivered (`bulk.rs`).
 //!
 //! *Never twice*: an `_id` is unique within one index only. The incumbent's family is therefore written to indices named by the
@@ -10,6 +11,8 @@
 //! *Limits*: the courier's batch (1,000 records, 5 MB); an answer of [`MAX_ANSWER`](super::http::MAX_ANSWER).
 
 mod bulk;
+mod mappings;
+mod policy;
 mod setup;
 
 use super::http::{Answer, HttpClient, HttpConfig, Refusal};
@@ -22,7 +25,8 @@ use serde_json::json;
 use std::collections::HashSet;
 use tapir_event::{EventId, Format, SecurityEvent, Style};
 
-pub use setup::{Product, Retention};
+pub use policy::Retention;
+pub use setup::Product;
 
 /// Where events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,12 +59,16 @@ pub struct ElasticConfig {
 
 /// Remembers so many ids of unknown outcome; beyond that the whole batch is asked for.
 const MAX_UNCERTAIN: usize = 10_000;
+/// Remembers so many indices that are there; then it begins anew, which costs a question for each.
+const MAX_INDICES: usize = 4_096;
 
 /// See the module.
 pub struct ElasticSink {
     config: ElasticConfig,
     client: HttpClient,
     product: Option<Product>,
+    /// Indices that are known to be there.
+    indices: HashSet<String>,
     uncertain: HashSet<EventId>,
     /// Nothing is known of what a former process sent.
     fresh: bool,
@@ -72,16 +80,26 @@ impl ElasticSink {
     /// Checks the configuration; the server is first spoken to when a batch comes.
     pub fn new(config: ElasticConfig) -> Result<Self, Error> {
         let client = HttpClient::new(&config.url, &config.http)?;
-        Ok(Self { config, client, product: None, uncertain: HashSet::new(), fresh: true, unmapped: 0, found_again: 0 })
+        Ok(Self {
+            config,
+            client,
+            product: None,
+            indices: HashSet::new(),
+            uncertain: HashSet::new(),
+            fresh: true,
+            unmapped: 0,
+            found_again: 0,
+        })
     }
 
     async fn deliver_batch(&mut self, batch: &[Record]) -> Delivery {
-        if self.product.is_none() {
-            match setup::run(&self.client, &self.config).await {
-                Ok(product) => self.product = Some(product),
+        let product = match self.product {
+            Some(product) => product,
+            None => match setup::run(&self.client, &self.config).await {
+                Ok(product) => *self.product.insert(product),
                 Err(why) => return Delivery::failed(why),
-            }
-        }
+            },
+        };
         let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
         let mut items = Vec::with_capacity(batch.len());
         for (at, record) in batch.iter().enumerate() {
@@ -89,6 +107,9 @@ impl ElasticSink {
                 Ok(event) => items.push(Item::new(at, &event, &self.config)),
                 Err(why) => set(&mut outcomes, at, Outcome::Reject(why)),
             }
+        }
+        if let Err(why) = self.make_indices(product, &items).await {
+            return Delivery::failed(why);
         }
         if self.config.layout == Layout::Ecs
             && let Err(delivery) = self.settle_uncertain(batch, &mut items, &mut outcomes).await
@@ -110,6 +131,24 @@ impl ElasticSink {
             }
         }
         Delivery::each(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(no_answer)).collect())
+    }
+
+    /// Makes the indices of a batch that are not known to be there. What was made stays known if a later one fails.
+    async fn make_indices(&mut self, product: Product, items: &[Item]) -> Result<(), String> {
+        if self.config.layout == Layout::Ecs || self.config.no_setup {
+            return Ok(());
+        }
+        for item in items {
+            if self.indices.contains(&item.index) {
+                continue;
+            }
+            setup::make_index(&self.client, &self.config, product, &item.index).await?;
+            if self.indices.len() >= MAX_INDICES {
+                self.indices.clear();
+            }
+            self.indices.insert(item.index.clone());
+        }
+        Ok(())
     }
 
     /// One `_bulk`. An error is a request that failed as a whole.

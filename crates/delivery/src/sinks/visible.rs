@@ -3,6 +3,7 @@
 use crate::record::Record;
 use crate::sink::{Answer, BoxFuture, Delivery, Outcome, Sink};
 use memchr::memmem;
+use std::time::Instant;
 
 /// As the key of the event stands in its JSON. In a text from outside its quotes would be escaped.
 const KEY: &[u8] = b"\"suppressed_by\":";
@@ -52,6 +53,14 @@ impl Sink for Visible {
 
     fn reopen(&mut self) {
         self.sink.reopen();
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.sink.due()
+    }
+
+    fn tick(&mut self) -> BoxFuture<'_, ()> {
+        self.sink.tick()
     }
 
     fn close(&mut self) -> BoxFuture<'_, ()> {

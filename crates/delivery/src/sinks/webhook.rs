@@ -1,21 +1,32 @@
 //! Webhooks: Slack, Jira, Alertmanager and any receiver of JSON, with the incumbent's payloads, limits and words
 //! (`calico-dpi.md` section 4.7).
 //!
-//! *How it fits*: one request for each event that the hook's query matches; the query is asked by the caller's filter.
+//! *How it fits*: one request for each event that the hook's query matches; the query is asked by the caller's filter. Slack and Jira get
+//! one message for a group and window, then a count (`window.rs`), and Jira one issue for a group (`jira.rs`).
 //!
-//! *Limits*: the incumbent's rates: Slack and Jira 10 a minute, the others 1,000 a second; what is above waits in the spool.
+//! *Invariants*: an event is done when the receiver has it, or has the message of its group whose window is open. The count that follows
+//! is best effort: the cursor does not wait a quarter of an hour for it, which would hold the spool and, after a restart, send everything
+//! in it again.
+//!
+//! *Limits*: the incumbent's rates: Slack and Jira 10 a minute, the others 1,000 a second; what is above waits in the spool. New groups
+//! come before counts of known ones.
 
+mod jira;
 mod payload;
+mod window;
 
-use super::http::{HttpClient, HttpConfig};
+use super::http::{Answer as HttpAnswer, HttpClient, HttpConfig};
 use crate::error::Error;
 use crate::record::Record;
 use crate::sink::{Answer, BoxFuture, Delivery, Load, Outcome, Sink};
 use hmac::{Hmac, Mac};
+use jira::{Found, Jira};
+use payload::Count;
 use reqwest::Method;
 use sha2::Sha256;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tapir_event::{Format, SecurityEvent, Style};
+use tapir_event::{Format, GroupKey, SecurityEvent, Style};
+use window::Windows;
 
 pub use payload::Consumer;
 
@@ -32,8 +43,17 @@ pub struct WebhookConfig {
     pub labels: Vec<(String, String)>,
     /// Key of the signature in `X-Tapir-Signature`; none if empty.
     pub secret: String,
+    /// How long what follows a group's message is counted and not sent, for those that people read; zero: never.
+    pub window: Duration,
     /// Cluster, wording, address of the page.
     pub style: Style,
+}
+
+impl WebhookConfig {
+    /// The window unless told otherwise.
+    pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+    /// The longest.
+    pub const MAX_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 }
 
 /// Chooses the events of a hook.
@@ -45,7 +65,27 @@ pub struct WebhookSink {
     client: HttpClient,
     wanted: Filter,
     rate: Rate,
+    windows: Windows,
+    jira: Option<Jira>,
     waited: u64,
+    summaries: u64,
+}
+
+/// How long a count waits before it is tried again, if the receiver does not say.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// What became of a message.
+struct Posted {
+    outcome: Outcome,
+    retry_after: Option<Duration>,
+    /// What Jira calls it.
+    issue: Option<String>,
+}
+
+impl From<Outcome> for Posted {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, retry_after: None, issue: None }
+    }
 }
 
 impl WebhookSink {
@@ -54,7 +94,14 @@ impl WebhookSink {
         config.consumer.check(&config.url).map_err(Error::Config)?;
         let client = HttpClient::new(&config.url, &config.http)?;
         let rate = Rate::new(config.consumer.rate(), Instant::now());
-        Ok(Self { config, client, wanted, rate, waited: 0 })
+        let length =
+            if config.consumer.is_for_people() { config.window.min(WebhookConfig::MAX_WINDOW) } else { Duration::ZERO };
+        let jira = match &config.consumer {
+            Consumer::Jira { project, .. } => Some(Jira::new(&config.url, &config.http, project)?),
+            _ => None,
+        };
+        let windows = Windows::new(length);
+        Ok(Self { config, client, wanted, rate, windows, jira, waited: 0, summaries: 0 })
     }
 
     async fn deliver_batch(&mut self, batch: &[Record]) -> Delivery {
@@ -72,13 +119,21 @@ impl WebhookSink {
                 outcomes.push(Outcome::Skipped);
                 continue;
             }
+            let group = GroupKey::of(&event).hash();
+            if self.windows.fold(group, &event, Instant::now()) {
+                outcomes.push(Outcome::Done);
+                continue;
+            }
             if let Err(wait) = self.rate.take(Instant::now()) {
                 // Not a failure: the rest of the batch comes back when there is room.
                 self.waited += 1;
                 delivery.retry_after = Some(wait);
                 break;
             }
-            let (outcome, retry_after) = self.post(&event, false).await;
+            let Posted { outcome, retry_after, issue } = self.post(&event, Count::ONE, false).await;
+            if outcome == Outcome::Done {
+                self.windows.open(group, &event, issue, Instant::now());
+            }
             if let Outcome::Retry(why) = outcome {
                 // The receiver's trouble, not this event's: it is tried again for as long as it takes.
                 if outcomes.is_empty() {
@@ -94,42 +149,98 @@ impl WebhookSink {
             outcomes.resize(batch.len(), Outcome::Untried);
             *each = outcomes;
         }
+        if delivery.retry_after.is_none() && matches!(delivery.answer, Answer::Each(_)) {
+            self.tell(false).await;
+        }
         delivery
     }
 
+    /// Tells of what was counted, as far as the rate allows. `at_once`: also where the window has not ended.
+    async fn tell(&mut self, at_once: bool) {
+        for group in self.windows.ripe(Instant::now(), at_once) {
+            let Some(window) = self.windows.get(group) else { continue };
+            let (event, issue) = (window.newest.clone(), window.issue.clone());
+            let count = Count { more: window.more, total: window.total };
+            if let Err(wait) = self.rate.take(Instant::now()) {
+                // Nothing of the others would go either.
+                self.windows.later(group, Instant::now() + wait);
+                return;
+            }
+            let posted = match (&self.jira, &issue) {
+                (Some(_), Some(issue)) => self.comment(issue, &event, count).await,
+                _ => self.post(&event, count, false).await,
+            };
+            match posted.outcome {
+                Outcome::Retry(_) | Outcome::Untried => {
+                    self.windows.later(group, Instant::now() + posted.retry_after.unwrap_or(AGAIN));
+                    return;
+                }
+                Outcome::Reject(_) => self.windows.refused(group),
+                Outcome::Done | Outcome::Duplicate | Outcome::Skipped => {
+                    self.summaries += 1;
+                    self.windows.told(group, posted.issue.or(issue), Instant::now());
+                }
+            }
+        }
+    }
+
     /// Sends an event that nothing has raised, marked as a test; neither filter nor rate are asked. The error is for people.
-    pub async fn send_sample(&self, event: &SecurityEvent) -> Result<(), String> {
-        match self.post(event, true).await.0 {
+    pub async fn send_sample(&mut self, event: &SecurityEvent) -> Result<(), String> {
+        match self.post(event, Count::ONE, true).await.outcome {
             Outcome::Retry(why) | Outcome::Reject(why) => Err(why),
             Outcome::Done | Outcome::Duplicate | Outcome::Skipped | Outcome::Untried => Ok(()),
         }
     }
 
-    async fn post(&self, event: &SecurityEvent, is_test: bool) -> (Outcome, Option<Duration>) {
-        let body = payload::body(event, &self.config, is_test).into_bytes();
+    /// One message. Of Jira a comment, if there is an issue of the group that is not done.
+    async fn post(&mut self, event: &SecurityEvent, count: Count, is_test: bool) -> Posted {
+        if let Some(jira) = self.jira.as_mut().filter(|_| !is_test) {
+            match jira.find(&payload::jira_label(event)).await {
+                Found::Issue(issue) => return self.comment(&issue, event, count).await,
+                Found::None => {}
+                Found::Trouble(answer) => return judge(answer),
+            }
+        }
+        let body = payload::body(event, &self.config, count, is_test).into_bytes();
+        let headers = self.headers(event, &body);
+        judge(self.client.send(Method::POST, "", &headers, body).await)
+    }
+
+    async fn comment(&self, issue: &str, event: &SecurityEvent, count: Count) -> Posted {
+        let Some(jira) = &self.jira else { return Outcome::Skipped.into() };
+        let body = payload::jira_comment(event, &self.config, count).into_bytes();
+        let headers = self.headers(event, &body);
+        Posted { issue: Some(issue.to_owned()), ..judge(jira.comment(issue, &headers, body).await) }
+    }
+
+    fn headers(&self, event: &SecurityEvent, body: &[u8]) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
             // The receiver's means to keep an event once.
             ("idempotency-key", event.id.to_string()),
         ];
         if !self.config.secret.is_empty() {
-            headers.push(("x-tapir-signature", sign(&self.config.secret, now(), &body)));
+            headers.push(("x-tapir-signature", sign(&self.config.secret, now(), body)));
         }
-        match self.client.send(Method::POST, "", &headers, body).await {
-            Err(why) => (Outcome::Retry(why), None),
-            Ok(answer) => {
-                let status = answer.status.as_u16();
-                let text = format!("the receiver answered {status}: {}", answer.excerpt());
-                match status {
-                    200..=299 => (Outcome::Done, None),
-                    408 | 425 | 429 | 500..=599 => (Outcome::Retry(text), answer.retry_after),
-                    300..=399 => (Outcome::Reject(format!("{text} (redirects are not followed)")), None),
-                    // Credentials can be put right; the event is not at fault.
-                    401 | 403 | 404 => (Outcome::Retry(text), None),
-                    _ => (Outcome::Reject(text), None),
-                }
-            }
-        }
+        headers
+    }
+}
+
+/// What an answer means for the message.
+fn judge(answer: Result<HttpAnswer, String>) -> Posted {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(why) => return Outcome::Retry(why).into(),
+    };
+    let status = answer.status.as_u16();
+    let text = format!("the receiver answered {status}: {}", answer.excerpt());
+    match status {
+        200..=299 => Posted { issue: jira::made(&answer), ..Outcome::Done.into() },
+        408 | 425 | 429 | 500..=599 => Posted { retry_after: answer.retry_after, ..Outcome::Retry(text).into() },
+        300..=399 => Outcome::Reject(format!("{text} (redirects are not followed)")).into(),
+        // Credentials can be put right; the event is not at fault.
+        401 | 403 | 404 => Outcome::Retry(text).into(),
+        _ => Outcome::Reject(text).into(),
     }
 }
 
@@ -138,8 +249,30 @@ impl Sink for WebhookSink {
         Box::pin(self.deliver_batch(batch))
     }
 
+    fn due(&self) -> Option<Instant> {
+        self.windows.due()
+    }
+
+    fn tick(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.tell(false))
+    }
+
+    /// What was counted is told before it is forgotten, as far as there is time.
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.tell(true))
+    }
+
     fn figures(&self) -> Vec<(&'static str, u64)> {
-        vec![("rate_limited", self.waited)]
+        let mut figures = vec![("rate_limited", self.waited)];
+        if self.config.consumer.is_for_people() {
+            figures.extend([
+                ("folded", self.windows.folded),
+                ("summaries", self.summaries),
+                ("untold", self.windows.untold),
+            ]);
+        }
+        figures.extend(self.jira.as_ref().map(|jira| ("unsearched", jira.unsearched)));
+        figures
     }
 }
 

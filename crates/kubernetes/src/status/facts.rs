@@ -33,6 +33,8 @@ pub struct NodeFacts {
     pub generation: Option<i64>,
     /// Every selected endpoint.
     pub endpoints: Vec<EndpointFact>,
+    /// There may be more that nobody knows of.
+    pub incomplete: bool,
     /// The rules.
     pub rules: RuleFacts,
     /// Packets inspected since the agent began.
@@ -57,9 +59,12 @@ impl NodeFacts {
         Counts { selected: count(self.endpoints.len()), attached: count(self.attached()) }
     }
 
-    /// Every selected endpoint is attached, there is one at least, and rules are loaded.
+    /// Every selected endpoint is known and attached, there is one at least, and rules are loaded.
     pub fn success(&self) -> bool {
-        !self.endpoints.is_empty() && self.attached() == self.endpoints.len() && self.rules.loaded > 0
+        !self.endpoints.is_empty()
+            && !self.incomplete
+            && self.attached() == self.endpoints.len()
+            && self.rules.loaded > 0
     }
 
     /// Nothing to inspect here and nothing wrong: nothing to say.

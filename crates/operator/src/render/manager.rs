@@ -6,7 +6,7 @@
 use super::{INPUTS, account, fingerprint, manager_namespace_rules, manager_rules, pull_secrets, restricted};
 use crate::names::MANAGER;
 use crate::object::{Object, labels, present, put};
-use crate::options::{MANAGER_PORT, ManagerOptions, Options, USER};
+use crate::options::{HONOUR, MANAGER_PORT, ManagerOptions, Options, USER};
 use serde_json::{Value, json};
 use tapir_kubernetes::status::AlertCounts;
 
@@ -74,6 +74,9 @@ fn stateful_set(options: &Options, chosen: &ManagerOptions, inputs: &ManagerInpu
         "--kubernetes".to_owned(),
         "--alert-counts".to_owned(),
     ];
+    if chosen.honour != HONOUR {
+        arguments.push(format!("--honour={}", chosen.honour.join(",")));
+    }
     arguments.extend(chosen.public_url.as_ref().map(|url| format!("--public-url={url}")));
     let probe = json!({ "tcpSocket": { "port": "https" }, "initialDelaySeconds": 2, "periodSeconds": 10 });
     let container = json!({

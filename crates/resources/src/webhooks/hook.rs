@@ -24,7 +24,7 @@ use tapir_kubernetes::resources::{
     Consumer, SecurityEventWebhook, SecurityEventWebhookSpec, State, Verdict, labels_of_annotation, set_condition,
 };
 use tapir_manager::resources::{QueryFault, ResourceKind};
-use tapir_query::{Dialect, ErrorKind, Query, parse};
+use tapir_query::{ErrorKind, Query, parse_resource};
 use tapir_store::{Filter, Mark, StoreError, StoredEvent};
 use tokio::sync::watch;
 
@@ -85,7 +85,7 @@ fn plan(object: &Object) -> Result<Plan, Box<Trouble>> {
             return Err(trouble("WebhookState", why));
         }
     };
-    let query = parse(&spec.query, Dialect::Incumbent).map_err(|error| {
+    let query = parse_resource(&spec.query).map_err(|error| {
         let reason = match error.kind {
             ErrorKind::UnknownField | ErrorKind::InvalidValue | ErrorKind::InvalidComparator => "QueryValidation",
             _ => "QueryParsing",
@@ -262,7 +262,7 @@ impl Hook {
         let generation = object.metadata.generation;
         let asked = object.annotations().get(TEST_EVENT).cloned().unwrap_or_default();
         if self.fired.as_ref().is_none_or(|(known, ..)| *known != generation) {
-            let Some(Made { settings, sink, .. }) = &self.made else { return STEP };
+            let Some(Made { settings, sink, .. }) = &mut self.made else { return STEP };
             let at = now();
             let (event, note) = sample::event(&asked, at);
             let sent = sink.send_sample(&event).await.map_err(|why| settings.hide(&why));
@@ -384,6 +384,12 @@ impl Hook {
         }
         if fresh.is_empty() {
             hooks.marks.set(&self.uid, found.upto);
+            if let Some(Made { sink, .. }) = self.made.as_mut().filter(|_| plan.state != State::Debug)
+                && sink.due().is_some_and(|due| due <= Instant::now())
+            {
+                // What was counted while the groups' windows were open.
+                sink.tick().await;
+            }
             return Ok(next);
         }
         if plan.state == State::Debug {
@@ -537,6 +543,8 @@ mod tests {
         assert_eq!(reason(json!({ "query": "colour = red" })).0, "QueryValidation");
         assert_eq!(reason(json!({ "query": "severity = 999" })).0, "QueryValidation");
         assert_eq!(reason(json!({ "consumer": "Teams" })).0, "ConsumerDiscovery");
+        let rule = json!({ "query": "\"record.snort_signature_id\" = 21562 AND sid = 21562" });
+        assert!(plan(&object(rule)).is_ok(), "a webhook can name a rule");
         let good = plan(&object(json!({ "consumer": "Alertmanager" }))).map_err(|_| ()).unwrap();
         assert_eq!((good.consumer, good.state), (Consumer::AlertManager, State::Enabled));
         assert_eq!(good.labels, [("team".to_owned(), "sec".to_owned())]);

@@ -5,7 +5,7 @@
 //!
 //! *Limits*: [`MAX_SETTINGS`] settings, [`MAX_VALUE`] bytes of a value.
 //! *Spec*: the names of the settings are the incumbent's: `url`; of Jira `project`, `issueType`, `username`, `apiToken`; of Alertmanager
-//! `basicAuth` (`user:password`), `ca.crt`, `tls.crt`, `tls.key`, `generatorURL`.
+//! `basicAuth` (`user:password`), `ca.crt`, `tls.crt`, `tls.key`, `generatorURL`. Ours: `windowMinutes` of Slack and Jira.
 
 use crate::write::{code, refused};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -155,7 +155,13 @@ impl Settings {
         if http.auth != Auth::None && url.starts_with("http://") && !allow_local {
             return Err("credentials would travel in the clear: url must begin with https://".to_owned());
         }
-        let config = WebhookConfig { url, http, consumer: form, labels, secret: String::new(), style: style.clone() };
+        let window = match self.get("windowMinutes").map(str::parse::<u16>) {
+            None => WebhookConfig::WINDOW,
+            Some(Ok(minutes)) if minutes <= 1_440 => Duration::from_secs(u64::from(minutes) * 60),
+            Some(_) => return Err("windowMinutes is a number from 0 to 1440; 0 sends each event".to_owned()),
+        };
+        let (secret, style) = (String::new(), style.clone());
+        let config = WebhookConfig { url, http, consumer: form, labels, secret, window, style };
         // The store has answered the query already.
         WebhookSink::new(config, Box::new(|_| true)).map_err(|error| error.to_string())
     }
@@ -228,6 +234,11 @@ mod tests {
         assert_eq!(sink(Consumer::AlertManager, &[alerts, ("basicAuth", "u:p:q")]), Ok(()));
         assert!(sink(Consumer::AlertManager, &[("url", "https://a.example/")]).unwrap_err().contains("/api/v2/alerts"));
         assert!(sink(Consumer::AlertManager, &[alerts, ("basicAuth", "x")]).unwrap_err().contains("user:password"));
+        let slack = ("url", "https://hooks.example/x");
+        assert_eq!(sink(Consumer::Slack, &[slack, ("windowMinutes", "0")]), Ok(()));
+        for wrong in ["-1", "1441", "soon"] {
+            assert!(sink(Consumer::Slack, &[slack, ("windowMinutes", wrong)]).unwrap_err().contains("0 to 1440"));
+        }
         assert!(sink(Consumer::AlertManager, &[alerts, ("tls.key", "x")]).unwrap_err().contains("go together"));
         assert!(sink(Consumer::AlertManager, &[alerts, ("ca.crt", "x")]).unwrap_err().contains("PEM"));
     }

@@ -16,7 +16,8 @@ pub(super) struct Item {
     pub(super) at: usize,
     /// `_id`.
     pub(super) id: String,
-    index: String,
+    /// Where it is written.
+    pub(super) index: String,
     document: Map<String, Value>,
 }
 

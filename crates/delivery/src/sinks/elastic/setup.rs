@@ -1,9 +1,10 @@
-//! What the server is, and the templates and policies that it gets before the first event.
+//! What the server is, and what it gets before the first event: a policy, the template of the data stream, each day's index.
 //!
 //! Names and field types are the incumbent's (`calico-dpi.md` section 4.2), so that its users' data views and dashboards go on
-//! working; a server without life-cycle management is told so in the log and keeps everything.
+//! working. The incumbent may write to the same server: nothing of its own (policy, template, roll-over) is touched. A server without
+//! life-cycle management keeps everything.
 
-use super::{ElasticConfig, Layout};
+use super::{ElasticConfig, Layout, mappings, policy};
 use crate::sinks::http::{Answer, HttpClient};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -21,30 +22,8 @@ pub enum Product {
     },
 }
 
-/// How long events are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Retention {
-    /// The incumbent's 91 days.
-    #[default]
-    Default,
-    /// So many days.
-    Days(u32),
-    /// Nothing is deleted.
-    Forever,
-}
-
-impl Retention {
-    fn days(self) -> Option<u32> {
-        match self {
-            Self::Default => Some(91),
-            Self::Days(days) => Some(days),
-            Self::Forever => None,
-        }
-    }
-}
-
-/// Longest text in a keyword field.
-const IGNORE_ABOVE: u32 = 1024;
+/// Data streams of ours.
+pub(super) const STREAMS: &str = "logs-tapir.alert-*";
 
 /// `<tenant>.<cluster>` or `<cluster>`.
 fn family(config: &ElasticConfig) -> String {
@@ -77,19 +56,41 @@ pub(super) fn read_target(config: &ElasticConfig) -> String {
     }
 }
 
-/// Asks who the server is and puts template and policy there, unless told not to.
+/// Asks who the server is and puts policy and template there, unless told not to.
 pub(super) async fn run(client: &HttpClient, config: &ElasticConfig) -> Result<Product, String> {
     let product = product(client).await?;
     if config.no_setup {
         return Ok(product);
     }
-    if let Some(days) = config.retention.days() {
-        policy(client, config, product, days).await?;
+    policy::ensure(client, config, product).await?;
+    if config.layout == Layout::Ecs {
+        let name = "logs-tapir.alert";
+        let answer = put(client, &format!("_index_template/{name}"), &stream_template(config, product)).await?;
+        accepted("index template", name, &answer)?;
     }
-    let (name, body) = template(config, product);
-    let answer = put(client, &format!("_index_template/{name}"), &body).await?;
-    accepted("index template", &name, &answer)?;
     Ok(product)
+}
+
+/// Makes an index of the incumbent's family, if it is not there.
+///
+/// An index is made by itself, because a template would match the indices that the incumbent rolls over to as well: it would take their
+/// life cycle from them, and a template with the alias makes Elasticsearch refuse the roll-over.
+pub(super) async fn make_index(
+    client: &HttpClient,
+    config: &ElasticConfig,
+    product: Product,
+    index: &str,
+) -> Result<(), String> {
+    let answer = put(client, index, &index_body(config, product)).await?;
+    // Another node made it, or somebody before us; an alias of this name is somebody's choice, too.
+    let is_there = answer.status.as_u16() == 400
+        && ["resource_already_exists_exception", "already exists as alias"]
+            .iter()
+            .any(|word| answer.excerpt().contains(word));
+    if !is_there {
+        accepted("index", index, &answer)?;
+    }
+    policy::attach(client, config, product, index).await
 }
 
 async fn product(client: &HttpClient) -> Result<Product, String> {
@@ -114,12 +115,12 @@ async fn product(client: &HttpClient) -> Result<Product, String> {
     Ok(Product::Elasticsearch)
 }
 
-async fn put(client: &HttpClient, path: &str, body: &Value) -> Result<Answer, String> {
+pub(super) async fn put(client: &HttpClient, path: &str, body: &Value) -> Result<Answer, String> {
     let headers = [("content-type", "application/json".to_owned())];
     client.send(Method::PUT, path, &headers, body.to_string().into_bytes()).await
 }
 
-fn accepted(what: &str, name: &str, answer: &Answer) -> Result<(), String> {
+pub(super) fn accepted(what: &str, name: &str, answer: &Answer) -> Result<(), String> {
     if answer.status.is_success() {
         return Ok(());
     }
@@ -130,159 +131,38 @@ fn accepted(what: &str, name: &str, answer: &Answer) -> Result<(), String> {
     Err(format!("the server refused the {what} {name} ({}){hint}: {}", answer.status.as_u16(), answer.excerpt()))
 }
 
-/// Delete after so many days. Indices are one a day, so nothing needs to roll over.
-async fn policy(client: &HttpClient, config: &ElasticConfig, product: Product, days: u32) -> Result<(), String> {
-    let name = policy_name(config);
-    let age = format!("{days}d");
-    match product {
-        Product::Elasticsearch => {
-            let body = json!({ "policy": { "phases": {
-                "hot": { "actions": {} },
-                "warm": { "min_age": "3d", "actions": { "forcemerge": { "max_num_segments": 1 } } },
-                "delete": { "min_age": age, "actions": { "delete": {} } },
-            }}});
-            let answer = put(client, &format!("_ilm/policy/{name}"), &body).await?;
-            accepted("life-cycle policy", &name, &answer)
-        }
-        Product::OpenSearch { policies: true } => {
-            let pattern = match config.layout {
-                Layout::Calico => read_target(config),
-                Layout::Ecs => format!(".ds-{}-*", stream(config)),
-            };
-            let body = json!({ "policy": {
-                "description": "Tapir's events",
-                "default_state": "hot",
-                "states": [
-                    { "name": "hot", "actions": [], "transitions": [
-                        { "state_name": "warm", "conditions": { "min_index_age": "3d" } } ] },
-                    { "name": "warm", "actions": [ { "force_merge": { "max_num_segments": 1 } } ], "transitions": [
-                        { "state_name": "delete", "conditions": { "min_index_age": age } } ] },
-                    { "name": "delete", "actions": [ { "delete": {} } ], "transitions": [] },
-                ],
-                "ism_template": [ { "index_patterns": [pattern], "priority": 100 } ],
-            }});
-            let answer = put(client, &format!("_plugins/_ism/policies/{name}"), &body).await?;
-            // It is there from an earlier start; changing it needs its sequence number, and may undo what people did.
-            if answer.status.as_u16() == 409 { Ok(()) } else { accepted("state policy", &name, &answer) }
-        }
-        Product::OpenSearch { policies: false } => Ok(()),
-    }
-}
-
-fn policy_name(config: &ElasticConfig) -> String {
-    match config.layout {
-        Layout::Calico => "tigera_secure_ee_events_policy".to_owned(),
-        Layout::Ecs => "tapir-alerts".to_owned(),
-    }
-}
-
-/// Name and body of the index template.
-fn template(config: &ElasticConfig, product: Product) -> (String, Value) {
+fn settings(config: &ElasticConfig, product: Product) -> Map<String, Value> {
     let mut settings = Map::new();
     settings.insert("number_of_shards".to_owned(), 1.into());
     settings.insert("refresh_interval".to_owned(), "1s".into());
-    if product == Product::Elasticsearch && config.retention.days().is_some() {
-        settings.insert("index.lifecycle.name".to_owned(), policy_name(config).into());
+    if product == Product::Elasticsearch {
+        // Always ours: where the incumbent's template matches, its policy would wait for a roll-over that never comes.
+        settings.insert("index.lifecycle.name".to_owned(), policy::name(config, product).into());
     }
-    match config.layout {
-        Layout::Calico => {
-            let family = family(config);
-            let name = format!("tigera_secure_ee_events.{family}");
-            settings.insert("number_of_replicas".to_owned(), 0.into());
-            let lowercase = json!({ "normalizer": { "lowercase": { "type": "custom", "filter": ["lowercase"] } } });
-            settings.insert("analysis".to_owned(), lowercase);
-            let body = json!({
-                "index_patterns": [format!("{name}.lma-*")],
-                "priority": 200,
-                "template": {
-                    "settings": settings,
-                    "mappings": calico_mappings(),
-                    // The incumbent's alias, for those who read through it.
-                    "aliases": { (format!("{name}.")): {} },
-                },
-            });
-            (name, body)
-        }
-        Layout::Ecs => {
-            let body = json!({
-                "index_patterns": ["logs-tapir.alert-*"],
-                "priority": 200,
-                "data_stream": {},
-                "template": { "settings": settings, "mappings": ecs_mappings() },
-            });
-            ("logs-tapir.alert".to_owned(), body)
-        }
-    }
+    settings
 }
 
-fn keyword() -> Value {
-    json!({ "type": "keyword", "ignore_above": IGNORE_ABOVE })
-}
-
-/// The incumbent's fields with their types, and those of `tapir` that are searched for.
-fn calico_mappings() -> Value {
-    let mut properties = Map::new();
-    for name in [
-        "alert",
-        "attack_vector",
-        "cluster",
-        "description",
-        "dest_name",
-        "dest_name_aggr",
-        "dest_namespace",
-        "host",
-        "id",
-        "mitigations",
-        "mitre_ids",
-        "mitre_tactic",
-        "name",
-        "origin",
-        "protocol",
-        "source_name",
-        "source_name_aggr",
-        "source_namespace",
-        "tenant",
-        "type",
-    ] {
-        properties.insert(name.to_owned(), keyword());
-    }
-    for name in ["source_ip", "dest_ip"] {
-        properties.insert(name.to_owned(), json!({ "type": "ip", "null_value": "0.0.0.0" }));
-    }
-    for name in ["source_port", "dest_port"] {
-        properties.insert(name.to_owned(), json!({ "type": "long", "null_value": 0 }));
-    }
-    properties.insert("severity".to_owned(), json!({ "type": "long" }));
-    properties.insert("dismissed".to_owned(), json!({ "type": "boolean" }));
-    properties
-        .insert("time".to_owned(), json!({ "type": "date", "format": "strict_date_optional_time||epoch_second" }));
-    properties.insert("generated_time".to_owned(), json!({ "type": "date" }));
-    let geo = ["asn", "city_name", "country_name", "iso"].map(|name| (name.to_owned(), keyword()));
-    properties.insert("geo_info".to_owned(), json!({ "properties": Map::from_iter(geo) }));
-    let record =
-        ["snort_alert", "snort_signature_id", "snort_signature_revision"].map(|name| (name.to_owned(), keyword()));
-    properties.insert("record".to_owned(), json!({ "properties": Map::from_iter(record) }));
-    let own = ["id", "group", "shape", "level", "service", "community_id", "visibility", "direction"];
-    let mut own: Map<String, Value> = own.iter().map(|name| ((*name).to_owned(), keyword())).collect();
-    own.insert("evidence".to_owned(), json!({ "type": "object", "enabled": false }));
-    properties.insert("tapir".to_owned(), json!({ "properties": own }));
-    json!({ "dynamic": false, "properties": properties })
-}
-
-/// ECS fields that readers search; everything else stays in the source.
-fn ecs_mappings() -> Value {
+/// An index of the incumbent's family: its settings and its mapping, and its alias for those who read through it. The incumbent
+/// writes through the alias, so that ours says of itself that it is not meant.
+fn index_body(config: &ElasticConfig, product: Product) -> Value {
+    let mut settings = settings(config, product);
+    settings.insert("number_of_replicas".to_owned(), 0.into());
+    let lowercase = json!({ "normalizer": { "lowercase": { "type": "custom", "filter": ["lowercase"] } } });
+    settings.insert("analysis".to_owned(), lowercase);
+    let alias = format!("tigera_secure_ee_events.{}.", family(config));
     json!({
-        "dynamic": true,
-        "dynamic_templates": [
-            { "addresses": { "match": "ip", "match_mapping_type": "string", "mapping": { "type": "ip" } } },
-            { "texts": { "match_mapping_type": "string", "mapping": keyword() } },
-        ],
-        "properties": {
-            "@timestamp": { "type": "date_nanos" },
-            "message": { "type": "text", "fields": { "keyword": keyword() } },
-            "related": { "properties": { "ip": { "type": "ip" } } },
-            "tapir": { "properties": { "evidence": { "type": "object", "enabled": false } } },
-        },
+        "settings": settings,
+        "mappings": mappings::calico(),
+        "aliases": { (alias): { "is_write_index": false } },
+    })
+}
+
+fn stream_template(config: &ElasticConfig, product: Product) -> Value {
+    json!({
+        "index_patterns": [STREAMS],
+        "priority": 200,
+        "data_stream": {},
+        "template": { "settings": settings(config, product), "mappings": mappings::ecs() },
     })
 }
 
@@ -309,13 +189,17 @@ mod tests {
 
     #[test]
     fn settings_of_the_one_product_are_not_sent_to_the_other() {
-        let opensearch = Product::OpenSearch { policies: false };
-        assert!(!template(&config(), opensearch).1.to_string().contains("lifecycle"));
-        let (name, body) = template(&config(), Product::Elasticsearch);
-        assert_eq!(name, "tigera_secure_ee_events.prod");
-        assert_eq!(body["template"]["settings"]["index.lifecycle.name"], "tigera_secure_ee_events_policy");
-        assert_eq!(body["template"]["aliases"], json!({ "tigera_secure_ee_events.prod.": {} }));
-        let forever = ElasticConfig { retention: Retention::Forever, ..config() };
-        assert!(!template(&forever, Product::Elasticsearch).1.to_string().contains("lifecycle"));
+        let opensearch = Product::OpenSearch { policies: true };
+        assert!(!index_body(&config(), opensearch).to_string().contains("lifecycle"));
+        assert!(!stream_template(&config(), opensearch).to_string().contains("lifecycle"));
+        let body = index_body(&config(), Product::Elasticsearch);
+        assert_eq!(body["settings"]["index.lifecycle.name"], "tapir-events-91d");
+        assert_eq!(body["aliases"], json!({ "tigera_secure_ee_events.prod.": { "is_write_index": false } }));
+    }
+
+    #[test]
+    fn no_template_of_ours_matches_the_incumbents_indices() {
+        let body = stream_template(&config(), Product::Elasticsearch).to_string();
+        assert!(!body.contains("tigera_secure_ee_events"), "{body}");
     }
 }

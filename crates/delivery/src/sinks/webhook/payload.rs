@@ -4,7 +4,7 @@
 use super::{WebhookConfig, calico};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use tapir_event::{Format, Level, SecurityEvent, rfc3339};
+use tapir_event::{Format, GroupKey, Level, SecurityEvent, rfc3339};
 
 /// Who receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,11 @@ impl Consumer {
         }
     }
 
+    /// People read it: they want a message for a group, not one for each event.
+    pub(super) fn is_for_people(&self) -> bool {
+        matches!(self, Self::Slack | Self::Jira { .. })
+    }
+
     /// The address must be one that this consumer can have.
     pub(super) fn check(&self, url: &str) -> Result<(), String> {
         match self {
@@ -68,12 +73,31 @@ fn is_json(format: Format) -> bool {
 /// Stands before the texts of a test, as the incumbent has it.
 const TEST: &str = "[TEST] ";
 
+/// How many events a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count {
+    /// Since the last message; 0: this is the first.
+    pub(super) more: u64,
+    /// Since the first message, with it.
+    pub(super) total: u64,
+}
+
+impl Count {
+    /// Of a first message.
+    pub(super) const ONE: Self = Self { more: 0, total: 1 };
+
+    /// Behind the title.
+    fn suffix(self) -> String {
+        if self.more == 0 { String::new() } else { format!(" ×{} more", self.more) }
+    }
+}
+
 /// The body of the request.
-pub(super) fn body(event: &SecurityEvent, config: &WebhookConfig, is_test: bool) -> String {
+pub(super) fn body(event: &SecurityEvent, config: &WebhookConfig, count: Count, is_test: bool) -> String {
     let mut value = match &config.consumer {
         Consumer::Generic(format) => generic(event, config, *format),
-        Consumer::Slack => slack(event, config),
-        Consumer::Jira { project, issue_type } => jira(event, config, project, issue_type),
+        Consumer::Slack => slack(event, config, count),
+        Consumer::Jira { project, issue_type } => jira(event, config, count, project, issue_type),
         Consumer::AlertManager { generator_url } => alertmanager(event, config, generator_url),
     };
     if is_test {
@@ -124,7 +148,7 @@ fn parties(event: &SecurityEvent) -> (String, String) {
     (name(&event.client, client), name(&event.server, server))
 }
 
-fn slack(event: &SecurityEvent, config: &WebhookConfig) -> Value {
+fn slack(event: &SecurityEvent, config: &WebhookConfig, count: Count) -> Value {
     let rule = &event.rule;
     let (client, server) = parties(event);
     let shape = match rule.level() {
@@ -134,11 +158,15 @@ fn slack(event: &SecurityEvent, config: &WebhookConfig) -> Value {
         Level::Low => "○ Low",
         Level::Info => "· Info",
     };
-    let title = format!("{shape} · {}", rule.message());
+    let suffix = count.suffix();
+    let words = format!("{shape} · {}", rule.message());
+    // The count stays when the title is cut.
+    let title = |most: usize, text: &str| format!("{}{suffix}", cut(text, most - suffix.chars().count()));
     let mut fields = vec![("Client", client), ("Server", server)];
     if let Some(inspection) = &event.inspection {
         fields.push(("Inspection", inspection.to_string()));
     }
+    fields.push(("Count", count.total.to_string()));
     let fields: Vec<Value> = fields
         .into_iter()
         .map(|(name, value)| json!({ "type": "mrkdwn", "text": format!("*{name}*\n{}", escape_and_cut(&value, SLACK_FIELD - 20)) }))
@@ -152,7 +180,7 @@ fn slack(event: &SecurityEvent, config: &WebhookConfig) -> Value {
         context.push_str(&format!(" · {name}: {value}"));
     }
     let mut blocks = vec![
-        json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&title, SLACK_HEADER) } }),
+        json!({ "type": "header", "text": { "type": "plain_text", "text": title(SLACK_HEADER, &words) } }),
         json!({ "type": "section", "fields": fields }),
         json!({ "type": "context", "elements": [
             { "type": "mrkdwn", "text": escape_and_cut(&context, SLACK_SECTION) } ] }),
@@ -161,7 +189,8 @@ fn slack(event: &SecurityEvent, config: &WebhookConfig) -> Value {
         blocks.push(json!({ "type": "actions", "elements": [
             { "type": "button", "text": { "type": "plain_text", "text": "Open the alert" }, "url": url } ] }));
     }
-    json!({ "text": escape_and_cut(&title, SLACK_SECTION), "blocks": blocks })
+    let text = format!("{}{suffix}", escape_and_cut(&words, SLACK_SECTION - suffix.chars().count()));
+    json!({ "text": text, "blocks": blocks })
 }
 
 /// Slack's three characters; mark-up that is left can only change how words look.
@@ -190,7 +219,13 @@ fn escape_and_cut(text: &str, most: usize) -> String {
     kept
 }
 
-fn jira(event: &SecurityEvent, config: &WebhookConfig, project: &str, issue_type: &str) -> Value {
+/// The label by which a group's issue is found again.
+pub(super) fn jira_label(event: &SecurityEvent) -> String {
+    format!("tapir-{:016x}", GroupKey::of(event).hash())
+}
+
+/// What an event says in Jira, without mark-up.
+fn jira_text(event: &SecurityEvent, config: &WebhookConfig, count: Count) -> String {
     let rule = &event.rule;
     let (client, server) = parties(event);
     let mut lines = vec![
@@ -199,18 +234,30 @@ fn jira(event: &SecurityEvent, config: &WebhookConfig, project: &str, issue_type
         format!("At {} on node {}", rfc3339(event.time), event.id.node),
     ];
     lines.extend(event.inspection.as_ref().map(|inspection| format!("Inspection {inspection}")));
+    lines.push(format!("Count {}", count.total));
     lines.extend(config.style.link(event));
     lines.extend(rule.reference_urls().take(5).map(|url| format!("Reference {url}")));
     // `noformat`: nothing in it is mark-up; a text that would end it is taken apart.
-    let description = format!("{{noformat}}\n{}\n{{noformat}}", lines.join("\n").replace("{noformat}", "{ noformat }"));
-    let group = tapir_event::GroupKey::of(event).hash();
-    let mut issue_labels = vec![format!("tapir-{group:016x}")];
+    format!("{{noformat}}\n{}\n{{noformat}}", lines.join("\n").replace("{noformat}", "{ noformat }"))
+}
+
+/// What a group's issue is told of further events.
+pub(super) fn jira_comment(event: &SecurityEvent, config: &WebhookConfig, count: Count) -> String {
+    let more =
+        if count.more == 0 { "Again; the newest:".to_owned() } else { format!("×{} more; the newest:", count.more) };
+    json!({ "body": format!("{more}\n{}", jira_text(event, config, count)) }).to_string()
+}
+
+fn jira(event: &SecurityEvent, config: &WebhookConfig, count: Count, project: &str, issue_type: &str) -> Value {
+    let suffix = count.suffix();
+    let summary = event.sentence().replace(['\r', '\n'], " ");
+    let mut issue_labels = vec![jira_label(event)];
     issue_labels.extend(config.labels.iter().map(|(key, value)| format!("{key}-{value}").replace(' ', "-")));
     json!({ "fields": {
         "project": { "key": project },
         "issuetype": { "name": issue_type },
-        "summary": cut(&event.sentence().replace(['\r', '\n'], " "), JIRA_SUMMARY),
-        "description": description,
+        "summary": format!("{}{suffix}", cut(&summary, JIRA_SUMMARY - suffix.chars().count())),
+        "description": jira_text(event, config, count),
         "labels": issue_labels,
     }})
 }
@@ -281,12 +328,13 @@ mod tests {
             consumer,
             labels: vec![("team".into(), "sec ops".into())],
             secret: String::new(),
+            window: WebhookConfig::WINDOW,
             style: Style { page: Some("https://tapir.example".into()), ..Style::default() },
         }
     }
 
     fn sent(msg: &str, consumer: Consumer) -> Value {
-        serde_json::from_str(&body(&event(msg), &config(consumer), false)).unwrap()
+        serde_json::from_str(&body(&event(msg), &config(consumer), Count::ONE, false)).unwrap()
     }
 
     #[test]
@@ -307,7 +355,7 @@ mod tests {
             (alertmanager, "/0/annotations/Description"),
         ] {
             let text = |is_test| {
-                let text = body(&event("m"), &config(consumer.clone()), is_test);
+                let text = body(&event("m"), &config(consumer.clone()), Count::ONE, is_test);
                 let value: Value = serde_json::from_str(&text).unwrap();
                 value.pointer(place).unwrap().as_str().unwrap().to_owned()
             };
@@ -330,6 +378,21 @@ mod tests {
         assert_eq!(value["blocks"][0]["text"]["text"].as_str().unwrap().chars().count(), SLACK_HEADER);
         let text = value["text"].as_str().unwrap();
         assert!(text.chars().count() <= SLACK_SECTION && text.ends_with("&amp;…"), "{text}");
+    }
+
+    #[test]
+    fn a_count_stands_in_its_field_and_behind_the_title_however_long_that_is() {
+        let count = Count { more: 37, total: 38 };
+        let text = body(&event(&"x".repeat(400)), &config(Consumer::Slack), count, false);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let header = value["blocks"][0]["text"]["text"].as_str().unwrap();
+        assert!(header.ends_with("… ×37 more") && header.chars().count() == SLACK_HEADER, "{header}");
+        assert_eq!(value["blocks"][1]["fields"][2]["text"], "*Count*\n38");
+        assert_eq!(sent("m", Consumer::Slack)["blocks"][1]["fields"][2]["text"], "*Count*\n1");
+        let jira = Consumer::Jira { project: "SEC".into(), issue_type: "Bug".into() };
+        let comment: Value = serde_json::from_str(&jira_comment(&event("m"), &config(jira), count)).unwrap();
+        let comment = comment["body"].as_str().unwrap();
+        assert!(comment.starts_with("×37 more") && comment.contains("Count 38"), "{comment}");
     }
 
     #[test]
