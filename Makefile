@@ -124,11 +124,12 @@ opensearch: tools-opensearch ## A real OpenSearch on loopback, its URL printed; 
 	@tests/opensearch/run.sh
 
 .PHONY: opensearch-test
-opensearch-test: tools-opensearch ## Sinks, the store and what they rely on, against a real OpenSearch
+opensearch-test: tools-opensearch $(RELEASE) ## Sinks, the store and what they rely on, against a real OpenSearch
 	tests/opensearch/run.sh tests/opensearch/smoke.sh
 	$(CARGO) build --workspace --locked --example elastic
 	tests/opensearch/run.sh $(CARGO) test --workspace --locked --features tapir-store/opensearch-tests --test opensearch
-	ELASTIC=$(TARGET_DIR)/debug/examples/elastic CARGO=$(CARGO) TAPIR=$(wildcard $(RELEASE)) tests/opensearch/run.sh tests/dashboards/opensearch.sh
+	ELASTIC=$(TARGET_DIR)/debug/examples/elastic CARGO=$(CARGO) TAPIR=$(RELEASE) tests/opensearch/run.sh tests/dashboards/opensearch.sh
+	tests/opensearch/run.sh tests/opensearch/manager.sh $(RELEASE)
 
 .PHONY: opensearch-smoke
 opensearch-smoke: tools-opensearch ## What an event sink and its readers need, asked of a real OpenSearch

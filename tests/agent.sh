@@ -320,6 +320,26 @@ within "they raise alerts" 3 alerted '.rule.sid == 405 or .rule.sid == 406' 2
 never "a suppressed rule does not" alerted '.rule.sid == 404'
 kill -TERM "$agent"; wait "$agent"
 
+mv "$work/image" "$work/whole"; mkdir "$work/image"
+echo 'suppress = { { gid = 1, sid = 21562 } }' >"$work/image/snort.lua"
+: >"$log"
+ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/image" --format tapir --node node-1 >>"$alerts" 2>"$log" &
+agent=$!
+pids+=("$agent")
+within "a snort.lua without rules is for the built-in ones" 10 logged 'node node-1: 1[0-9]{2} rules \('
+within "the pod is inspected with them, too" 5 logged "shop/frontend-1 on .*: inspected for shop/sample"
+mark; attack 10.65.1.9; sleep 1
+never "what it suppresses is suppressed" alerted '.rule.sid == 21562'
+kill -TERM "$agent"; wait "$agent"
+mkdir "$work/folders" "$work/folders/deep"; web deep 407 >"$work/folders/deep/x.rules"
+: >"$log"
+ip netns exec "$node" "$tapir" agent --resources "$work/resources" --snort-rules "$work/folders" --node node-1 2>"$log" >/dev/null &
+agent=$!
+pids+=("$agent")
+within "rules in a folder of the folder are not used, which is said" 10 logged 'folders has files, but neither'
+kill -TERM "$agent"; wait "$agent"
+rm -r "$work/image"; mv "$work/whole" "$work/image"
+
 # --- without a sandbox, by the environment ----------------------------------------------------------
 
 : >"$log"

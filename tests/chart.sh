@@ -44,16 +44,20 @@ same "the defaults are the same" tapir-system --
 same "with Tapir's names" tapir-system --compat none -- --set compat=none
 same "in another namespace" security -- 
 same "with every other choice" security \
-  --image registry.example/tapir:2 --pull-policy Always --pull-secret one,two --cluster prod --interface-prefix cali,eni --sandbox require \
+  --image registry.example/tapir:2 --pull-policy Always --pull-secret one,two --cluster prod --interface-prefix cali,eni --agent-health 127.0.0.1:9197 --honour exceptions,suppressions --sandbox require \
   --host-pid --inside-pods --run-as-root --storage 5Gi --storage-class fast --public-url https://tapir.example.com -- \
   --set image=registry.example/tapir:2 --set pullPolicy=Always --set 'pullSecrets={one,two}' --set cluster=prod \
-  --set 'agent.interfacePrefix=cali\,eni' --set agent.sandbox=require --set agent.hostPID=true --set agent.insidePods=true --set agent.runAsRoot=true --set manager.storage=5Gi \
+  --set 'agent.interfacePrefix=cali\,eni' --set agent.health=127.0.0.1:9197 --set 'manager.honour={exceptions,suppressions}' --set agent.sandbox=require --set agent.hostPID=true --set agent.insidePods=true --set agent.runAsRoot=true --set manager.storage=5Gi \
   --set manager.storageClass=fast --set manager.publicURL=https://tapir.example.com
 printf 'agent: {sandbox: off}\n' >"$work/off.yaml"   # which YAML takes for no
 same "without a sandbox" tapir-system --sandbox off -- --values "$work/off.yaml"
 same "the same with the word" tapir-system --sandbox off -- --set agent.sandbox=off
 same "without a manager" tapir-system --manager no -- --set manager.enabled=false
 "$helm" template tapir "$chart" --set compat=nobody >"$work/wrong" 2>&1 && bad "a wrong value is refused" || ok "a wrong value is refused"
+"$helm" template tapir "$chart" --set agent.interfacePrefix=calico1 >"$work/wrong" 2>&1 && bad "a prefix that agents would refuse is refused" || ok "a prefix that agents would refuse is refused"
+"$tapir" install --print --calico-crds never --interface-prefix calico1 >"$work/wrong" 2>&1 && bad "by tapir install, too" || { grep -q 'interface-prefix calico1: .calico1. cannot begin names of interfaces' "$work/wrong" && ok "by tapir install, too" || bad "by tapir install, too"; }
+"$helm" template tapir "$chart" --namespace tigera-dpi >"$work/wrong" 2>&1 && bad "the agents' namespace is refused to the operator" || { grep -q 'is the agents' "$work/wrong" && ok "the agents' namespace is refused to the operator" || bad "the agents' namespace is refused to the operator"; }
+[ "$("$helm" template tapir "$chart" --set agent.createNamespace=false --set manager.createWebhookNamespace=false --namespace tapir-system | grep -c '^kind: Namespace')" = 0 ] && ok "namespaces that others have are left out" || bad "namespaces that others have are left out"
 "$helm" template tapir "$chart" --set agent.sandbox=perhaps >"$work/wrong" 2>&1 && bad "a wrong word for the sandbox is refused" || ok "a wrong word for the sandbox is refused"
 "$helm" template tapir "$chart" --namespace tapir-system | grep -q '^kind: Namespace' && [ "$("$helm" template tapir "$chart" --namespace tapir-system | grep -A12 '^kind: Namespace' | grep -c '  name: tapir-system')" = 0 ] && ok "the release's namespace is helm's to make" || bad "the release's namespace is helm's to make"
 

@@ -245,6 +245,26 @@ elif [ "$(id -u)" != 0 ]; then
 else
   skip "without the permission the missing capability is named" "setpriv is not installed"
 fi
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+  # As the init container of agents does, which is root with CAP_CHOWN and without the right to look into another's directory.
+  mkdir -p node/rules node/spool
+  : >node/rules/copy
+  chmod 700 node/rules
+  chown -R 65532:65532 node
+  give() { timeout 60 setpriv --bounding-set=-all,+chown --inh-caps=-all "$tapir" prepare-node node "--user=$1" >out 2>err; code=$?; }
+  owners() { [ "$(find node -printf '%U:%G\n' | sort -u)" = "$1:$1" ]; }
+  give 0
+  check "a node's directory goes to root, with what only its owner may look into" 'exits 0' 'owners 0'
+  give 65532
+  check "and back" 'exits 0' 'owners 65532'
+  chown 0:0 node node/rules
+  give 0
+  check "and goes there wholly where that was broken off" 'exits 0' 'owners 0'
+else
+  for what in "a node's directory goes to root, with what only its owner may look into" "and back" "and goes there wholly where that was broken off"; do
+    skip "$what" "needs root and setpriv"
+  done
+fi
 if [ "$(id -u)" = 0 ]; then
   run watch lo --duration 1 --ready-file ready; check "watch ends after --duration with its counts" 'exits 0' '[ -e ready ]' 'says "packets seen, .* dropped"'
 else

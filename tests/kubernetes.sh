@@ -33,9 +33,9 @@ spec: {selector: '$2'}
 YAML
 }
 status() { kc -n hipstershop get deeppacketinspections.projectcalico.org "$1" -o json | jq -ce ".status.nodes // [] | $2"; }
-agent() {  # NODE HEALTH-PORT: as the service account, with what it may do and no more
-  account_config tapir-system tapir-agent "$work/$1.kubeconfig"
-  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --namespace tapir-system --rules "$work/rules" \
+agent() {  # NODE HEALTH-PORT [RULES]: as the service account, with what it may do and no more
+  account_config tapir-agents tapir-agent "$work/$1.kubeconfig"
+  ip netns exec "$node" "$tapir" agent --kubeconfig "$work/$1.kubeconfig" --node "$1" --namespace tapir-agents --rules "${3:-$work/rules}" \
     --format tapir --health "127.0.0.1:$2" >>"$work/$1.alerts" 2>>"$work/$1.log" &
   agent_pid=$!
   pids+=("$agent_pid")
@@ -44,7 +44,7 @@ agent() {  # NODE HEALTH-PORT: as the service account, with what it may do and n
 cat >"$work/rules/own.rules" <<'RULES'
 alert http ( msg:"seed"; flow:to_server,established; http_header; content:"User-Agent|3A 20|Mozilla/4.0|0D 0A|"; http_client_body; content:"smk=",depth 4; sid:21562; rev:6; )
 RULES
-kc create namespace tapir-system >/dev/null
+kc create namespace tapir-agents >/dev/null
 kc create namespace hipstershop >/dev/null
 kc -n hipstershop create serviceaccount default >/dev/null
 kc apply -f "$here/../deploy/kubernetes/agent-rbac.yaml" >/dev/null
@@ -120,7 +120,7 @@ rules_of() {  # NAME LABEL SID [MORE]
   apply <<YAML
 apiVersion: v1
 kind: $1
-metadata: {name: $2, namespace: tapir-system, labels: {tapir.dev/rules: "$3"}}
+metadata: {name: $2, namespace: tapir-agents, labels: {tapir.dev/rules: "$3"}}
 $([ "$1" = Secret ] && echo stringData || echo data):
   x.rules: |
     alert http ( msg:"$2"; flow:to_server,established; http_client_body; content:"smk=",depth 4; sid:$4; )
@@ -138,7 +138,7 @@ rules_of Secret paid-rules named 202 ''
 apply <<'YAML'
 apiVersion: v1
 kind: Secret
-metadata: {name: private, namespace: tapir-system}
+metadata: {name: private, namespace: tapir-agents}
 stringData: {x.rules: "no rules at all"}
 ---
 apiVersion: tapir.dev/v1alpha1
@@ -164,7 +164,7 @@ if kc get inspections.tapir.dev strict -o json --show-managed-fields | jq -e '.m
 kc patch inspections.tapir.dev strict --type=merge -p '{"spec":{"nodeSelector":"kubernetes.io/hostname == \"elsewhere\""}}' >/dev/null
 within "a selector of other nodes ends it here" 5 logged 'frontend-6b64dc9665-97687 on cali047739587bc, with rules of its own: no longer'
 kc delete inspections.tapir.dev strict >/dev/null
-kc -n tapir-system delete configmap/own-rules >/dev/null
+kc -n tapir-agents delete configmap/own-rules >/dev/null
 within "a ConfigMap that is gone takes its rules along" 10 logged 'rules reloaded: 1 rules \(0 rejected'
 
 kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
@@ -172,6 +172,29 @@ agent node-1 9097
 within "killed and started again it inspects" 10 eval '[ "$(grep -c "frontend-6b64dc9665-97687 on cali047739587bc: inspected" "$log")" -ge 4 ]'
 mark; attack 10.65.1.9
 within "as before" 3 alerted '.rule.sid == 21562'
+kill -TERM "$agent_pid"; wait "$agent_pid" 2>/dev/null
+within "an agent that ends says in the status that nothing is inspected" 5 status sample-dpi-frontend '.[] | select(.node == "node-1" and (.active.success // false | not) and (.errorConditions | last | .message | test("has ended")))'
+mkdir "$work/broken"; echo 'alert nonsense' >"$work/broken/local.rules"
+: >"$log"
+agent node-1 9097 "$work/broken"
+within "an agent whose rules are all broken goes on, and says why nothing is inspected" 10 logged 'nothing is inspected until there are rules: no rule to run'
+within "so does the status, with the place" 15 status sample-dpi-frontend '.[] | select((.active.success // false | not) and ([.errorConditions[].message] | any(test("^no rules: ")) and any(test("local.rules:1:"))))'
+rules_of ConfigMap late-rules true 103 ''
+within "rules that come later are used" 15 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success)'
+mark; attack 10.65.1.9
+within "and raise alerts" 3 alerted '.rule.sid == 103'
+kc -n tapir-system delete configmap/late-rules >/dev/null
+kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
+kc get clusterrole tapir-agent -o json | jq '.rules |= map(.resources -= ["pods"])' | kc replace -f - >/dev/null
+: >"$log"
+agent node-1 9097
+within "without the right to pods the status says so, and not that all is well" 15 status sample-dpi-frontend '.[] | select((.active.success // false | not) and ([.errorConditions[].message] | any(test("may not list and watch pods"))))'
+within "nor is the agent ready" 5 health_says readiness 503
+in_metrics() { in_node curl -s http://127.0.0.1:9097/metrics | grep -qE "$1"; }
+within "metrics have it, too" 5 in_metrics '^tapir_kinds_denied\{kind="pods"\} 1'
+kc apply -f "$here/../deploy/kubernetes/agent-rbac.yaml" >/dev/null
+within "with it all is well again" 25 status sample-dpi-frontend '.[] | select(.node == "node-1" and .active.success and (.errorConditions // [] | length) == 0)'
+within "and the agent is ready" 5 health_says readiness 200
 kc delete clusterrolebinding tapir-agent >/dev/null
 kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null
 : >"$log"

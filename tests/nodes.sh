@@ -82,7 +82,7 @@ order() {
   for _ in $(seq 600); do [ "$(grep -cx "$1" "$work/cluster")" -gt "$before" ] && return; sleep 0.1; done
   return 1
 }
-kc create namespace tapir-system >/dev/null
+kc create namespace tapir-agents >/dev/null
 kc create namespace hipstershop >/dev/null
 kc -n hipstershop create serviceaccount default >/dev/null
 kc apply -f "$here/../deploy/crds" >/dev/null
@@ -136,13 +136,13 @@ manager = { url = "$server_url", token_file = "$work/agent-token", http = { tls 
 name = "calico"
 file = { path = "$state/calico.ndjson", format = "calico" }
 TOML
-    account_config tapir-system tapir-agent "$work/node-$1.kubeconfig"
+    account_config tapir-agents tapir-agent "$work/node-$1.kubeconfig"
     touch "$work/node-$1.alerts" "$work/node-$1.log"
     chown -R 65532:65532 "$state" "$work/node-$1.kubeconfig"
   fi
   ip netns exec "${node_of[$1]}" setpriv --reuid 65532 --regid 65532 --clear-groups --inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw --bounding-set=-all,+net_raw \
     env -i PATH=/usr/bin:/bin NODE_NAME="node-$1" "$tapir" agent --kubeconfig "$work/node-$1.kubeconfig" --config "$work/node-$1.toml" --health 127.0.0.1:9097 \
-    --interface-prefix cali --namespace tapir-system --snort-rules "$work/snort-rules" --format tapir >>"$work/node-$1.alerts" 2>>"$work/node-$1.log" &
+    --interface-prefix cali --namespace tapir-agents --snort-rules "$work/snort-rules" --format tapir >>"$work/node-$1.alerts" 2>>"$work/node-$1.log" &
   agent_pid[$1]=$!
   pids+=($!)
 }

@@ -8,9 +8,10 @@
 
 use serde_json::{Value, json};
 use tapir_kubernetes::crds;
-use tapir_operator::install;
+use tapir_kubernetes::interface::MAX_PREFIXES;
+use tapir_operator::install::{self, Made};
 use tapir_operator::names::{Compat, NAMESPACE, WEBHOOKS};
-use tapir_operator::options::{ManagerOptions, Options, Sandbox};
+use tapir_operator::options::{AGENT_HEALTH, HONOUR, ManagerOptions, Options, Sandbox};
 
 /// Where it is.
 const FOLDER: &str = "deploy/chart";
@@ -63,15 +64,19 @@ pullPolicy: {pull_policy}
 # Names of secrets with credentials of the registry.
 pullSecrets: []
 # Whose names the agents have. calico: DaemonSet tigera-dpi in namespace tigera-dpi, as the incumbent has it. none: DaemonSet
-# tapir-agent in the release's namespace.
+# tapir-agent in namespace tapir-agents.
 compat: {compat}
 # Name of the cluster, in documents and on the page.
 cluster: {cluster}
 # The release's namespace is made by the chart, too. Leave it to `helm install --create-namespace`.
 createNamespace: false
 agent:
+  # The agents' namespace is made by the chart. Not where somebody else has it, as Calico's operator has tigera-dpi.
+  createNamespace: true
   # How names of Calico's interfaces begin; several with commas.
   interfacePrefix: {interface_prefix}
+  # Where agents serve health and metrics on their node. The incumbent's agents have the default: beside them take another port.
+  health: {health}
   # Agents see the node's processes. Needed where the network plugin has no route for each pod: bridge, Flannel, Cilium, Antrea,
   # OVN-Kubernetes, Kube-OVN. Not needed with Calico, AWS, Azure in transparent mode, ptp, kindnet.
   hostPID: false
@@ -93,7 +98,11 @@ manager:
   createWebhookNamespace: true
   # Where people reach the page, for links: https://tapir.example.com
   publicURL: \"\"
+  # Kinds of resources that it honours. Beside the incumbent leave webhooks out: both would send them. [none]: none at all.
+  honour: [{honour}]
 ",
+        health = AGENT_HEALTH,
+        honour = HONOUR.join(", "),
         compat = compat.word(),
         sandbox = sandbox.word(),
     )
@@ -105,6 +114,12 @@ fn schema() -> String {
     // YAML of old reads `on` and `off` as truth.
     let [on, off, require] = [Sandbox::On, Sandbox::Off, Sandbox::Require].map(Sandbox::word);
     let sandbox = json!({ "enum": [on, off, require, true, false] });
+    // As the agent reads it: a list with commas, as FELIX_INTERFACEPREFIX.
+    let one = "[-_.A-Za-z0-9]{1,4}";
+    let prefix = json!({ "type": "string", "pattern": format!("^{one}( *, *{one}){{0,{}}}$", MAX_PREFIXES - 1) });
+    let health = json!({ "type": "string", "pattern": "^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[1-9][0-9]{0,4}$" });
+    let kinds: Vec<&str> = HONOUR.into_iter().chain(["none"]).collect();
+    let honour = json!({ "type": "array", "minItems": 1, "items": { "enum": kinds } });
     let object =
         |properties: Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let mut all = object(json!({
@@ -114,8 +129,8 @@ fn schema() -> String {
         "compat": { "enum": [Compat::Calico.word(), Compat::None.word()] },
         "cluster": text,
         "createNamespace": flag,
-        "agent": object(json!({ "interfacePrefix": text, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
-        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text })),
+        "agent": object(json!({ "createNamespace": flag, "interfacePrefix": prefix, "health": health, "hostPID": flag, "insidePods": flag, "sandbox": sandbox, "runAsRoot": flag })),
+        "manager": object(json!({ "enabled": flag, "storage": text, "storageClass": text, "createWebhookNamespace": flag, "publicURL": text, "honour": honour })),
         "global": { "type": "object" },
     }));
     if let Value::Object(all) = &mut all {
@@ -126,7 +141,15 @@ fn schema() -> String {
 
 fn arguments() -> String {
     let (storage, health) = (ManagerOptions::default().storage, install::HEALTH_PORT.to_string());
-    OPTIONS.replace("NAMESPACE", NAMESPACE).replace("STORAGE", &storage).replace("HEALTH", &health)
+    let [calicos, own] = [Compat::Calico, Compat::None].map(|compat| compat.agent().namespace);
+    OPTIONS
+        .replace("CALICOS", calicos)
+        .replace("AGENTS", own)
+        .replace("NAMESPACE", NAMESPACE)
+        .replace("STORAGE", &storage)
+        .replace("AGENT-HEALTH", &AGENT_HEALTH.to_string())
+        .replace("HONOUR", &HONOUR.join(","))
+        .replace("HEALTH", &health)
 }
 
 /// The objects of one way to call things, in a condition.
@@ -141,12 +164,16 @@ fn objects(compat: Compat) -> String {
         ..Options::default()
     };
     let mut text = format!("{HEAD}{{{{- if eq .Values.compat \"{}\" }}}}\n", compat.word());
-    for object in install::operator(&options, true) {
+    for object in install::operator(&options, Made::ALL) {
         let is_own = object.kind() == "Namespace" && object.name() == namespace;
+        let is_agents = object.kind() == "Namespace" && object.name() == options.agent().namespace;
         let condition = match (is_own, object.namespace(), object.name()) {
             (true, ..) => Some(".Values.createNamespace"),
-            (_, "", WEBHOOKS) => Some("and .Values.manager.enabled .Values.manager.createWebhookNamespace"),
-            (_, WEBHOOKS, _) => Some(".Values.manager.enabled"),
+            _ if is_agents => Some(".Values.agent.createNamespace"),
+            (_, "", WEBHOOKS) => Some(
+                "and .Values.manager.enabled .Values.manager.createWebhookNamespace (has \"webhooks\" .Values.manager.honour)",
+            ),
+            (_, WEBHOOKS, _) => Some("and .Values.manager.enabled (has \"webhooks\" .Values.manager.honour)"),
             _ => None,
         };
         if let Some(condition) = condition {
@@ -208,6 +235,9 @@ fn is_item(line: &str, column: usize) -> bool {
 /// Arguments of the operator, as [`Options::arguments`] has them.
 const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not edit. */}}
 {{- define "tapir.arguments" -}}
+{{- if has .Release.Namespace (list "AGENTS" "CALICOS") }}
+{{- fail (printf "namespace %s is the agents': operator and manager need one of their own" .Release.Namespace) }}
+{{- end }}
 - operator
 - {{ printf "--image=%s" .Values.image | quote }}
 {{- if ne .Release.Namespace "NAMESPACE" }}
@@ -228,6 +258,9 @@ const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not e
 {{- if ne .Values.agent.interfacePrefix "cali" }}
 - {{ printf "--interface-prefix=%s" .Values.agent.interfacePrefix | quote }}
 {{- end }}
+{{- if ne .Values.agent.health "AGENT-HEALTH" }}
+- {{ printf "--agent-health=%s" .Values.agent.health | quote }}
+{{- end }}
 {{- $sandbox := toString .Values.agent.sandbox }}
 {{- if or (eq $sandbox "off") (eq $sandbox "false") }}
 - --sandbox=off
@@ -245,6 +278,10 @@ const OPTIONS: &str = r#"{{/* Written by `cargo run -p xtask -- chart`; do not e
 {{- end }}
 {{- with .Values.manager.publicURL }}
 - {{ printf "--public-url=%s" . | quote }}
+{{- end }}
+{{- $honour := join "," .Values.manager.honour }}
+{{- if ne $honour "HONOUR" }}
+- {{ printf "--honour=%s" $honour | quote }}
 {{- end }}
 {{- end }}
 {{- if .Values.agent.hostPID }}

@@ -19,6 +19,7 @@ mod watch;
 
 use crate::library::{LABEL, Library, Shelf};
 use crate::selection::Object;
+use crate::shared::Shared;
 use crate::view::{Asked, LabelMap, View};
 use far::{Far, FarPod};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, ServiceAccount};
@@ -72,6 +73,7 @@ struct Hub {
     changed: Notify,
     /// Something changed that only gives names.
     named: Notify,
+    shared: Arc<Shared>,
     say: Say,
 }
 
@@ -136,7 +138,7 @@ pub struct Follow<'f> {
     pub far_names: FarNames,
 }
 
-/// Follows the cluster for ever, and tells it what this node does. `heard` becomes true with the first view.
+/// Follows the cluster, and tells it what this node does, until [`Facts::ending`]. `heard` becomes true with the first view.
 pub async fn follow(what: Follow<'_>, tell: Tell, facts: Facts, say: Say) {
     let Follow { client, node, namespace, far_names } = what;
     let Tell { views, library, heard } = tell;
@@ -146,7 +148,13 @@ pub async fn follow(what: Follow<'_>, tell: Tell, facts: Facts, say: Say) {
     let this = all().fields(&format!("metadata.name={node}"));
     let own = all().fields(&format!("spec.nodeName={node}"));
     let others = all().fields(&far::selected(node)).page_size(PAGE);
-    let hub = Arc::new(Hub { world: Mutex::default(), changed: Notify::new(), named: Notify::new(), say });
+    let hub = Arc::new(Hub {
+        world: Mutex::default(),
+        changed: Notify::new(),
+        named: Notify::new(),
+        shared: Arc::clone(&facts.shared),
+        say,
+    });
     let far = async {
         if far_names == FarNames::Pods {
             let api = Api::all(client.clone());

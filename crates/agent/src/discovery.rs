@@ -93,6 +93,9 @@ pub enum Missing {
          see the node's processes (hostPID)"
     )]
     Unseen,
+    /// The node inspects as many as it can.
+    #[error("this node inspects {0} interfaces already, and no more than that")]
+    NoRoom(usize),
 }
 
 impl Missing {
@@ -103,6 +106,7 @@ impl Missing {
             Self::Unconfirmed(_) => "unconfirmed",
             Self::Inside | Self::Barred(_) => "inside_pod",
             Self::Unseen => "no_process",
+            Self::NoRoom(_) => "no_room",
         }
     }
 }

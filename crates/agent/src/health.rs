@@ -85,7 +85,8 @@ impl Health {
             "/liveness" | "/healthz" | "/livez" => verdict(self.dead()),
             "/metrics" => {
                 let state = Arc::clone(&self.state.borrow());
-                let text = metrics(&self.shared.report(), &state, &self.rules.borrow(), &self.sandbox);
+                let mut text = metrics(&self.shared.report(), &state, &self.rules.borrow(), &self.sandbox);
+                denied_metrics(&self.shared.denied(), &mut text);
                 response(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             _ => response(StatusCode::NOT_FOUND, "text/plain", "/readiness, /liveness, /metrics\n".to_owned()),
@@ -97,7 +98,9 @@ impl Health {
         if !*self.heard.borrow() {
             return Some("the cluster was not heard yet".to_owned());
         }
-        self.dead().or_else(|| self.shared.report().trouble.clone())
+        // Without pods nothing can be inspected, whatever else works.
+        let denied = || self.shared.denied().remove("pods");
+        self.dead().or_else(|| self.shared.report().trouble.clone()).or_else(denied)
     }
 
     fn dead(&self) -> Option<String> {
@@ -107,6 +110,17 @@ impl Health {
             Some(age) => Some(format!("capture has not been heard of for {} s", age.as_secs())),
             None => Some("capture has not begun yet".to_owned()),
         }
+    }
+}
+
+/// Kinds of objects that the API server does not let us see.
+fn denied_metrics(denied: &BTreeMap<String, String>, text: &mut String) {
+    const NAME: &str = "tapir_kinds_denied";
+    text.push_str(&format!(
+        "# HELP {NAME} Kinds of objects of the cluster that may not be listed and watched.\n# TYPE {NAME} gauge\n"
+    ));
+    for kind in denied.keys() {
+        text.push_str(&format!("{NAME}{{kind=\"{kind}\"}} 1\n"));
     }
 }
 
@@ -147,7 +161,7 @@ fn metrics(report: &Report, state: &State, sets: &SetStates, sandbox: &Standing)
          # TYPE tapir_events_unrecorded_total counter\ntapir_events_unrecorded_total {}\n",
         report.unrecorded.events
     );
-    let reasons = ["no_interface", "unconfirmed", "inside_pod", "no_process"];
+    let reasons = ["no_interface", "unconfirmed", "inside_pod", "no_process", "no_room"];
     let absent = |reason: &str| state.absent.iter().filter(|one| one.why.reason() == reason).count();
     let gauges = [
         ("endpoints_attached", "Interfaces of workloads that are inspected.", report.seen.len() as u64),

@@ -292,6 +292,8 @@ impl Keeper {
         for one in &wanted {
             if attached.len() >= MAX_SEATS {
                 beyond += 1;
+                let pod = format!("{}/{}", one.endpoint.namespace, one.endpoint.pod);
+                absent.push(Absent { pod, inspections: one.inspections(), why: Missing::NoRoom(MAX_SEATS) });
                 continue;
             }
             match self.taps(one, &host) {

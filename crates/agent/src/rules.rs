@@ -144,6 +144,8 @@ pub struct RuleKeeper {
     seen: Vec<Stamp>,
     files: Vec<PathBuf>,
     outside: Option<Outside>,
+    /// What is not as it was asked for, whatever is loaded.
+    note: Option<String>,
 }
 
 /// Name, size and time of a file.
@@ -157,18 +159,24 @@ struct Outcome {
 }
 
 impl RuleKeeper {
-    /// Loads the node's first set, of the files. The error says why there is nothing to run.
-    pub fn load(sources: RuleSources, profile: Profile) -> Result<Self, String> {
+    /// Loads the node's first set, of the files. If there is nothing to run its state says why, and what comes later is waited for.
+    pub fn load(sources: RuleSources, profile: Profile) -> Self {
         let seen = stamps(&sources.files);
         let (rules, report) = Rules::load(&sources, profile);
-        let notes = unread(&report).into_iter().collect();
+        let notes: Vec<String> = unread(&report).into_iter().collect();
         // What a snort.lua holds is called after it and the line.
         let file = |name: &str| PathBuf::from(name.split_once(" from line ").map_or(name, |(file, _)| file));
         let files = report.sources.names().map(file).filter(|file| file.is_file()).collect();
-        let node = RulesState { rule_set: rules.set.id.0, notes, ..accept(&report)? };
-        let kept = Kept { rules: Some(Arc::new(rules)), ..Kept::default() };
+        let (node, rules) = match accept(&report) {
+            Ok(state) => (RulesState { rule_set: rules.set.id.0, notes, ..state }, Some(Arc::new(rules))),
+            Err(why) => {
+                let (findings, faults) = (findings(&report), faults(&report));
+                (RulesState { error: Some(why), findings, faults, notes, ..RulesState::default() }, None)
+            }
+        };
+        let kept = Kept { rules, ..Kept::default() };
         let state = watch::Sender::new(SetStates { node, others: BTreeMap::new() });
-        Ok(Self {
+        Self {
             sources,
             profile,
             kept: BTreeMap::from([(Selection::default(), kept)]),
@@ -176,7 +184,15 @@ impl RuleKeeper {
             seen,
             files,
             outside: None,
-        })
+            note: None,
+        }
+    }
+
+    /// Tells of the node's set, for as long as the agent runs, that something is not as it was asked for.
+    pub fn with_note(mut self, note: String) -> Self {
+        self.state.send_modify(|states| states.node.notes.push(note.clone()));
+        self.note = Some(note);
+        self
     }
 
     /// Takes rules from outside of the cluster, too: for the node's set, and those that selections name.
@@ -298,6 +314,7 @@ impl RuleKeeper {
         // A compiler that panicked has left nothing behind; the set before stays, and the next change is tried again.
         let Ok(Outcome { rules, report, mut notes }) = tokio::task::spawn_blocking(load).await else { return false };
         notes.extend(loan.notes.iter().cloned().chain(unread(&report)));
+        notes.extend(self.note.clone().filter(|_| selection.is_default()));
         let kept = self.kept.entry(selection.clone()).or_default();
         let fruitful = fruitful(&rules, &loan);
         let accepted = accept(&report).and_then(|state| match barren(&kept.fruitful, &fruitful, &loan, &state) {
@@ -466,7 +483,7 @@ mod tests {
         let file = dir.path().join("a.rules");
         std::fs::write(&file, rule(1)).unwrap();
         let sources = RuleSources { files: vec![dir.path().to_owned()], ..RuleSources::default() };
-        let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap();
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR);
         let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
         let mut state = keeper.state();
         let first = state.borrow_and_update().node.clone();
@@ -501,7 +518,7 @@ mod tests {
         std::fs::write(dir.path().join("snort.lua"), "stream = {}\nsuppress = { { sid = 9 } }").unwrap();
         let files = vec![dir.path().join("snort.lua"), dir.path().to_owned()];
         let sources = RuleSources { files, ..RuleSources::default() };
-        let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap();
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR);
         let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
         let mut state = keeper.state();
         let (library, lent) = watch::channel(Arc::default());
@@ -589,7 +606,7 @@ mod tests {
             pins.send_replace(Arc::new(Pins::of(all)));
         };
         let node = wanted("node", "1");
-        let keeper = RuleKeeper::load(sources, Profile::TAPIR).unwrap().with_outside([node.clone()].into(), given);
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR).with_outside([node.clone()].into(), given);
         let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
         let mut state = keeper.state();
         let (_library, lent) = watch::channel(Arc::default());
@@ -647,10 +664,28 @@ mod tests {
         );
     }
 
-    #[test]
-    fn nothing_to_run_is_refused_at_the_start() {
-        let sources = RuleSources { files: vec!["/nowhere.rules".into()], ..RuleSources::default() };
-        let error = RuleKeeper::load(sources, Profile::TAPIR).err().unwrap();
-        assert!(error.contains("nowhere.rules"), "{error}");
+    #[tokio::test]
+    async fn nothing_to_run_is_told_and_what_comes_later_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.rules");
+        std::fs::write(&file, "alert nonsense\n").unwrap();
+        let sources = RuleSources { files: vec![dir.path().to_owned()], ..RuleSources::default() };
+        let keeper = RuleKeeper::load(sources, Profile::TAPIR).with_note("as always".into());
+        let mut state = keeper.state();
+        {
+            let node = &state.borrow_and_update().node;
+            assert!(node.error.as_ref().is_some_and(|why| why.contains("a.rules")), "{node:?}");
+            assert_eq!((node.loaded, node.faults.len(), node.notes.as_slice()), (0, 1, &["as always".to_owned()][..]));
+            assert!(keeper.sets().0.is_empty());
+        }
+        let (shared, now) = (Shared::new(), Arc::new(Notify::new()));
+        let (_library, library) = watch::channel(Arc::default());
+        let (_selected, selected) = watch::channel(Arc::default());
+        std::fs::write(&file, rule(7)).unwrap();
+        now.notify_one();
+        let _run = tokio::spawn(keeper.run(Arc::clone(&shared), now, library, selected));
+        let is_there = |states: &SetStates| states.node.loaded == 1 && states.node.error.is_none();
+        let states = tokio::time::timeout(std::time::Duration::from_secs(20), state.wait_for(is_there)).await;
+        assert_eq!(states.unwrap().unwrap().node.notes, ["as always"]);
     }
 }

@@ -93,12 +93,28 @@ pub struct Shared {
     untold: Mutex<bool>,
     left: Condvar,
     reported: Notify,
+    /// Kinds of objects that we may not see, and why, in words.
+    denied: Mutex<BTreeMap<String, String>>,
 }
 
 impl Shared {
     /// Nothing to do yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// Says that we may not see a kind of objects, and why; `None`: we may.
+    pub fn deny(&self, kind: &str, why: Option<String>) {
+        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(denied.insert(kind.to_owned(), why)),
+            None => drop(denied.remove(kind)),
+        }
+    }
+
+    /// Kinds of objects that we may not see, and why.
+    pub fn denied(&self) -> BTreeMap<String, String> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Posts endpoints and names.

@@ -36,6 +36,14 @@ pub enum CaptureError {
         /// What the system said.
         source: io::Error,
     },
+    /// The kernel has no AF_PACKET: packet(7).
+    #[error(
+        "{operation} failed: this kernel has no packet sockets (AF_PACKET); it needs CONFIG_PACKET, or its module af_packet"
+    )]
+    NoPacketSockets {
+        /// What was tried.
+        operation: &'static str,
+    },
     /// The system said no.
     #[error("{operation} failed")]
     System {
@@ -52,6 +60,7 @@ impl CaptureError {
     pub(crate) fn system(operation: &'static str, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::PermissionDenied => Self::MissingCapability { operation, capability: "CAP_NET_RAW" },
+            _ if source.raw_os_error() == Some(libc::EAFNOSUPPORT) => Self::NoPacketSockets { operation },
             _ => Self::System { operation, source },
         }
     }
@@ -73,6 +82,7 @@ impl CaptureError {
             Self::FilterTooLong { .. } => "filter_too_long",
             Self::Bound => "bound",
             Self::NoNamespace { .. } => "no_namespace",
+            Self::NoPacketSockets { .. } => "no_packet_sockets",
             Self::System { .. } => "system",
         }
     }

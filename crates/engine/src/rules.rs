@@ -38,6 +38,8 @@ pub struct RuleText {
 pub struct RuleSources {
     /// Files and directories; empty: the built-in starter set.
     pub files: Vec<PathBuf>,
+    /// The built-in set behind the files.
+    pub with_starter: bool,
     /// Leave the files and the built-in set out.
     pub texts_only: bool,
     /// Texts, behind the files.
@@ -107,7 +109,10 @@ impl Rules {
         let mut inputs: Vec<Input<'_>> = match (sources.texts_only, sources.files.is_empty()) {
             (true, _) => Vec::new(),
             (false, true) => vec![starter],
-            (false, false) => sources.files.iter().map(|path| Input::Path(path)).collect(),
+            (false, false) => {
+                let files = sources.files.iter().map(|path| Input::Path(path));
+                files.chain(sources.with_starter.then_some(starter)).collect()
+            }
         };
         inputs.extend(sources.texts.iter().map(|text| Input::Text(&text.name, &text.bytes)));
         tapir_rules::load_inputs(inputs, &sources.config)

@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 pub const NODES_READY: &str = "tapir.dev/nodes-ready";
 /// The same for endpoints: attached of selected.
 pub const ENDPOINTS: &str = "tapir.dev/endpoints";
+/// Annotation of a `DeepPacketInspection`: alerts of the last day.
+pub const ALERTS: &str = "tapir.dev/alerts-24h";
 /// Annotation of a definition: `always` or `if-absent`.
 pub const INSTALL: &str = "tapir.dev/install";
 
@@ -128,6 +130,8 @@ fn columns(object: &mut Value) {
         { "name": "Selector", "type": "string", "jsonPath": ".spec.selector" },
         { "name": "Nodes ready", "type": "string", "jsonPath": annotation(NODES_READY) },
         { "name": "Endpoints", "type": "string", "jsonPath": annotation(ENDPOINTS), "description": "attached of selected" },
+        // Of an annotation, which is a string whatever stands in it.
+        { "name": "Alerts 24h", "type": "string", "jsonPath": annotation(ALERTS) },
         { "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" },
     ]);
     adjust::put(object, "/spec/versions/0", "additionalPrinterColumns", columns);

@@ -38,8 +38,10 @@ pub struct Config {
     pub resources: Option<Arc<Resources>>,
     /// An OpenID provider for people; needs `public_url`.
     pub oidc: Option<OidcConfig>,
-    /// Rule files and directories, for the page of rules; empty: no such list.
+    /// Rule files and directories, for the page of rules.
     pub rules: Vec<PathBuf>,
+    /// Rules that are listed where there are no files: those that agents without files run.
+    pub built_in_rules: &'static str,
     /// How they are read: variables, dialect.
     pub rule_config: tapir_rules::Config,
     /// Bounds.
@@ -64,6 +66,7 @@ impl Config {
             resources: None,
             oidc: None,
             rules: Vec::new(),
+            built_in_rules: "",
             rule_config: tapir_rules::Config::default(),
             limits: Limits::default(),
         }

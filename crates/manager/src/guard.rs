@@ -48,7 +48,11 @@ pub(crate) async fn guard(state: State, request: Request, next: Next) -> Respons
     response
 }
 
-async fn inside(app: &App, waits: bool, request: Request, next: Next) -> Response {
+/// Until when what an answer can do without may be waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until(pub Instant);
+
+async fn inside(app: &App, waits: bool, mut request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
     let limit = match (waits, reads) {
@@ -58,6 +62,8 @@ async fn inside(app: &App, waits: bool, request: Request, next: Next) -> Respons
         (false, true) => app.config.limits.read,
         (false, false) => app.config.limits.write,
     };
+    // A sixth of the time is for writing down what was found.
+    request.extensions_mut().insert(Until(Instant::now() + limit / 6 * 5));
     // A task of its own, so that a panic in it is an error here and not the end of the connection.
     let mut task = tokio::spawn(next.run(request));
     match tokio::time::timeout(limit, &mut task).await {

@@ -57,7 +57,7 @@ impl Manager {
             fleet: api::Fleet::new(config.limits.nodes),
             unseen: api::History::new(),
             orders: api::Orders::new(),
-            rules: api::RuleList::load(&config.rules, &config.rule_config),
+            rules: api::RuleList::load(&config.rules, config.built_in_rules, &config.rule_config),
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             streams: Arc::new(Semaphore::new(config.limits.streams)),
             ending,

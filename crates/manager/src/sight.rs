@@ -17,10 +17,13 @@
 
 use crate::app::App;
 use crate::auth::{Caller, Reach, Realm};
+use crate::guard::Until;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tapir_event::EventId;
 use tapir_packet::Timestamp;
 use tapir_query::{Expr, Field, Key, Node, Query, Span, Value};
@@ -48,7 +51,7 @@ impl Vault {
     /// What the caller sees.
     pub(crate) fn seen_by(&self, caller: &Caller) -> Sight {
         let (realm, user) = (caller.identity.realm.clone(), caller.identity.user.clone());
-        Sight { store: Arc::clone(&self.0), realm, user, shown: Mutex::default() }
+        Sight { store: Arc::clone(&self.0), realm, user, shown: Mutex::default(), until: None }
     }
 
     /// Keeps events; who may send them is for the routes of agents to say.
@@ -74,6 +77,8 @@ pub(crate) struct Sight {
     user: String,
     /// Groups that went out through it.
     shown: Mutex<BTreeSet<GroupId>>,
+    /// Of a request: until when more than what it needs may be read.
+    until: Option<Instant>,
 }
 
 impl FromRequestParts<Arc<App>> for Sight {
@@ -81,7 +86,8 @@ impl FromRequestParts<Arc<App>> for Sight {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        Ok(app.store.seen_by(&caller))
+        let until = parts.extensions.get::<Until>().map(|until| until.0);
+        Ok(Sight { until, ..app.store.seen_by(&caller) })
     }
 }
 
@@ -166,6 +172,15 @@ fn not_allowed<T>(what: impl Into<String>) -> Result<T, StoreError> {
 }
 
 impl Sight {
+    /// Reads what an answer can do without; `None`: it failed, or there is no time left for it. What the request must read
+    /// has taken its part of the time before.
+    pub(crate) async fn spare<T>(&self, read: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        match self.until {
+            Some(until) => tokio::time::timeout_at(until.into(), read).await.ok()?.ok(),
+            None => read.await.ok(),
+        }
+    }
+
     /// Who does not see everything, with what he sees.
     fn limited(&self) -> Option<&Arc<BTreeSet<String>>> {
         match &self.realm.read {

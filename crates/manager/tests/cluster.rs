@@ -176,6 +176,55 @@ async fn a_service_account_sees_the_namespaces_of_its_roles_as_long_as_it_has_th
 }
 
 #[tokio::test]
+async fn a_role_of_the_incumbent_on_events_shows_all_alerts_and_gives_nothing_else() {
+    let Some(setup) = Setup::new(true).await else { return };
+    let Setup { cluster, .. } = &setup;
+    let of = |name: &str, resource: &str, names: &[&str]| {
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name }, "rules": [
+            { "apiGroups": ["lma.tigera.io"], "resources": [resource], "resourceNames": names, "verbs": ["get"] },
+        ] })
+    };
+    let roles = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        of("all-logs", "*", &["flows", "audit*", "events", "dns"]),
+        of("events", "cluster", &["events"]),
+        of("flows", "cluster", &["flows"]),
+        of("of-another-cluster", "managed-1", &["events"]),
+    ] });
+    cluster.admin().apply(&roles.to_string()).unwrap();
+    let patience = KNOWN + PATIENCE;
+    let ann = cluster.token("team", "ann", &[]).unwrap();
+    let everywhere = |role: &str| {
+        kubectl(cluster, &format!("create clusterrolebinding {role} --clusterrole={role} --serviceaccount=team:ann"));
+    };
+    for role in ["flows", "of-another-cluster"] {
+        everywhere(role);
+        tokio::time::sleep(2 * KNOWN).await;
+        assert_eq!(setup.sees(&ann).await, Err(403), "{role}");
+    }
+    for role in ["events", "all-logs"] {
+        everywhere(role);
+        setup.comes_to_see(&ann, Ok(vec![101, 102]), patience).await;
+        let me = setup.call("GET", "me", &ann, &Value::Null).await.ok();
+        assert_eq!((&me["can"]["act"], &me["can"]["tune"]), (&json!(false), &json!(false)), "{role}: {me}");
+        kubectl(cluster, &format!("delete clusterrolebinding {role}"));
+        setup.comes_to_see(&ann, Err(403), patience).await;
+    }
+    // With a role of ours beside it he decides, where that one says.
+    everywhere("events");
+    bind(cluster, "shop", "alerts-triager", "ann");
+    setup.comes_to_see(&ann, Ok(vec![101, 102]), patience).await;
+    let deadline = Instant::now() + patience;
+    loop {
+        let me = setup.call("GET", "me", &ann, &Value::Null).await.ok();
+        if me["reach"]["act"] == json!(["shop"]) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{me}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn tokens_that_are_no_more_or_for_others_are_refused_and_trouble_is_not_taken_for_a_no() {
     let Some(setup) = Setup::new(true).await else { return };
     let Setup { cluster, .. } = &setup;

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use support::{Scratch, Served, event};
 use tapir_delivery::beacon::{self, Agent, Heartbeat, NewSuppressions, RuleCostReport, RuleCostRow, SinkReport};
 use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
+use tapir_event::RuleSummary;
 use tapir_event::quiet::Mode;
 use tokio::sync::Notify;
 
@@ -280,6 +281,38 @@ async fn rules_are_listed_with_state_words_and_hits() {
     assert!(rule["words"].as_array().unwrap().len() >= 2, "{rule}");
     served.get("/api/v1/rules/1-999").await.problem(404);
     served.get("/api/v1/rules/nonsense").await.problem(404);
+    // A rule of another set is known by its alerts.
+    let mut other = event(2, 999, "203.0.113.7", 10);
+    other.rule = std::sync::Arc::new(RuleSummary {
+        gid: 1,
+        sid: 999,
+        rev: 3,
+        msg: Some("of another set".into()),
+        text: "alert tcp any any -> any any ( msg:\"of another set\"; content:\"z\"; sid:999; rev:3; )".into(),
+        place: "configmap/own/x.rules:7".into(),
+        ..RuleSummary::default()
+    });
+    served.ingest(&[other]).await.ok();
+    let found = served.get("/api/v1/rules?q=another").await.ok();
+    let row = &found["items"][0];
+    assert_eq!(
+        (&row["sid"], &row["state"], &row["hits"], &found["total"]),
+        (&json!(999), &json!("seen"), &json!(1), &json!(1))
+    );
+    assert!(row["why"].as_str().unwrap().contains("--rules"), "{row}");
+    let rule = served.get("/api/v1/rules/1-999").await.ok();
+    assert_eq!((&rule["file"], &rule["line"], &rule["rev"]), (&json!("configmap/own/x.rules"), &json!(7), &json!(3)));
+    assert!(rule["text"].as_str().unwrap().contains("content:\"z\""), "{rule}");
+    assert!(rule["words"].as_array().unwrap().len() >= 2, "{rule}");
+}
+
+#[tokio::test]
+async fn without_files_the_built_in_rules_are_listed() {
+    let built_in = "alert tcp any any -> any any ( msg:\"built in\"; content:\"a\"; sid:100; )\n";
+    let served = Served::with(|config| config.built_in_rules = built_in).await;
+    let rules = served.get("/api/v1/rules").await.ok();
+    assert_eq!((&rules["total"], &rules["items"][0]["msg"]), (&json!(1), &json!("built in")));
+    assert_eq!(served.get("/api/v1/rules/1-100").await.ok()["file"], "tapir-starter.rules");
 }
 
 #[tokio::test]

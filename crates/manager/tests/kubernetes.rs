@@ -46,8 +46,15 @@ fn api_server(asked: &Asked, rules: &Rules) -> Say {
         "/apis/authorization.k8s.io/v1/subjectaccessreviews" => {
             let attributes = &spec["resourceAttributes"];
             assert_eq!((&spec["groups"], &spec["uid"]), (&json!(["system:authenticated"]), &json!("u1")));
-            assert_eq!(attributes["group"], tapir_manager::GROUP);
             let text = |name: &str| attributes[name].as_str().unwrap().to_owned();
+            if attributes["group"] == "lma.tigera.io" {
+                assert_eq!(
+                    (text("namespace"), text("resource"), text("verb")),
+                    ("".into(), "cluster".into(), "get".into())
+                );
+            } else {
+                assert_eq!((text("group"), text("name")), (tapir_manager::GROUP.to_owned(), String::new()));
+            }
             let key = |namespace: String| {
                 (spec["user"].as_str().unwrap().to_owned(), text("verb"), text("resource"), namespace)
             };
@@ -367,6 +374,30 @@ async fn answers_are_kept_for_a_moment_and_asked_once() {
     // What is no token of a cluster is not sent there.
     setup.served.call("GET", "/api/v1/groups", &[("authorization", "Bearer abc")], b"").await.problem(401);
     assert!(setup.api.asked().is_empty());
+}
+
+#[tokio::test]
+async fn tokens_that_were_good_pass_after_too_many_wrong_ones_and_others_wait() {
+    // What the cluster said holds for no time: every call asks it again.
+    let setup = Setup::with(|config| {
+        config.limits.failed_sign_ins = 2;
+        config.limits.known = Duration::ZERO;
+    })
+    .await;
+    setup.allow("ann", "list", "alerts", "");
+    setup.allow("bob", "list", "alerts", "");
+    setup.get("ann", "me").await;
+    for wrong in ["abc", "unknown.e30.x"] {
+        let bearer = format!("Bearer {wrong}");
+        setup.served.call("GET", "/api/v1/me", &[("authorization", &bearer)], b"").await.problem(401);
+    }
+    setup.get("ann", "me").await;
+    setup.api.asked();
+    setup.call("unknown", "GET", "me", Value::Null).await.problem(429);
+    // Nobody has vouched for it yet, and guesses must not become questions to the cluster.
+    setup.call("bob", "GET", "me", Value::Null).await.problem(429);
+    assert!(setup.api.asked().is_empty());
+    setup.get("ann", "me").await;
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ mod support;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::refusing::Refusing;
+use support::refusing::{Flat, Refusing};
 use support::{PATIENCE, Scratch, Served};
-use tapir_store::StoreError;
+use tapir_store::{EventStore, IngestBatch, SqliteConfig, SqliteStore, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,6 +23,66 @@ async fn health_needs_no_token_and_metrics_none_from_loopback() {
     let text = served.call("GET", "/metrics", &[], b"").await.text();
     assert!(text.contains("tapir_manager_requests_total{class=\"2xx\"} 1"), "{text}");
     served.call("GET", "/metrics", &[("x-forwarded-for", "203.0.113.9")], b"").await.problem(401);
+}
+
+#[tokio::test]
+async fn a_search_that_takes_long_gives_what_it_has_and_goes_on() {
+    let scratch = Scratch::new();
+    let mut config = SqliteConfig::new(scratch.path().join("slow.db"));
+    config.commit_after = Duration::from_millis(2);
+    config.time_limit = Duration::from_millis(50);
+    let store = SqliteStore::open(config).unwrap();
+    // Reading 20,000 documents takes many times as long; a group has 500.
+    let mut events: Vec<_> = (1..=20_000)
+        .map(|seq| support::event(seq, 1_000 + u32::try_from(seq % 40).unwrap(), "203.0.113.7", 60))
+        .collect();
+    let evidence = events.first_mut().unwrap().evidence.as_mut().unwrap();
+    evidence.buffers.first_mut().unwrap().bytes = b"/a/needle/here".to_vec();
+    let documents = events.iter().map(|event| serde_json::to_vec(event).unwrap()).collect();
+    let stored = store.ingest(IngestBatch { documents }, support::ago(0)).await.unwrap().stored;
+    assert_eq!(stored, 20_000);
+    let served = Served::over(Arc::new(store), scratch, |_| {}).await;
+    for q in ["zzznothing", "uri:zzznothing", "excerpt:zzz"] {
+        for list in ["groups", "events"] {
+            let mut page = served.get(&format!("/api/v1/{list}?q={q}")).await.ok();
+            assert!(page["partial"] == true && page["next"].is_string(), "{list} {q}: {page}");
+            assert!(list == "events" || page["total"]["exact"] == false, "{page}");
+            let mut pages = 1;
+            while let Some(next) = page["next"].as_str() {
+                page = served.get(&format!("/api/v1/{list}?q={q}&cursor={next}")).await.ok();
+                pages += 1;
+                assert!(page["items"] == json!([]) && pages < 2_000, "{page}");
+            }
+            assert_eq!(page["partial"], false, "{page}");
+        }
+        let bundles = served.get(&format!("/api/v1/groups?by=sig&q={q}")).await.ok();
+        assert!(bundles["partial"] == true && bundles["next"].is_null(), "{bundles}");
+        let counts = served.get(&format!("/api/v1/counts?q={q}")).await.ok();
+        assert_eq!((&counts["open"], &counts["exact"]), (&json!(0), &json!(false)));
+    }
+    // What is there is found in the end, by however many pages.
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = served.get(&format!("/api/v1/events?q=excerpt:needle&cursor={cursor}")).await.ok();
+        found.extend(page["items"].as_array().unwrap().iter().map(|event| event["id"].clone()));
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    assert_eq!(found, ["worker-3-1-1"]);
+    assert_eq!(served.get("/api/v1/counts").await.ok()["exact"], true);
+}
+
+#[tokio::test]
+async fn a_list_stands_without_what_did_not_come_in_time() {
+    let scratch = Scratch::new();
+    let store = Flat(support::sqlite(scratch.path()));
+    let served = Served::over(Arc::new(store), scratch, |config| config.limits.read = Duration::from_secs(3)).await;
+    served.ingest(&[support::event(1, 100, "203.0.113.7", 60)]).await.ok();
+    let page = served.get("/api/v1/groups").await.ok();
+    assert_eq!((&page["items"][0]["sid"], &page["items"][0]["spark"]), (&json!(100), &json!([])));
+    assert_eq!((&page["total"]["count"], &page["partial"]), (&json!(1), &json!(false)));
 }
 
 #[tokio::test]
@@ -150,12 +210,19 @@ async fn hostile_heads_and_bodies_are_answered_and_bounded() {
         let headers = [("authorization", token.as_str()), ("content-type", kind)];
         served.call("POST", "/api/v1/query/check", &headers, body).await.problem(status);
     }
-    let reply = served.get("/api/v1/groups?q=%ff").await;
-    assert!(matches!(reply.status, 200 | 400), "{}", reply.status);
+    let reply = served.get(&format!("/api/v1/groups?q={}", "a".repeat(70_000))).await;
+    assert_eq!((reply.status, reply.body.len()), (414, 0));
+    // What is not text is not asked for as something else.
+    for path in ["groups?q=%ff", "groups?q=a&%c3=b", "groups/%ff", "groups/%ff/events", "events/%ff/why", "rules/%ff"] {
+        served.get(&format!("/api/v1/{path}")).await.problem(400);
+    }
+    served.get("/api/v1/groups?q=%c3%a9%25ff+caf%C3%A9").await.ok();
     served.get("/api/v1/groups?colour=red").await.problem(400);
     served.get("/api/v1/groups?limit=x").await.problem(400);
     served.get("/api/v1/groups?limit=501").await.problem(400);
     served.get("/api/v1/groups?from=yesterday").await.problem(400);
+    served.get("/api/v1/groups?from=2023-11-14&to=2023-11-15").await.ok();
+    served.get("/api/v1/groups?from=2023-11-14&to=2023-11-14").await.problem(400);
     served.get("/api/v1/groups?status=shut").await.problem(400);
     for cursor in ["x", "1.2.3.4", "-.-.1.AAAA", &"9".repeat(4_000)] {
         served.get(&format!("/api/v1/groups?cursor={cursor}")).await.problem(400);

@@ -142,13 +142,25 @@ async fn behind_tls_the_cookie_is_secure_and_bound_to_the_host() {
 #[tokio::test]
 async fn wrong_tokens_are_refused_and_then_slowed_down() {
     let served = Served::with(|config| config.limits.failed_sign_ins = 3).await;
+    let session = sign_in(&served, &served.admin).await;
+    let cookie = session.session().split(';').next().unwrap();
     for _ in 0..3 {
         sign_in(&served, "wrong").await.problem(401);
     }
-    let reply = sign_in(&served, &served.admin).await;
+    let reply = sign_in(&served, "wrong").await;
     reply.problem(429);
     let wait: u64 = reply.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
+    served.call("GET", "/api/v1/me", &[("authorization", "Bearer wrong")], b"").await.problem(429);
+    let long = format!("Bearer {}", "x".repeat(20 << 10));
+    served.call("GET", "/api/v1/me", &[("authorization", &long)], b"").await.problem(429);
+
+    // Whoever has a token or a session may share the address with the one that has not.
+    served.get("/api/v1/me").await.ok();
+    served.ingest(&[support::event(1, 1, "192.0.2.1", 10)]).await.ok();
+    served.call("GET", "/api/v1/me", &[("cookie", cookie)], b"").await.ok();
+    sign_in(&served, &served.admin).await.ok();
+    sign_in(&served, "wrong").await.problem(429);
 }
 
 #[tokio::test]

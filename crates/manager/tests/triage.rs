@@ -75,7 +75,7 @@ async fn the_inbox_shows_groups_page_by_page() {
     served.get(&format!("/api/v1/groups?limit=2&sort=severity&cursor={next}")).await.problem(400);
     assert_eq!((&first["in_range"], &first["bundle"]), (&json!(5), &Value::Null));
     let counts = served.get("/api/v1/counts").await.ok();
-    assert_eq!(counts, json!({ "open": 3, "escalated": 0, "acknowledged": 0, "dismissed": 0 }));
+    assert_eq!(counts, json!({ "open": 3, "escalated": 0, "acknowledged": 0, "dismissed": 0, "exact": true }));
 }
 
 #[tokio::test]
@@ -398,4 +398,24 @@ async fn a_suppression_between_addresses_is_seen_by_who_sees_everything() {
     let new = json!({ "gid": 1, "sid": 5, "scope": scope, "mode": "hide", "reason": "noise" });
     let id = served.post("/api/v1/tuning", &new).await.ok()["id"].clone();
     assert_eq!(served.get("/api/v1/tuning").await.ok()["items"][0]["id"], id);
+}
+
+#[tokio::test]
+async fn an_action_names_as_many_groups_as_it_may_and_covers_no_past() {
+    let served = Served::new().await;
+    let act = |groups: u64, until: Option<&'static str>| {
+        let ids: Vec<String> = (1..=groups).map(|id| format!("{id:016x}")).collect();
+        let versions: serde_json::Map<_, _> = ids.iter().map(|id| (id.clone(), json!(1))).collect();
+        let mut body = json!({ "ids": ids, "versions": versions, "action": "dismiss", "reason": "expected" });
+        body["until"] = json!(until);
+        body
+    };
+    // They are looked for, and are not there.
+    served.post("/api/v1/groups/actions", &act(10_000, None)).await.problem(404);
+    served.post("/api/v1/groups/actions", &act(10_001, None)).await.problem(400);
+    served.post("/api/v1/groups/actions", &act(1, Some("now+1d"))).await.problem(404);
+    for past in ["now", "now-1s", "2023-11-14"] {
+        let problem = served.post("/api/v1/groups/actions", &act(1, Some(past))).await.problem(400);
+        assert!(problem["detail"].as_str().unwrap().contains("past"), "{problem}");
+    }
 }

@@ -5,9 +5,9 @@
 //! grants what he has not, and its own objects by name; secrets in its two namespaces only; 2. Calico's definitions are printed only
 //! where the caller knows that they are absent.
 
-use crate::names::{AgentNames, MANAGER, OPERATOR, WEBHOOKS, WEBHOOKS_ROLE};
+use crate::names::{AgentNames, Compat, MANAGER, OPERATOR, WEBHOOKS, WEBHOOKS_ROLE};
 use crate::object::{Object, labels, present, put};
-use crate::options::Options;
+use crate::options::{ManagerOptions, Options};
 use crate::render;
 use serde_json::{Value, json};
 use tapir_kubernetes::crds;
@@ -16,42 +16,55 @@ const COMPONENT: &str = "tapir-operator";
 /// Where health is served.
 pub const HEALTH_PORT: u16 = 9098;
 
-/// Everything but definitions, in the order of creation. `webhooks`: the namespace to which webhooks refer is made, too.
-pub fn operator(options: &Options, webhooks: bool) -> Vec<Object> {
+/// Namespaces that are made; those that others have are used as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// That of the agents.
+    pub agents: bool,
+    /// That to which webhooks refer.
+    pub webhooks: bool,
+}
+
+impl Made {
+    /// Both.
+    pub const ALL: Self = Self { agents: true, webhooks: true };
+}
+
+/// What to say of the agents' namespace when it is not ours.
+pub fn shared(options: &Options, whose: &str) -> String {
+    let namespace = options.agent().namespace;
+    let how = match options.compat {
+        Compat::Calico => "; use --compat none to run side by side",
+        Compat::None => "",
+    };
+    format!("namespace {namespace} belongs to {whose}: it is used, and left as it is{how}")
+}
+
+/// Everything but definitions, in the order of creation.
+pub fn operator(options: &Options, made: Made) -> Vec<Object> {
     let own = &options.namespace;
     let AgentNames { namespace: agents, .. } = options.agent();
+    // The operator keeps that of the agents; its role there must have a place from the beginning.
     let mut objects = vec![namespace(own)];
-    if agents != *own {
-        // The operator keeps it; its role there must have a place from the beginning.
+    if made.agents {
         objects.push(render::agent_namespace(options));
     }
     objects.push(Object::new("ServiceAccount", own, OPERATOR, COMPONENT, json!({})));
     let role = json!({ "rules": cluster_rules(options) });
     objects.push(Object::new("ClusterRole", "", OPERATOR, COMPONENT, role));
     objects.push(Object::new("ClusterRoleBinding", "", OPERATOR, COMPONENT, binding("ClusterRole", own)));
-    let mut places = vec![own.clone(), agents.clone()];
-    places.dedup();
-    for place in places {
+    for place in [own.as_str(), agents] {
         let role = json!({ "rules": namespace_rules() });
-        objects.push(Object::new("Role", &place, OPERATOR, COMPONENT, role));
-        objects.push(Object::new("RoleBinding", &place, OPERATOR, COMPONENT, binding("Role", own)));
+        objects.push(Object::new("Role", place, OPERATOR, COMPONENT, role));
+        objects.push(Object::new("RoleBinding", place, OPERATOR, COMPONENT, binding("Role", own)));
     }
-    if options.manager.is_some() {
-        objects.extend(webhook_objects(own, webhooks));
+    if options.manager.as_ref().is_some_and(ManagerOptions::sends_webhooks) {
+        objects.extend(webhook_objects(own, made.webhooks));
     }
     objects.push(deployment(options));
     // The namespace of the agents is the operator's to keep; the rest is not.
-    let kept = (agents != *own).then_some(agents);
-    objects
-        .into_iter()
-        .map(|object| {
-            if object.kind() == "Namespace" && Some(object.name()) == kept.as_deref() {
-                object
-            } else {
-                object.installed()
-            }
-        })
-        .collect()
+    let is_kept = |object: &Object| object.kind() == "Namespace" && object.name() == agents;
+    objects.into_iter().map(|object| if is_kept(&object) { object } else { object.installed() }).collect()
 }
 
 /// Definitions of resources; Calico's only if `with_calicos` says so of a name.
@@ -66,11 +79,11 @@ pub fn yaml<'v>(objects: impl IntoIterator<Item = &'v Value>) -> String {
     objects.into_iter().map(|object| format!("---\n{}", crds::yaml(object))).collect()
 }
 
-/// The operator's own namespace; agents live in it too if they have Tapir's names.
+/// The namespace of operator and manager, which need nothing that a cluster could refuse.
 fn namespace(name: &str) -> Object {
     Object::new("Namespace", "", name, COMPONENT, json!({}))
         .with("labels", "name", name)
-        .with("labels", "pod-security.kubernetes.io/enforce", "privileged")
+        .with("labels", "pod-security.kubernetes.io/enforce", "restricted")
         .with("labels", "pod-security.kubernetes.io/enforce-version", "latest")
 }
 
@@ -101,7 +114,7 @@ fn binding(kind: &str, own: &str) -> Value {
 fn cluster_rules(options: &Options) -> Value {
     let definitions: Vec<String> = crds::all().iter().map(|definition| definition.name().to_owned()).collect();
     let AgentNames { namespace: agents, name: agent } = options.agent();
-    let other = options.compat.other().agent(&options.namespace);
+    let other = options.compat.other().agent();
     let roles = json!([agent, other.name, MANAGER]);
     let mut rules = vec![
         // Definitions: looked at, made where absent; only ours are changed.
@@ -141,6 +154,8 @@ fn namespace_rules() -> Value {
         { "apiGroups": ["apps"], "resources": ["daemonsets", "statefulsets"], "verbs": all },
         { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": all },
         { "apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": all },
+        // Why pods are refused.
+        { "apiGroups": [""], "resources": ["events"], "verbs": ["list"] },
         { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"] },
     ])
 }

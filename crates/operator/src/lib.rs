@@ -8,6 +8,7 @@
 //! | [`options`], [`names`] | what may be chosen, what things are called |
 //! | [`render`], [`install`], [`object`] | objects to be |
 //! | [`world`] | what is known of the cluster |
+//! | [`definition`] | whose a definition of resources is |
 //! | [`twin`] | how two forms of a resource are kept alike |
 //! | [`credentials`] | token and certificates |
 //! | `pass`, `told`, `write` | what is done and told |
@@ -19,6 +20,7 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod credentials;
+pub mod definition;
 pub mod health;
 pub mod install;
 pub mod lease;
@@ -104,25 +106,23 @@ pub async fn current(
 /// Names of definitions that are there and are not ours.
 pub async fn foreign_definitions(client: &kube::Client) -> Result<Vec<String>, String> {
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-    use kube::ResourceExt;
     let api: kube::Api<CustomResourceDefinition> = kube::Api::all(client.clone());
     let mut foreign = Vec::new();
     for definition in tapir_kubernetes::crds::all() {
         let found = api.get_metadata_opt(definition.name()).await.map_err(|error| write::in_words(&error))?;
-        if found.is_some_and(|found| !found.annotations().contains_key(tapir_kubernetes::crds::INSTALL)) {
+        if found.is_some_and(|found| definition::foreign(&found.metadata).is_some()) {
             foreign.push(definition.name().to_owned());
         }
     }
     Ok(foreign)
 }
 
-/// Whether the namespace to which webhooks refer is somebody else's.
-pub async fn has_webhook_namespace(client: &kube::Client) -> Result<bool, String> {
-    use kube::ResourceExt;
+/// Whose a namespace is that an installation uses and does not keep; `None`: it is ours, or not there.
+pub async fn whose_namespace(client: &kube::Client, name: &str) -> Result<Option<String>, String> {
     let resource = object::resource("v1", "Namespace", "namespaces");
-    let found =
-        write::api(client, &resource, "").get_opt(names::WEBHOOKS).await.map_err(|error| write::in_words(&error))?;
-    Ok(found.is_some_and(|found| found.labels().get(object::KEEPER).map(String::as_str) != Some(object::INSTALLER)))
+    let found = write::api(client, &resource, "").get_opt(name).await.map_err(|error| write::in_words(&error))?;
+    let is_installed = found.as_ref().is_some_and(write::is_installed);
+    Ok(found.as_ref().filter(|_| !is_installed).and_then(write::foreign))
 }
 
 /// Writes an object of an installation; what was done, in kubectl's words.

@@ -1,6 +1,7 @@
 //! What things are called: as the incumbent calls them, so that habits and scripts go on, or in Tapir's own way.
 //!
-//! *Invariants*: both ways differ in the namespace, so that objects of one are never those of the other.
+//! *Invariants*: 1. both ways differ in the namespace, so that objects of one are never those of the other; 2. neither is that of operator and manager:
+//! agents read the Secrets of theirs, and the manager's authority is none of them.
 //! *Spec*: `docs/kubernetes/install.md`; tigera/operator `pkg/render/intrusiondetection/dpi`.
 
 /// Whose names the agents have.
@@ -9,17 +10,17 @@ pub enum Compat {
     /// The incumbent's: DaemonSet `tigera-dpi` in namespace `tigera-dpi`.
     #[default]
     Calico,
-    /// Tapir's own: DaemonSet `tapir-agent` in the operator's namespace.
+    /// Tapir's own: DaemonSet `tapir-agent` in namespace `tapir-agents`.
     None,
 }
 
 /// Names of the agents' objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgentNames {
     /// Their namespace.
-    pub namespace: String,
+    pub namespace: &'static str,
     /// DaemonSet, ServiceAccount, ClusterRole, label `k8s-app`, container.
-    pub name: String,
+    pub name: &'static str,
 }
 
 /// The manager: StatefulSet, Service, ServiceAccount, ClusterRole.
@@ -42,13 +43,13 @@ impl Compat {
         }
     }
 
-    /// Names of the agents; `own` is the operator's namespace.
-    pub fn agent(self, own: &str) -> AgentNames {
+    /// Names of the agents.
+    pub fn agent(self) -> AgentNames {
         let (namespace, name) = match self {
             Self::Calico => ("tigera-dpi", "tigera-dpi"),
-            Self::None => (own, "tapir-agent"),
+            Self::None => ("tapir-agents", "tapir-agent"),
         };
-        AgentNames { namespace: namespace.to_owned(), name: name.to_owned() }
+        AgentNames { namespace, name }
     }
 
     /// The other way, whose objects go when this one is chosen.

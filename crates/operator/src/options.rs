@@ -1,6 +1,7 @@
 //! What may be chosen at installation, and is the same for all of it.
 
 use crate::names::{AgentNames, Compat};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Port of the manager.
 pub const MANAGER_PORT: u16 = 9443;
@@ -10,7 +11,7 @@ pub const USER: u32 = 65_532;
 /// Choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Where operator and manager live.
+    /// Where operator and manager live; never where agents do.
     pub namespace: String,
     /// Whose names agents have.
     pub compat: Compat,
@@ -24,6 +25,8 @@ pub struct Options {
     pub cluster: String,
     /// How names of Calico's interfaces begin.
     pub interface_prefix: String,
+    /// Where agents serve health and metrics, on their node.
+    pub agent_health: SocketAddr,
     /// Agents see the node's processes: for network plugins without a route for each pod.
     pub host_pid: bool,
     /// Agents may enter network namespaces of pods: SYS_ADMIN, SYS_PTRACE, the node's processes, root.
@@ -68,11 +71,26 @@ pub struct ManagerOptions {
     pub storage_class: Option<String>,
     /// Where people reach the page.
     pub public_url: Option<String>,
+    /// Kinds of resources that it honours, of [`HONOUR`] or `none`.
+    pub honour: Vec<String>,
+}
+
+/// Kinds of resources that the manager honours unless told otherwise.
+pub const HONOUR: [&str; 3] = ["exceptions", "webhooks", "suppressions"];
+/// Where agents serve health: as the incumbent does, so that both cannot on one node.
+pub const AGENT_HEALTH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9097);
+
+impl ManagerOptions {
+    /// It reads what webhooks refer to.
+    pub fn sends_webhooks(&self) -> bool {
+        self.honour.iter().any(|kind| kind == "webhooks")
+    }
 }
 
 impl Default for ManagerOptions {
     fn default() -> Self {
-        Self { storage: "30Gi".into(), storage_class: None, public_url: None }
+        let honour = HONOUR.map(str::to_owned).to_vec();
+        Self { storage: "30Gi".into(), storage_class: None, public_url: None, honour }
     }
 }
 
@@ -86,6 +104,7 @@ impl Default for Options {
             pull_secrets: Vec::new(),
             cluster: "cluster".into(),
             interface_prefix: "cali".into(),
+            agent_health: AGENT_HEALTH,
             host_pid: false,
             inside_pods: false,
             sandbox: Sandbox::default(),
@@ -98,7 +117,7 @@ impl Default for Options {
 impl Options {
     /// Names of the agents.
     pub fn agent(&self) -> AgentNames {
-        self.compat.agent(&self.namespace)
+        self.compat.agent()
     }
 
     /// Agents are root by number.
@@ -122,6 +141,7 @@ impl Options {
         add("pull-secret", &self.pull_secrets.join(","), "");
         add("cluster", &self.cluster, &default.cluster);
         add("interface-prefix", &self.interface_prefix, &default.interface_prefix);
+        add("agent-health", &self.agent_health.to_string(), &default.agent_health.to_string());
         add("sandbox", self.sandbox.word(), default.sandbox.word());
         match &self.manager {
             None => add("manager", "no", ""),
@@ -130,6 +150,7 @@ impl Options {
                 add("storage", &manager.storage, &usual.storage);
                 add("storage-class", manager.storage_class.as_deref().unwrap_or_default(), "");
                 add("public-url", manager.public_url.as_deref().unwrap_or_default(), "");
+                add("honour", &manager.honour.join(","), &usual.honour.join(","));
             }
         }
         for (flag, is_set) in

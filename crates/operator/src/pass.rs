@@ -5,6 +5,7 @@
 
 mod definitions;
 mod inspections;
+mod silent;
 mod twins;
 
 use crate::credentials::{self, Credentials};
@@ -78,9 +79,7 @@ impl Pass<'_> {
     async fn agents(&mut self, wanted: bool, spec: IntrusionDetectionSpec, credentials: Option<&Credentials>) {
         let options = self.options;
         let names = options.agent();
-        if names.namespace != options.namespace {
-            self.apply_namespace(&render::agent_namespace(options)).await;
-        }
+        self.apply_namespace(&render::agent_namespace(options)).await;
         let other = Options { compat: options.compat.other(), ..options.clone() };
         let mut obsolete = render::agent(&other, &AgentInputs::default());
         if !wanted {
@@ -97,7 +96,7 @@ impl Pass<'_> {
             // Said already; agents without a way to their manager would lose nothing, but see nothing of it either.
             return;
         }
-        let settings = self.sinks(&names.namespace).await;
+        let settings = self.sinks(names.namespace).await;
         let Credentials { token, authority, .. } = credentials.cloned().unwrap_or_default();
         for object in render::agent(options, &AgentInputs { spec, settings, token, authority }) {
             self.apply(Part::Inspection, &object).await;
@@ -157,8 +156,7 @@ impl Pass<'_> {
             Ok(_) => {}
             // A namespace that is not there has nothing in it.
             Err(kube::Error::Api(status))
-                if status.code == 403
-                    && self.options.compat.other().agent(&self.options.namespace).namespace == object.namespace() => {}
+                if status.code == 403 && self.options.compat.other().agent().namespace == object.namespace() => {}
             Err(error) => self.teller.failed(part, "ApiError", format!("{}: {}", object.in_words(), in_words(&error))),
         }
     }
@@ -166,7 +164,8 @@ impl Pass<'_> {
     /// A namespace may have been made by people: it is used, but not changed.
     async fn apply_namespace(&mut self, object: &Object) {
         match write::apply(self.client, object).await {
-            Ok(Outcome::NotOurs(_)) => {
+            Ok(Outcome::NotOurs(whose)) => {
+                self.teller.note(&crate::install::shared(self.options, &whose));
                 let api = write::api(self.client, &object.resource(), "");
                 let label = "pod-security.kubernetes.io/enforce";
                 let found = api.get_opt(object.name()).await.ok().flatten();

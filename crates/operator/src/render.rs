@@ -9,7 +9,7 @@ mod roles;
 pub use agent::{AgentInputs, agent, agent_namespace};
 pub(crate) use manager::{AGENT_TOKEN, TLS};
 pub use manager::{ManagerInputs, manager};
-pub(crate) use roles::{agent_namespace_rules, agent_rules, manager_rules, webhook_rules};
+pub(crate) use roles::{agent_namespace_rules, agent_rules, manager_namespace_rules, manager_rules, webhook_rules};
 
 use crate::object::Object;
 use serde_json::{Value, json};

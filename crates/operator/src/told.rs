@@ -7,17 +7,25 @@ use crate::options::Options;
 use crate::world::{Hub, Say};
 use crate::write::{self, FIELD_MANAGER, in_words};
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tapir_kubernetes::resources::{
     Condition, INSPECTION_STATUS, INTRUSION_DETECTION_NAME, MANAGER_STATUS, TapirStatus, TapirStatusStatus, Verdict,
     set_condition,
 };
+
+/// Within this time pods are made, if nobody refuses them.
+const CREATION: Duration = Duration::from_secs(120);
+/// Controllers try again within seventeen minutes, and tell it again.
+const REFUSED: SignedDuration = SignedDuration::from_mins(20);
+/// Events that are looked at; the cluster counts those that are alike together.
+const MAX_EVENTS: u32 = 50;
 
 /// A part that is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +65,8 @@ pub struct Teller {
     said: BTreeSet<String>,
     noted: BTreeSet<String>,
     seen: Arc<Mutex<Seen>>,
+    /// Since when pods are to be that are not, by part.
+    lacking: BTreeMap<Part, Instant>,
 }
 
 impl Teller {
@@ -70,6 +80,7 @@ impl Teller {
             said: BTreeSet::new(),
             noted: BTreeSet::new(),
             seen,
+            lacking: BTreeMap::new(),
         }
     }
 
@@ -110,12 +121,14 @@ impl Teller {
     /// The pass is over: how everything is. `true`: something failed.
     pub async fn tell(&mut self, client: &Client, options: &Options, hub: &Arc<Hub>, wanted: bool) -> bool {
         let agents = options.agent();
-        let set = read(client, "DaemonSet", "daemonsets", &agents.namespace, &agents.name).await;
+        let set = read(client, "DaemonSet", "daemonsets", agents.namespace, agents.name).await;
+        self.refused(client, Part::Inspection, set.as_ref(), lacks_agents(set.as_ref())).await;
         let inspection = self.verdicts(Part::Inspection, wanted.then(|| of_daemon_set(set.as_ref())));
         let mut told = vec![(Part::Inspection, inspection.clone())];
         if options.manager.is_some() {
             let name = crate::names::MANAGER;
             let set = read(client, "StatefulSet", "statefulsets", &options.namespace, name).await;
+            self.refused(client, Part::Manager, set.as_ref(), lacks_manager(set.as_ref())).await;
             told.push((Part::Manager, self.verdicts(Part::Manager, Some(of_stateful_set(set.as_ref())))));
         }
         for (part, verdicts) in told {
@@ -128,6 +141,33 @@ impl Teller {
         }
         self.say_failures().await;
         !self.failures.is_empty()
+    }
+
+    /// Pods that the cluster does not make, which a count of those that run does not tell from pods that begin.
+    async fn refused(&mut self, client: &Client, part: Part, set: Option<&Value>, lacks: bool) {
+        let Some(set) = set.filter(|_| lacks) else {
+            self.lacking.remove(&part);
+            return;
+        };
+        let since = *self.lacking.entry(part).or_insert_with(Instant::now);
+        let text = |place: &str| set.pointer(place).and_then(Value::as_str).unwrap_or_default();
+        let (kind, namespace, name) = (text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+        match refusal(client, kind, namespace, name).await {
+            Some(why) => {
+                let why = format!("pods of {kind} {namespace}/{name} are refused: {why}");
+                self.failed(part, "FailedCreate", why);
+            }
+            None if since.elapsed() > CREATION => {
+                let minutes = CREATION.as_secs() / 60;
+                let why = format!(
+                    "pods of {kind} {namespace}/{name} have been lacking for more than {minutes} minutes; \
+                     kubectl -n {namespace} describe {} {name}",
+                    kind.to_lowercase()
+                );
+                self.failed(part, "NotCreated", why);
+            }
+            None => {}
+        }
     }
 
     async fn say_failures(&mut self) {
@@ -239,6 +279,36 @@ impl Teller {
     }
 }
 
+/// Nodes are without a pod that should have one.
+fn lacks_agents(set: Option<&Value>) -> bool {
+    let number = |name: &str| set.and_then(|set| set.pointer(&format!("/status/{name}"))?.as_i64()).unwrap_or_default();
+    number("currentNumberScheduled") < number("desiredNumberScheduled")
+}
+
+/// There is no pod at all.
+fn lacks_manager(set: Option<&Value>) -> bool {
+    set.is_some_and(|set| set.pointer("/status/replicas").and_then(Value::as_i64).unwrap_or_default() == 0)
+}
+
+/// The last that the cluster said of pods that it did not make, if it said so lately. Nothing where it may not be asked.
+async fn refusal(client: &Client, kind: &str, namespace: &str, name: &str) -> Option<String> {
+    let fields = format!("involvedObject.kind={kind},involvedObject.name={name},reason=FailedCreate");
+    let params = ListParams::default().fields(&fields).limit(MAX_EVENTS);
+    let events = write::api(client, &resource("v1", "Event", "events"), namespace).list(&params).await.ok()?;
+    newest(events.items.iter().map(|event| &event.data), Timestamp::now())
+}
+
+/// The message of the newest event, if it is not old.
+fn newest<'e>(events: impl Iterator<Item = &'e Value>, now: Timestamp) -> Option<String> {
+    let of = |event: &'e Value| {
+        let time =
+            ["/lastTimestamp", "/eventTime", "/firstTimestamp"].iter().find_map(|at| event.pointer(at)?.as_str());
+        Some((time?.parse::<Timestamp>().ok()?, event.get("message")?.as_str()?))
+    };
+    let (time, message) = events.filter_map(of).max()?;
+    (now.duration_since(time) < REFUSED).then(|| message.to_owned())
+}
+
 /// How far pods are.
 struct Rollout {
     /// What is waited for.
@@ -319,4 +389,34 @@ async fn write_status(client: &Client, part: Part, verdicts: &[Verdict; 3]) -> R
     });
     api.patch_status(part.name(), &params, &Patch::Apply(&object)).await.map_err(failed)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_refusal_is_told_until_it_is_old() {
+        let event = |time: &str, message: &str| json!({ "lastTimestamp": time, "message": message });
+        let events = [
+            event("2026-11-28T10:05:00Z", "violates PodSecurity"),
+            event("2026-11-28T10:00:00Z", "exceeded quota"),
+            json!({ "lastTimestamp": null, "message": "without a time" }),
+        ];
+        let at = |time: &str| newest(events.iter(), time.parse().unwrap());
+        assert_eq!(at("2026-11-28T10:06:00Z").as_deref(), Some("violates PodSecurity"));
+        assert_eq!(at("2026-11-28T10:24:59Z").as_deref(), Some("violates PodSecurity"));
+        assert_eq!(at("2026-11-28T10:25:00Z"), None);
+        assert_eq!(newest([].iter(), Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn pods_are_lacking_where_none_was_made_and_not_where_they_begin() {
+        let agents =
+            |current: i64| json!({ "status": { "desiredNumberScheduled": 3, "currentNumberScheduled": current } });
+        assert!(lacks_agents(Some(&agents(0))) && lacks_agents(Some(&agents(2))));
+        assert!(!lacks_agents(Some(&agents(3))) && !lacks_agents(None) && !lacks_agents(Some(&json!({}))));
+        assert!(lacks_manager(Some(&json!({ "status": { "replicas": 0 } }))));
+        assert!(!lacks_manager(Some(&json!({ "status": { "replicas": 1 } }))) && !lacks_manager(None));
+    }
 }

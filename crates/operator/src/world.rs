@@ -24,7 +24,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tapir_kubernetes::crds::INSTALL;
 use tapir_kubernetes::resources::{DeepPacketInspection, Inspection, IntrusionDetection, StoredDeepPacketInspection};
 use tokio::sync::Notify;
 
@@ -61,10 +60,14 @@ impl<T> Table<T> {
 }
 
 /// A definition of resources, as far as it matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
     /// It is one of ours.
     pub ours: bool,
+    /// Whose it is else, for people.
+    pub whose: String,
+    /// Which version of it was judged.
+    pub version: Option<String>,
     /// It is being deleted.
     pub leaving: bool,
 }
@@ -99,7 +102,7 @@ impl World {
 
     /// A definition by its name.
     pub fn definition(&self, name: &str) -> Option<Installed> {
-        self.definitions.objects.get(&(String::new(), name.to_owned())).map(|known| **known)
+        self.definitions.objects.get(&(String::new(), name.to_owned())).map(|known| Installed::clone(known))
     }
 }
 
@@ -138,9 +141,14 @@ pub async fn follow(hub: &Arc<Hub>, client: Client, options: &Options) {
             "customresourcedefinitions.apiextensions.k8s.io",
             watcher::watcher(definitions, of_all()),
             |world| &mut world.definitions,
-            |definition| Installed {
-                ours: definition.annotations().contains_key(INSTALL),
-                leaving: definition.metadata.deletion_timestamp.is_some(),
+            |definition| {
+                let whose = crate::definition::foreign(&definition.metadata);
+                Installed {
+                    ours: whose.is_none(),
+                    whose: whose.unwrap_or_default(),
+                    version: definition.metadata.resource_version,
+                    leaving: definition.metadata.deletion_timestamp.is_some(),
+                }
             },
         ),
         table(hub, "nodes", watcher::watcher(nodes, of_all()), |world| &mut world.nodes, |_| ()),
@@ -165,9 +173,6 @@ where
 /// Our own objects: what somebody did to them is for the next pass to see.
 async fn own_objects(hub: &Arc<Hub>, client: &Client, options: &Options) {
     let AgentNames { namespace: agents, .. } = options.agent();
-    let own = options.namespace.as_str();
-    let mut places = vec![own, agents.as_str()];
-    places.dedup();
     let namespaced = [
         ("v1", "ServiceAccount", "serviceaccounts"),
         ("v1", "ConfigMap", "configmaps"),
@@ -186,12 +191,12 @@ async fn own_objects(hub: &Arc<Hub>, client: &Client, options: &Options) {
     ];
     let ours = || watcher::Config::default().labels(&format!("{KEEPER}={OPERATOR}"));
     let mut watched: Vec<_> = of_cluster.map(|kind| (kind, "", ours())).to_vec();
-    for place in places {
+    for place in [options.namespace.as_str(), agents] {
         watched.extend(namespaced.map(|kind| (kind, place, ours())));
     }
     // Of people, but read by us.
     let sinks = watcher::Config::default().fields(&format!("metadata.name={SINKS}"));
-    watched.push((("v1", "ConfigMap", "configmaps"), &agents, sinks));
+    watched.push((("v1", "ConfigMap", "configmaps"), agents, sinks));
     let tasks = watched.into_iter().map(|((version, kind, plural), place, config)| {
         let resource = resource(version, kind, plural);
         let api: Api<PartialObjectMeta<DynamicObject>> = match place {

@@ -101,6 +101,11 @@ pub(crate) fn foreign(object: &DynamicObject) -> Option<String> {
     }
 }
 
+/// Whether `tapir install` made it.
+pub(crate) fn is_installed(object: &DynamicObject) -> bool {
+    object.labels().get(KEEPER).map(String::as_str) == Some(INSTALLER)
+}
+
 /// The API server's own words: they name verb, object and namespace.
 pub fn in_words(error: &Error) -> String {
     match error {

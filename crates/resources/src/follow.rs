@@ -1,7 +1,8 @@
 //! One kind of resource, followed: a list, then what changes, again and again, however often the connection breaks.
 //!
 //! *Invariants*: 1. a list that is being heard replaces what is known when it is complete, not before; 2. what was last heard holds while
-//! the API server is away, or when we may no longer ask; where the definition is gone there are no objects; 3. each state is told once,
+//! the API server is away, or when we may no longer ask; where the definition is gone for [`ABSENT`] there are no objects (a server that
+//! starts says so of every definition for a moment, and a webhook must not forget where it was for that); 3. each state is told once,
 //! when it begins, whatever new words the API server finds for it.
 //!
 //! *Limits*: [`MAX_OBJECTS`] of a kind; after a failure the API server is left alone for [`FIRST`] to [`LONGEST`].
@@ -18,7 +19,7 @@ use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tapir_manager::resources::{Following, ResourceKind};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -28,6 +29,8 @@ pub(crate) const MAX_OBJECTS: usize = 5_000;
 /// How long a watch is kept before it is asked for anew, in seconds: one that says nothing for longer is dead. The client waits for an answer
 /// a little longer.
 const WATCH: u32 = 60;
+/// How long a kind may be away before its objects are.
+const ABSENT: Duration = Duration::from_secs(30);
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(10);
 /// A watch that fails no more says nothing until something changes: after this time the API server is asked whether it is well.
@@ -62,6 +65,7 @@ where
     // Nothing was told yet.
     let mut state = Following::Waiting.word();
     let mut refused = false;
+    let mut absent: Option<Instant> = None;
     loop {
         let next = if pause > FIRST { timeout(SILENCE, stream.next()).await } else { Ok(stream.next().await) };
         let error = match next {
@@ -88,14 +92,17 @@ where
             },
         };
         let Some(following) = error else {
-            pause = FIRST;
+            (pause, absent) = (FIRST, None);
             shared.board.follows(kind, Following::Followed);
             if std::mem::replace(&mut state, Following::Followed.word()) != state {
                 shared.say(&format!("{}: followed", kind.resource()));
             }
             continue;
         };
-        if matches!(following, Following::Missing(_)) {
+        absent = absent.filter(|_| matches!(following, Following::Missing(_)));
+        if matches!(following, Following::Missing(_))
+            && (!told.borrow().is_known || absent.get_or_insert_with(Instant::now).elapsed() >= ABSENT)
+        {
             told.send_if_modified(|heard| {
                 let is_news = !heard.is_known || !heard.objects.is_empty();
                 *heard = Heard { objects: BTreeMap::new(), is_known: true };

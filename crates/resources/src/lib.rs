@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod counts;
 mod exceptions;
 mod follow;
 mod suppressions;
@@ -47,6 +48,8 @@ pub struct Config {
     pub namespace: String,
     /// Where ConfigMaps and Secrets of webhooks are looked for.
     pub webhook_namespace: String,
+    /// Alerts are counted for the operator.
+    pub counts: bool,
     /// Where it is kept how far webhooks have come.
     pub data_dir: PathBuf,
     /// Cluster, wording, address of the page.
@@ -111,7 +114,12 @@ pub async fn run(client: Client, store: Arc<dyn EventStore>, beside: Beside, boa
             );
         }
     };
-    tokio::join!(exceptions, suppressions, hooks);
+    let counts = async {
+        if shared.config.counts {
+            counts::keep(&shared).await;
+        }
+    };
+    tokio::join!(exceptions, suppressions, hooks, counts);
     // With no kind to honour there is nothing to do, which is no end.
     std::future::pending::<()>().await;
 }

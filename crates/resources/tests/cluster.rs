@@ -115,6 +115,43 @@ async fn an_exception_hides_while_it_is_there_and_holds() {
 }
 
 #[tokio::test]
+async fn alerts_of_a_day_are_counted_by_inspection_for_the_operator() {
+    let Some(place) = Place::new(true, true) else { return };
+    let scratch = Scratch::new();
+    // The operator makes the object; without it there is nothing to write into, which is said.
+    let served = Served::start(&place, &scratch).await;
+    served
+        .comes_to_say("warning: alerts by inspection are not told to the operator: the manager's service account")
+        .await;
+    let of = |seq: u64, namespace: &str, name: &str, age: i64| {
+        let mut event = event(seq, 101, "192.0.2.1", age);
+        event.inspection = Some(tapir_event::Inspection { namespace: namespace.into(), name: name.into() });
+        event
+    };
+    let events = [
+        of(1, "shop", "front", 60),
+        of(2, "shop", "front", 3_600),
+        of(3, "", "edge", 60),
+        of(4, "shop", "front", 90_000),
+    ];
+    served.ingest(&events).await;
+    served.end().await;
+    place.kubectl("create configmap tapir-alert-counts -n tapir-system");
+    let served = Served::start(&place, &scratch).await;
+    let mut counts = Value::Null;
+    comes("counts", async || {
+        let map = place.get("get configmap tapir-alert-counts -n tapir-system -o json");
+        let Some(text) = map["data"]["alerts24h"].as_str() else { return Err(map) };
+        counts = serde_json::from_str(text).unwrap();
+        Ok(())
+    })
+    .await;
+    assert_eq!(counts["alerts"], json!({ "shop/front": 2, "edge": 1 }), "{counts}");
+    assert!(counts["at"].as_u64().unwrap() > 1_795_000_000, "{counts}");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_suppression_is_one_of_the_managers_and_is_told_what_became_of_it() {
     let Some(place) = Place::new(true, true) else { return };
     let scratch = Scratch::new();

@@ -263,8 +263,17 @@ fn description() -> &'static str {
     })
 }
 
+/// Members of the record that need no document to tell: `sid` and `rev`, as texts.
+pub(crate) const SIGNATURE_ID: &str = "snort_signature_id";
+pub(crate) const SIGNATURE_REVISION: &str = "snort_signature_revision";
+
 /// A member of the `record` of the incumbent's document; lists give each item.
 fn record(event: &SecurityEvent, path: &str, each: Each<'_>) {
+    match path {
+        SIGNATURE_ID => return each(Fact::Text(&event.rule.sid.to_string())),
+        SIGNATURE_REVISION => return each(Fact::Text(&event.rule.rev.to_string())),
+        _ => {}
+    }
     let Some(document) = Format::Calico.document(event, &Style::default()) else { return };
     let mut value = document.get("record");
     for name in path.split('.') {

@@ -352,7 +352,7 @@ pub struct ManagerArgs {
     /// Files that each hold the token of an agent, besides the one in the data directory.
     #[arg(long, value_name = "FILE")]
     pub agent_token_file: Vec<PathBuf>,
-    /// Rule files or directories, for the page of rules.
+    /// Rule files or directories, for the page of rules. Default: the rules that are built in.
     #[arg(long, short = 'r', value_name = "FILE", num_args = 1..)]
     pub rules: Vec<PathBuf>,
     /// Remove events after so many days.

@@ -18,6 +18,7 @@ mod output;
 mod outside;
 mod pcap_out;
 mod resources;
+mod retention;
 mod rules;
 mod scan;
 mod serve;

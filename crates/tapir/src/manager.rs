@@ -2,19 +2,24 @@
 
 use crate::args::{ManagerArgs, StoreArgs};
 use crate::heap;
-use crate::identity::wall_clock;
 use crate::message::Messages;
 use crate::resources;
+use crate::retention::retain;
 use serde::Deserialize;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tapir_manager::{Config, KubernetesConfig, Manager, Notices, OidcConfig, TlsFiles};
-use tapir_store::{Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore};
+use tapir_outbound::Pauses;
+use tapir_store::{
+    Auth, EventStore, OpenSearchConfig, OpenSearchStore, RetentionPolicy, SqliteConfig, SqliteStore, StoreError,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How often old events are looked for; a step removes a bounded number, so that reads go on.
-const RETENTION: Duration = Duration::from_secs(60);
+/// Between tries to reach the store's server at the start.
+const TRIES: Pauses =
+    Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(10), most_asked: Duration::ZERO };
 
 /// Runs the command; the value is the exit code.
 pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
@@ -34,7 +39,10 @@ pub fn run(args: &ManagerArgs, messages: &Messages) -> Result<u8, String> {
         }
         Some(url) => {
             let config = server(url, &args.store, &args.cluster)?;
-            Arc::new(runtime.block_on(OpenSearchStore::open(config)).map_err(|error| error.to_string())?)
+            match runtime.block_on(reach(config, messages))? {
+                Some(store) => Arc::new(store),
+                None => return Ok(0),
+            }
         }
     };
     runtime.block_on(serve(args, store, messages))
@@ -63,6 +71,43 @@ fn server(url: &str, args: &StoreArgs, cluster: &str) -> Result<OpenSearchConfig
     Ok(config)
 }
 
+/// Opens the store on a server, however long that is away: it may well start after us. `None`: we were ended meanwhile.
+async fn reach(config: OpenSearchConfig, messages: &Messages) -> Result<Option<OpenSearchStore>, String> {
+    let mut ended = pin!(ended()?);
+    let mut told = String::new();
+    for failed in 0.. {
+        let error = tokio::select! {
+            () = &mut ended => return Ok(None),
+            opened = OpenSearchStore::open(config.clone()) => match opened {
+                Ok(store) => return Ok(Some(store)),
+                Err(error @ (StoreError::Unavailable { .. } | StoreError::Timeout { .. })) => error.to_string(),
+                Err(error) => return Err(error.to_string()),
+            },
+        };
+        if error != told {
+            messages.warning(&format!("nothing is served yet: {error}"));
+            told = error;
+        }
+        tokio::select! {
+            () = &mut ended => return Ok(None),
+            () = tokio::time::sleep(TRIES.after(failed, None)) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// When we are to end.
+fn ended() -> Result<impl Future<Output = ()>, String> {
+    let mut term = signal(SignalKind::terminate()).map_err(|error| format!("cannot catch signals: {error}"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot catch signals: {error}"))?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
 async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messages) -> Result<u8, String> {
     let mut config = Config::new(&args.data_dir);
     config.listen = args.listen;
@@ -71,6 +116,7 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
     config.behind_tls = args.behind_tls;
     config.pages.clone_from(&args.pages);
     config.rules.clone_from(&args.rules);
+    config.built_in_rules = tapir_engine::STARTER_RULES;
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         config.tls = Some(TlsFiles { agents: args.tls_client_ca.clone(), ..TlsFiles::new(certificate, key) });
     }
@@ -114,31 +160,12 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
         max_bytes: args.max_mib.saturating_mul(1 << 20),
         ..RetentionPolicy::default()
     };
-    let mut term = signal(SignalKind::terminate()).map_err(|error| format!("cannot catch signals: {error}"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot catch signals: {error}"))?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     tokio::select! {
-        () = manager.serve(shutdown) => {}
+        () = manager.serve(ended()?) => {}
         () = retain(store, policy, messages) => {}
         () = honoured => {}
     }
     Ok(0)
-}
-
-/// Removes old events, for ever.
-async fn retain(store: Arc<dyn EventStore>, policy: RetentionPolicy, messages: &Messages) {
-    let mut ticks = tokio::time::interval(RETENTION);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = store.retain(policy.clone(), wall_clock()).await {
-            messages.warning(&format!("old events were not removed: {error}"));
-        }
-    }
 }
 
 /// The cluster whose people and agents come in.

@@ -16,6 +16,8 @@ use crate::settings::{self, Settings};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Stdout;
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +43,8 @@ use tokio::sync::{Notify, watch};
 
 /// Files of a folder that are looked at to see whether one has rules.
 const MAX_LISTED: usize = 10_000;
+/// How long it may take to say in statuses that the agent ends.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// How often signals are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -64,7 +68,16 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
     let (mode, others) = (confinement::mode(args, &settings), confinement::of_others(args));
     let sandbox = Arc::new(Sandbox::start(mode, confinement::of_porter(args) | others).map_err(text)?);
     let porter = Porter::start()?;
-    let rules = RuleKeeper::load(sources(args, &settings), settings.engine.profile)?;
+    let (sources, note) = sources(args, &settings);
+    let mut rules = RuleKeeper::load(sources, settings.engine.profile);
+    if let Some(note) = note {
+        rules = rules.with_note(note);
+    }
+    // Somebody who starts it by hand is told at once. In a cluster rules may still come, and an end would only be repeated for ever.
+    let error = rules.state().borrow().node.error.clone();
+    if let Some(why) = error.filter(|_| args.resources.is_some()) {
+        return Err(why);
+    }
     let rules = rules.with_outside(pinned::of_node(&pinned), given);
     if mode != Mode::Off {
         let files = confinement::files(args, &settings, rules.files())?;
@@ -114,20 +127,30 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
 }
 
 /// What the command line and the configuration say, and the folder that an image of rules has filled.
-fn sources(args: &AgentArgs, settings: &Settings) -> RuleSources {
+fn sources(args: &AgentArgs, settings: &Settings) -> (RuleSources, Option<String>) {
     let mut sources = settings.sources.clone();
-    let entries = std::fs::read_dir(&args.snort_rules).into_iter().flatten().flatten();
-    if entries.take(MAX_LISTED).any(|entry| entry.path().extension().is_some_and(|ending| ending == "rules")) {
+    let folder = &args.snort_rules;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries: Vec<PathBuf> = entries.take(MAX_LISTED).map(|entry| entry.path()).collect();
+    let has_rules = entries.iter().any(|path| path.extension().is_some_and(|ending| ending == "rules"));
+    let lua = folder.join("snort.lua");
+    let has_lua = lua.is_file();
+    if has_lua {
+        // With settings and no rules they are settings of the built-in ones.
+        sources.with_starter = !has_rules && sources.files.is_empty();
         // First: its variables are for the files behind it.
-        let lua = args.snort_rules.join("snort.lua");
-        if lua.is_file() {
-            sources.files.insert(0, lua);
-        }
-        if !sources.files.contains(&args.snort_rules) {
-            sources.files.push(args.snort_rules.clone());
-        }
+        sources.files.insert(0, lua);
     }
-    sources
+    if has_rules && !sources.files.contains(folder) {
+        sources.files.push(folder.clone());
+    }
+    let note = (!has_rules && !has_lua && !entries.is_empty()).then(|| {
+        format!(
+            "{} has files, but neither *.rules nor a snort.lua at its top (folders in it are not looked into): nothing of it is used",
+            folder.display()
+        )
+    });
+    (sources, note)
 }
 
 fn inspector_config(
@@ -285,14 +308,17 @@ impl Control<'_> {
         tell_rules(&loaded, self.messages);
         self.messages.info(&format!("node {}: {}; health at http://{health_at}", self.node, rules_in_words(&loaded)));
         let log = *self.messages;
+        let (ending, is_ending) = watch::channel(false);
         let facts = Facts {
+            ending: is_ending,
             state: state.clone(),
             rules: rules_state.clone(),
             shared: Arc::clone(&self.shared),
             lacking: self.standing.missing.clone(),
         };
-        tokio::select! {
-            ended = self.follow(Tell { views, library, heard }, facts) => ended,
+        let mut follows = pin!(self.follow(Tell { views, library, heard }, facts));
+        let ended = tokio::select! {
+            ended = &mut follows => return ended,
             ended = keeper.run(view) => ended,
             () = rules.run(Arc::clone(&self.shared), Arc::clone(&reload), lent, selected) => Ok(()),
             () = fetching => Ok(()),
@@ -305,7 +331,15 @@ impl Control<'_> {
                     delivery.reopen();
                 }
             }) => Ok(()),
+        };
+        ending.send_replace(true);
+        if self.args.resources.is_none() {
+            if tokio::time::timeout(FAREWELL, follows).await.is_err() {
+                self.messages
+                    .warning("statuses do not say everywhere that this agent ends: the API server is slow, or away");
+            }
         }
+        ended
     }
 }
 
@@ -478,6 +512,9 @@ fn tell_outside(before: &RulesState, now: &RulesState, messages: &Messages) {
 }
 
 fn tell_rules(state: &RulesState, messages: &Messages) {
+    if let Some(why) = &state.error {
+        messages.warning(&format!("nothing is inspected until there are rules: {why}"));
+    }
     state.findings.iter().for_each(|finding| messages.warning(finding));
     state.notes.iter().for_each(|note| messages.warning(note));
 }

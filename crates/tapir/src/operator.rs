@@ -4,11 +4,15 @@ use crate::args::SandboxArg;
 use crate::args::cluster::{CalicoCrds, CompatArg, InstallArgs, InstallOptions, OperatorArgs, PrepareArgs, YesNo};
 use crate::identity::host_name;
 use crate::message::Messages;
+use clap::ValueEnum;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use tapir_kubernetes::interface::Prefixes;
 use tapir_operator::health::Health;
-use tapir_operator::names::Compat;
+use tapir_operator::install::Made;
+use tapir_operator::names::{Compat, WEBHOOKS};
 use tapir_operator::object::Object;
 use tapir_operator::options::{ManagerOptions, Options, Sandbox};
 use tapir_operator::{Config, install};
@@ -76,11 +80,16 @@ pub fn install(args: &InstallArgs, messages: &Messages) -> Result<u8, String> {
         }
         let wanted = |name: &str| args.calico_crds != CalicoCrds::Never && !foreign.iter().any(|one| one == name);
         let mut objects: Vec<Object> = install::definitions(wanted).into_iter().map(Object).collect();
-        let is_foreign = match &client {
-            Some(client) => tapir_operator::has_webhook_namespace(client).await?,
-            None => false,
-        };
-        objects.extend(install::operator(&options, !is_foreign));
+        let mut made = Made::ALL;
+        if let Some(client) = &client {
+            let agents = tapir_operator::whose_namespace(client, options.agent().namespace).await?;
+            if let Some(whose) = &agents {
+                messages.info(&install::shared(&options, whose));
+            }
+            let webhooks = tapir_operator::whose_namespace(client, WEBHOOKS).await?;
+            made = Made { agents: agents.is_none(), webhooks: webhooks.is_none() };
+        }
+        objects.extend(install::operator(&options, made));
         if args.print {
             let text = install::yaml(objects.iter().map(|object| &object.0));
             let mut out = std::io::stdout().lock();
@@ -102,27 +111,32 @@ pub fn install(args: &InstallArgs, messages: &Messages) -> Result<u8, String> {
 
 /// Runs `tapir prepare-node`: gives a directory and what is in it to a user.
 pub fn prepare(args: &PrepareArgs) -> Result<u8, String> {
-    own(&args.directory, args.user, 0)?;
+    let me = Path::new("/proc/self").metadata().map_err(|error| format!("/proc/self: {error}"))?.uid();
+    own(&args.directory, args.user, me, 0)?;
     Ok(0)
 }
 
 /// Directories below each other that are gone through.
 const DEPTH: u32 = 8;
 
-fn own(path: &Path, user: u32, depth: u32) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
+/// Gives it to `user`; `me` is who does so, with CAP_CHOWN and no right to look into what is another's.
+fn own(path: &Path, user: u32, me: u32, depth: u32) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let give = |to: u32| std::os::unix::fs::lchown(path, Some(to), Some(to)).map_err(failed);
     let meta = path.symlink_metadata().map_err(failed)?;
-    // What is inside first: afterwards we may not look any more.
-    if meta.is_dir() && meta.uid() != user && depth < DEPTH {
+    let mut owner = (meta.uid(), meta.gid());
+    // A directory is given away after what is in it, so that one that is another's already is done. One of our own that is to stay so may
+    // have been left half way.
+    if meta.is_dir() && depth < DEPTH && (meta.uid() != user || user == me) {
+        if meta.uid() != me {
+            give(me)?;
+            owner = (me, me);
+        }
         for entry in path.read_dir().map_err(failed)? {
-            own(&entry.map_err(failed)?.path(), user, depth + 1)?;
+            own(&entry.map_err(failed)?.path(), user, me, depth + 1)?;
         }
     }
-    if meta.uid() != user || meta.gid() != user {
-        std::os::unix::fs::lchown(path, Some(user), Some(user)).map_err(failed)?;
-    }
-    Ok(())
+    if owner != (user, user) { give(user) } else { Ok(()) }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
@@ -138,10 +152,24 @@ fn options(args: &InstallOptions) -> Result<Options, String> {
     if !label(&args.namespace) {
         return Err(format!("--namespace {}: lower-case letters, digits and dashes, 63 at most", args.namespace));
     }
+    if args.agent_health.port() == 0 {
+        return Err(format!("--agent-health {}: probes need a port to ask", args.agent_health));
+    }
+    // As the agent does, which would end with it on every node.
+    Prefixes::default()
+        .with_calico(&args.interface_prefix)
+        .map_err(|error| format!("--interface-prefix {}: {error}", args.interface_prefix))?;
+    if [Compat::Calico, Compat::None].iter().any(|compat| compat.agent().namespace == args.namespace) {
+        return Err(format!(
+            "--namespace {}: that is the agents', who may read its Secrets; operator and manager need one of their own",
+            args.namespace
+        ));
+    }
     let manager = ManagerOptions {
         storage: args.storage.clone(),
         storage_class: args.storage_class.clone().filter(|class| !class.is_empty()),
         public_url: args.public_url.clone().filter(|url| !url.is_empty()),
+        honour: args.honour.iter().filter_map(|kind| Some(kind.to_possible_value()?.get_name().to_owned())).collect(),
     };
     if let Some(url) = &manager.public_url
         && !url.starts_with("https://")
@@ -160,6 +188,7 @@ fn options(args: &InstallOptions) -> Result<Options, String> {
         pull_secrets: args.pull_secret.iter().filter(|name| !name.is_empty()).cloned().collect(),
         cluster: args.cluster.clone(),
         interface_prefix: args.interface_prefix.clone(),
+        agent_health: args.agent_health,
         host_pid: args.host_pid,
         inside_pods: args.inside_pods,
         sandbox: match args.sandbox {

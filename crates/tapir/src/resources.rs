@@ -19,7 +19,7 @@ const NAMESPACE: &str = "tapir-system";
 pub fn board(args: &ResourceArgs) -> Option<Arc<Resources>> {
     let kinds = kinds(&args.honour);
     let has_cluster = args.kubeconfig.is_some() || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    (has_cluster && !kinds.is_empty()).then(|| Arc::new(Resources::new(&kinds)))
+    (has_cluster && (!kinds.is_empty() || args.alert_counts)).then(|| Arc::new(Resources::new(&kinds)))
 }
 
 fn kinds(honoured: &[HonourArg]) -> Vec<ResourceKind> {
@@ -73,6 +73,7 @@ fn config(args: &ManagerArgs, messages: Messages) -> Config {
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| NAMESPACE.to_owned()),
         webhook_namespace: asked.webhook_namespace.clone(),
+        counts: asked.alert_counts,
         data_dir: args.data_dir.clone(),
         style: Style { cluster: args.cluster.clone(), page, ..Style::default() },
         allow_local: asked.local_webhooks,

@@ -6,9 +6,10 @@ mod support;
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use support::busy::Busy;
 use support::{Done, PATIENCE, Served, event, run, tapir};
 use tapir_event::SecurityEvent;
 
@@ -68,6 +69,7 @@ fn the_list_is_a_table_and_has_other_forms() {
     assert!(yaml.starts_with("items:\n- ") && yaml.contains("\n  status: open\n"), "{yaml}");
     let names = served.ok(&["list", "-o", "name", "-n", "shop", "--query", "sid:200 OR sid:300"]);
     assert!(names.lines().count() == 2 && names.lines().all(|name| name.starts_with("group/")), "{names}");
+    assert_eq!(served.ok(&["list", "-o", "name", "--from", "2023-11-14"]).lines().count(), 3);
     assert_eq!(served.ok(&["list", "-n", "elsewhere", "-o", "json"]), "{\n  \"items\": []\n}\n");
 
     let limited = served.run(&["list", "--limit", "1"]);
@@ -234,7 +236,11 @@ struct Running(Child, Receiver<String>, Receiver<String>);
 
 impl Running {
     fn start(served: &Served, args: &[&str]) -> Self {
-        let mut child = served.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(served.command(args))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         Self(child, lines(out), lines(err))
     }
@@ -326,6 +332,75 @@ fn follow_prints_new_alerts_only_and_notices_another_store() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert!(follow.0.wait().unwrap().success());
+}
+
+/// As [`Served::command`], through a door.
+fn through(busy: &Busy, served: &Served, args: &[&str]) -> Done {
+    let mut command = served.command(args);
+    command.env("TAPIR_SERVER", format!("http://{}", busy.at));
+    run(command)
+}
+
+#[test]
+fn a_manager_that_is_busy_is_asked_again() {
+    let served = with_events();
+    let group = group_of(&served, 100);
+    let busy = Busy::new(served.at, 2, "0");
+    let reads: [&[&str]; 8] = [
+        &[],
+        &["list", "-n", "shop", "--query", "sid:100"],
+        &["show", &group],
+        &["show", "worker-3-1-1"],
+        &["quiet", &group],
+        &["ack", &group, "--dry-run"],
+        &["dismiss", "--query", "sid:100", "--reason", "expected", "--dry-run"],
+        &["quiet", "worker-3-1-1", "--scope", "1", "--reason", "x", "--expires", "30d", "--dry-run"],
+    ];
+    for args in reads {
+        let done = through(&busy, &served, args);
+        let refused = busy.refused();
+        assert!(done.code == 0 && !done.out.is_empty() && refused >= 2, "{refused} {args:?}: {done:?}");
+        assert_eq!(done.out, served.ok(args), "{args:?}");
+        assert!(busy.changes().is_empty(), "{args:?}");
+    }
+    // What changes something is sent once.
+    let done = through(&busy, &served, &["assign", &group, "--assignee", "@me"]);
+    assert!(done.code == 0 && busy.refused() == 2, "{done:?}");
+    assert_eq!(busy.changes(), ["POST /api/v1/groups/actions"]);
+
+    // As `kubectl` asks.
+    let mut command = tapir();
+    command.args(["kubectl", "drops"]).env("TAPIR_TOKEN_FILE", served.token_file());
+    command.env("TAPIR_SERVER", format!("http://{}", busy.at));
+    let done = run(command);
+    assert!(done.code == 0 && busy.refused() == 2, "{done:?}");
+}
+
+#[test]
+fn a_manager_that_stays_busy_is_told_of_and_its_pause_kept() {
+    let served = with_events();
+    let busy = Busy::new(served.at, usize::MAX, "1");
+    let started = std::time::Instant::now();
+    let done = through(&busy, &served, &["list"]);
+    assert_eq!((done.code, done.out.as_str(), busy.refused()), (1, "", 4), "{done:?}");
+    assert!(done.err.contains("no time now"), "{done:?}");
+    assert!(
+        started.elapsed() >= std::time::Duration::from_secs(3),
+        "three pauses of a second: {:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn a_follower_waits_for_a_manager_that_is_busy() {
+    let served = with_events();
+    let busy = Busy::new(served.at, 2, "1");
+    let mut command = served.command(&["list", "--watch", "--query", "sid:100", "-o", "json"]);
+    command.env("TAPIR_SERVER", format!("http://{}", busy.at));
+    let watch = Running::of(command);
+    assert_eq!(json(&watch.line())["count"], 5);
+    assert!(watch.message().contains("no time now; trying again") && watch.message().contains("connected again"));
+    assert_eq!(busy.refused(), 4, "the stream and the list, twice each");
 }
 
 #[test]

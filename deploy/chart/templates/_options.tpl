@@ -1,5 +1,8 @@
 {{/* Written by `cargo run -p xtask -- chart`; do not edit. */}}
 {{- define "tapir.arguments" -}}
+{{- if has .Release.Namespace (list "tapir-agents" "tigera-dpi") }}
+{{- fail (printf "namespace %s is the agents': operator and manager need one of their own" .Release.Namespace) }}
+{{- end }}
 - operator
 - {{ printf "--image=%s" .Values.image | quote }}
 {{- if ne .Release.Namespace "tapir-system" }}
@@ -20,6 +23,9 @@
 {{- if ne .Values.agent.interfacePrefix "cali" }}
 - {{ printf "--interface-prefix=%s" .Values.agent.interfacePrefix | quote }}
 {{- end }}
+{{- if ne .Values.agent.health "127.0.0.1:9097" }}
+- {{ printf "--agent-health=%s" .Values.agent.health | quote }}
+{{- end }}
 {{- $sandbox := toString .Values.agent.sandbox }}
 {{- if or (eq $sandbox "off") (eq $sandbox "false") }}
 - --sandbox=off
@@ -37,6 +43,10 @@
 {{- end }}
 {{- with .Values.manager.publicURL }}
 - {{ printf "--public-url=%s" . | quote }}
+{{- end }}
+{{- $honour := join "," .Values.manager.honour }}
+{{- if ne $honour "exceptions,webhooks,suppressions" }}
+- {{ printf "--honour=%s" $honour | quote }}
 {{- end }}
 {{- end }}
 {{- if .Values.agent.hostPID }}

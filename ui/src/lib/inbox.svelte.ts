@@ -85,6 +85,8 @@ export class Inbox {
   #generation = 0;
   #loading: Promise<void> = Promise.resolve();
   #asked = new Set<number>();
+  /** Ends what is asked of the list that was wanted before. */
+  #calls = new AbortController();
   #snapshots: Snapshot[] = [];
   /** Name of the answer that is shown, if nothing has changed it since. */
   #etag: string | null = null;
@@ -110,8 +112,7 @@ export class Inbox {
       ? undefined
       : this.#snapshots.find((one) => sameList(one.list, list) && Date.now() - one.at < SNAPSHOT_AGE);
     if (known) {
-      this.#generation += 1;
-      this.#asked.clear();
+      this.#turn();
       this.slots = known.slots;
       this.next = known.next;
       this.total = known.total;
@@ -135,19 +136,26 @@ export class Inbox {
     ].slice(0, MAX_SNAPSHOTS);
   }
 
+  /** From here on another list is wanted, or the same one anew. */
+  #turn(): number {
+    this.#calls.abort();
+    this.#calls = new AbortController();
+    this.#asked.clear();
+    return (this.#generation += 1);
+  }
+
   #ask(
     cursor: string | null,
   ): Promise<{ items: Row[]; next: string | null; total?: { count: number; exact: boolean }; partial?: boolean }> {
     const { q, from, to, status, view } = this.list;
     return view === 'events'
-      ? api.events({ q, from, to, status, cursor, limit: PAGE })
-      : api.groups(this.#groups(cursor));
+      ? api.events({ q, from, to, status, cursor, limit: PAGE }, this.#calls.signal)
+      : api.groups(this.#groups(cursor), this.#calls.signal);
   }
 
   /** As if nothing had ever been asked. */
   forget(): void {
-    this.#generation += 1;
-    this.#asked.clear();
+    this.#turn();
     this.#snapshots = [];
     this.slots = [];
     this.next = null;
@@ -183,7 +191,7 @@ export class Inbox {
     if (known === null || this.state !== 'ready') return this.reload();
     const generation = this.#generation;
     try {
-      const answer = await api.groupsUnless(this.#groups(null), known);
+      const answer = await api.groupsUnless(this.#groups(null), known, this.#calls.signal);
       if (generation !== this.#generation) return;
       if (answer !== null) return (this.#loading = this.#load(answer));
       this.loadedAt = Date.now();
@@ -199,13 +207,12 @@ export class Inbox {
 
   async #first(): Promise<First> {
     if (this.list.view === 'events') return { page: await this.#ask(null), etag: null };
-    const answer = await api.groupsUnless(this.#groups(null), null);
+    const answer = await api.groupsUnless(this.#groups(null), null, this.#calls.signal);
     return answer ?? { page: { items: [], next: null }, etag: null };
   }
 
   async #load(given?: First): Promise<void> {
-    const generation = (this.#generation += 1);
-    this.#asked.clear();
+    const generation = this.#turn();
     this.state = this.slots.length > 0 && this.error === null ? 'ready' : 'loading';
     this.asking = given === undefined;
     try {
@@ -238,7 +245,7 @@ export class Inbox {
     const { q, from, to } = this.list;
     const generation = this.#generation;
     try {
-      const counts = await api.counts({ q, from, to });
+      const counts = await api.counts({ q, from, to }, this.#calls.signal);
       if (generation === this.#generation) this.counts = counts;
     } catch {
       // The list says what is wrong.

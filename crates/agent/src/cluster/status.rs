@@ -25,12 +25,17 @@ use tapir_kubernetes::resources::{
     StoredDeepPacketInspection,
 };
 use tapir_kubernetes::status::{
-    Decision, EndpointFact, NodeFacts, RuleFacts, WriteLimits, Written, decide, entry, merged, report,
+    Decision, EndpointFact, NodeFacts, RuleFacts, WriteLimits, Written, decide, entry, merged, report, unready,
+    unsuccessful,
 };
 use tokio::sync::watch;
 
 /// How often a write that met another one is tried.
 const TRIES: usize = 5;
+/// What the last entry of an agent says.
+const ENDED: &str = "the agent of this node has ended: nothing is inspected here until it is back";
+/// Seconds that the clocks of the node and of the API server may be apart.
+const CLOCK: i64 = 30;
 /// How often facts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -45,14 +50,20 @@ pub struct Facts {
     pub shared: Arc<Shared>,
     /// Parts of the sandbox that the kernel lacks, in words.
     pub lacking: BTreeSet<String>,
+    /// Becomes true when the agent ends, or its other end goes.
+    pub ending: watch::Receiver<bool>,
 }
 
-/// Writes for ever.
-pub(super) async fn follow(hub: &Arc<Hub>, client: Client, node: &str, facts: Facts) {
-    let own = Own { node: node.to_owned(), lacking: facts.lacking };
+/// Writes until the agent ends, at last that it has.
+pub(super) async fn follow(hub: &Arc<Hub>, client: Client, node: &str, mut facts: Facts) {
+    let own = Own { node: node.to_owned(), lacking: facts.lacking, denied: BTreeMap::new(), ahead: 0 };
     let mut writer = Writer { client, own, told: BTreeMap::new(), said: BTreeMap::new() };
     loop {
-        tokio::time::sleep(LOOK).await;
+        let ended = facts.ending.wait_for(|ending| *ending);
+        if tokio::time::timeout(LOOK, ended).await.is_ok() {
+            return writer.farewell(hub).await;
+        }
+        writer.own.denied = facts.shared.denied();
         let report = facts.shared.report();
         let state = Arc::clone(&facts.state.borrow());
         let rules = facts.rules.borrow().clone();
@@ -67,6 +78,10 @@ pub(super) async fn follow(hub: &Arc<Hub>, client: Client, node: &str, facts: Fa
 struct Own {
     node: String,
     lacking: BTreeSet<String>,
+    /// Kinds of objects that may not be seen.
+    denied: BTreeMap<String, String>,
+    /// Seconds that this node's clock is ahead of the API server's.
+    ahead: i64,
 }
 
 struct Writer {
@@ -122,7 +137,8 @@ impl Writer {
             // Also after a failure: the API server is not asked more often for it.
             told.last = Some(Written { what: says, at: now });
             match written {
-                Ok(()) => {
+                Ok(written_at) => {
+                    self.own.ahead = written_at.map_or(self.own.ahead, ahead);
                     self.said.remove(&key);
                 }
                 Err(why) => {
@@ -138,6 +154,38 @@ impl Writer {
 }
 
 impl Writer {
+    /// Says of every resource of which something is said that it is not inspected here any more. The next agent of the node takes that back.
+    async fn farewell(&self, hub: &Arc<Hub>) {
+        let now = Timestamp::now();
+        let (entries, reports) = {
+            let world = hub.world();
+            let (mut entries, mut reports) = (BTreeMap::new(), BTreeMap::new());
+            for (table, is_served) in [(&world.stored, false), (&world.served, true)] {
+                let said = table.iter().filter_map(|(key, held)| Some((key.clone(), (is_served, held.own.clone()?))));
+                entries.extend(said);
+            }
+            reports.extend(world.wholes.iter().filter_map(|(key, held)| Some((key.clone(), held.own.clone()?))));
+            (entries, reports)
+        };
+        let named = |(namespace, name): &Key| Inspection { namespace: namespace.clone(), name: name.clone() };
+        for (key, heard) in reports {
+            let last = self.told.get(&key).and_then(|told| told.last_whole.as_ref()?.what.clone()).unwrap_or(heard);
+            let inspection = named(&key);
+            let written = apply(&self.client, &self.own.node, &inspection, Some(&unready(last, ENDED, now))).await;
+            untold(hub, "Inspection", &inspection, written);
+        }
+        for (key, (is_served, heard)) in entries {
+            let last = self.told.get(&key).and_then(|told| told.last.as_ref()?.what.clone()).unwrap_or(heard);
+            let (says, inspection) = (unsuccessful(last, ENDED, now), named(&key));
+            let written = if is_served {
+                write::<DeepPacketInspection>(&self.client, &self.own.node, &inspection, Some(&says)).await
+            } else {
+                write::<StoredDeepPacketInspection>(&self.client, &self.own.node, &inspection, Some(&says)).await
+            };
+            untold(hub, "DeepPacketInspection", &inspection, written);
+        }
+    }
+
     /// The same for an `Inspection`, in which each node owns its report.
     #[allow(clippy::too_many_arguments, reason = "one place calls it")]
     async fn look_whole(
@@ -166,7 +214,10 @@ impl Writer {
         let written = apply(&self.client, &self.own.node, inspection, says.as_ref()).await;
         told.last_whole = Some(Written { what: says.filter(|_| written.is_ok()), at: now });
         match written {
-            Ok(()) => drop(self.said.remove(key)),
+            Ok(written_at) => {
+                self.own.ahead = written_at.map_or(self.own.ahead, ahead);
+                self.said.remove(key);
+            }
             Err(why) if self.said.get(key) != Some(&why) => {
                 (hub.say)(&format!("status of Inspection {inspection} not written: {why}"), true);
                 self.said.insert(key.clone(), why);
@@ -176,8 +227,20 @@ impl Writer {
     }
 }
 
-/// Applies the node's own report under its own name; without one, what it said before goes.
-async fn apply(client: &Client, node: &str, inspection: &Inspection, says: Option<&NodeReport>) -> Result<(), String> {
+/// What cannot be told at the end nobody can tell later; the operator notices that the entry grows old.
+fn untold<T>(hub: &Hub, kind: &str, inspection: &Inspection, written: Result<T, String>) {
+    if let Err(why) = written {
+        (hub.say)(&format!("status of {kind} {inspection} does not say that this agent ends: {why}"), true);
+    }
+}
+
+/// Applies the node's own report under its own name; without one, what it said before goes. When it was written, if it was.
+async fn apply(
+    client: &Client,
+    node: &str,
+    inspection: &Inspection,
+    says: Option<&NodeReport>,
+) -> Result<Option<Timestamp>, String> {
     let api: Api<WholeInspection> = Api::all(client.clone());
     let status = says.map_or_else(|| json!({}), |report| json!({"nodes": [report]}));
     let body = json!({
@@ -186,8 +249,8 @@ async fn apply(client: &Client, node: &str, inspection: &Inspection, says: Optio
     });
     let owner = PatchParams::apply(&format!("tapir-agent-{node}")).force();
     match api.patch_status(&inspection.name, &owner, &Patch::Apply(body)).await {
-        Ok(_) => Ok(()),
-        Err(error) if code(&error) == Some(404) => Ok(()),
+        Ok(written) => Ok(server_time(&written)),
+        Err(error) if code(&error) == Some(404) => Ok(None),
         Err(error) => Err(in_words("patch", &error)),
     }
 }
@@ -238,6 +301,21 @@ fn update(
         facts.endpoints.push(EndpointFact { name: one.pod.clone(), attached: false });
         failed(facts, format!("attach {}", one.pod), &format!("{}: {}", one.pod, one.why));
     }
+    for kind in NEEDED {
+        if let Some(why) = own.denied.get(kind) {
+            failed(facts, format!("denied {kind}"), why);
+        }
+    }
+    if own.ahead.abs() > CLOCK && inspects {
+        let way = if own.ahead > 0 { "ahead of" } else { "behind" };
+        // Without the number, which changes with every write.
+        let why = format!(
+            "the clock of this node is more than {CLOCK} s {way} the API server's: times of its alerts are as wrong; \
+             look after its time service"
+        );
+        failed(facts, "clock".to_owned(), &why);
+    }
+    facts.incomplete = NEEDED.iter().any(|kind| own.denied.contains_key(*kind));
     if let Some((_, text, error)) = state.unreadable.iter().find(|(known, ..)| known == inspection) {
         failed(facts, "selector".to_owned(), &format!("selector {text:?}: {error}"));
     }
@@ -284,6 +362,9 @@ fn update(
     facts.drops = report.counters.value(Counter::KernelDrops);
 }
 
+/// Kinds without which a resource does not do what it says: pods are inspected, of the others come labels that select.
+const NEEDED: [&str; 4] = ["pods", "namespaces", "serviceaccounts", "nodes"];
+
 /// A resource with a status of nodes.
 trait HasStatus:
     kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
@@ -307,29 +388,39 @@ impl HasStatus for StoredDeepPacketInspection {
     }
 }
 
-/// Reads, changes the node's own entry, and writes.
+/// The API server's clock when it took a write: it notes who wrote when, in its own time.
+fn server_time<K: kube::Resource>(written: &K) -> Option<Timestamp> {
+    written.meta().managed_fields.iter().flatten().filter_map(|entry| Some(entry.time.as_ref()?.0)).max()
+}
+
+/// Seconds that our clock is ahead of the API server's, right after it took a write.
+fn ahead(server: Timestamp) -> i64 {
+    Timestamp::now().as_second().saturating_sub(server.as_second())
+}
+
+/// Reads, changes the node's own entry, and writes: when it was written, if it was.
 async fn write<K: HasStatus>(
     client: &Client,
     node: &str,
     inspection: &Inspection,
     says: Option<&NodeEntry>,
-) -> Result<(), String> {
+) -> Result<Option<Timestamp>, String> {
     let api: Api<K> = Api::namespaced(client.clone(), &inspection.namespace);
     for _ in 0..TRIES {
         let mut resource = match api.get(&inspection.name).await {
             Ok(resource) => resource,
-            Err(error) if code(&error) == Some(404) => return Ok(()),
+            Err(error) if code(&error) == Some(404) => return Ok(None),
             Err(error) => return Err(in_words("get", &error)),
         };
         let status = resource.status_mut().get_or_insert_default();
         let nodes = merged(&status.nodes, node, says.cloned(), None);
         if nodes == status.nodes {
-            return Ok(());
+            return Ok(None);
         }
         status.nodes = nodes;
         match api.replace_status(&inspection.name, &PostParams::default(), &resource).await {
-            Ok(_) => return Ok(()),
-            Err(error) if code(&error) == Some(404) => return Ok(()),
+            Ok(written) => return Ok(server_time(&written)),
+            Err(error) if code(&error) == Some(404) => return Ok(None),
             Err(error) if code(&error) == Some(409) => {}
             Err(error) => return Err(in_words("update", &error)),
         }

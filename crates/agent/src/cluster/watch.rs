@@ -98,6 +98,7 @@ async fn follow<K: Resource, T: PartialEq>(
                 }
                 if is_news {
                     (pause, absent) = (FIRST, None);
+                    hub.shared.deny(kind, None);
                 }
                 continue;
             }
@@ -106,6 +107,7 @@ async fn follow<K: Resource, T: PartialEq>(
         let (why, verdict) = in_words(kind, &error);
         let is_heard = table(&mut hub.world()).is_heard();
         absent = absent.filter(|_| verdict == Verdict::NoSuchKind);
+        hub.shared.deny(kind, (verdict == Verdict::Forbidden).then(|| why.clone()));
         let is_gone = match verdict {
             Verdict::NoSuchKind => !is_heard || absent.get_or_insert_with(Instant::now).elapsed() >= ABSENT,
             Verdict::Forbidden => !is_heard,

@@ -51,10 +51,13 @@ fn root(spec: &Value, status: &Value, required: &[&str]) -> Value {
 fn deep_packet_inspection_has_calicos_schema_in_both_forms() {
     let time = json!({"type": "string", "format": "date-time"});
     let error = json!({"type": "object", "properties": {"message": {"type": "string"}, "lastUpdated": time}});
+    let count = json!({"type": "integer", "format": "int32"});
     let node = json!({
         "type": "object",
         "properties": {
             "node": {"type": "string"},
+            // Not Calico's.
+            "endpoints": {"type": "object", "properties": {"selected": count, "attached": count}, "required": ["attached", "selected"]},
             "active": {"type": "object", "properties": {"success": {"type": "boolean"}, "lastUpdated": time}},
             "errorConditions": {"type": "array", "items": error, "maxItems": 10, "x-kubernetes-list-type": "atomic"},
         },

@@ -1,9 +1,10 @@
 //! Calico's `DeepPacketInspection`: which pods of a namespace are inspected, and what each node says of it.
 //!
 //! *Invariants*: an absent `active.success` is false; at most [`MAX_ERRORS`] errors of a node.
-//! *Spec*: tigera/api `deeppacketinspection.go`. The schema is Calico's but for what the API server can refuse of a selector.
+//! *Spec*: tigera/api `deeppacketinspection.go`. The schema is Calico's but for what the API server can refuse of a selector, and for
+//! `endpoints` of a node, which the API server drops where the definition is Calico's.
 
-use super::schema;
+use super::{Counts, schema};
 use crate::selector::{Selector, SelectorError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
@@ -73,6 +74,9 @@ pub struct NodeEntry {
     /// Whether it inspects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Active>,
+    /// Endpoints of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Counts>,
     /// What went wrong and still is, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("maxItems" = 10, "x-kubernetes-list-type" = "atomic"))]

@@ -1,7 +1,7 @@
 //! The entry of a node in the list of a `DeepPacketInspection`, which every node writes.
 
 use super::NodeFacts;
-use crate::resources::{Active, ErrorCondition, NodeEntry};
+use crate::resources::{Active, ErrorCondition, MAX_ERRORS, NodeEntry};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -18,8 +18,20 @@ pub fn entry(facts: &NodeFacts, now: Timestamp) -> Option<NodeEntry> {
     Some(NodeEntry {
         node: facts.node.clone(),
         active: Some(Active { success: facts.success(), last_updated: Some(second(now)) }),
+        endpoints: Some(facts.counts()),
         error_conditions: facts.errors.standing().iter().map(error).collect(),
     })
+}
+
+/// The entry of a node that does not inspect any more, and why.
+pub fn unsuccessful(mut entry: NodeEntry, why: &str, now: Timestamp) -> NodeEntry {
+    let now = Some(second(now));
+    entry.active = Some(Active { success: false, last_updated: now.clone() });
+    if entry.error_conditions.len() >= MAX_ERRORS {
+        entry.error_conditions.remove(0);
+    }
+    entry.error_conditions.push(ErrorCondition { message: why.to_owned(), last_updated: now });
+    entry
 }
 
 pub(super) fn second(time: Timestamp) -> Time {
@@ -94,6 +106,7 @@ mod tests {
             json!({
                 "node": "n1",
                 "active": {"lastUpdated": "1970-01-01T00:00:09Z"},
+                "endpoints": {"selected": 1, "attached": 0},
                 "errorConditions": [{"message": "no interface eth0", "lastUpdated": "1970-01-01T00:00:05Z"}],
             })
         );
@@ -102,6 +115,23 @@ mod tests {
         // Also a node without endpoints has something to say while something is wrong.
         facts.endpoints.clear();
         facts.errors.failed("rules", "no rules", at(5));
+        assert!(!entry(&facts, at(9)).unwrap().success());
+    }
+
+    #[test]
+    fn what_was_said_last_stays_beside_why_it_holds_no_more() {
+        let mut facts = facts(&[true], 1);
+        facts.errors.failed("x", "rules left out", at(5));
+        let last = entry(&facts, at(9)).unwrap();
+        let told = unsuccessful(last.clone(), "the agent has ended", at(12));
+        assert!(last.success() && !told.success());
+        let messages: Vec<&str> = told.error_conditions.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!((told.endpoints, messages), (last.endpoints, vec!["rules left out", "the agent has ended"]));
+        let many = (0..20).fold(last, |entry, number| unsuccessful(entry, &number.to_string(), at(13)));
+        assert_eq!(many.error_conditions.len(), MAX_ERRORS);
+        assert_eq!(many.error_conditions.last().unwrap().message, "19");
+        // Selected pods that nobody knows of may be missing.
+        facts.incomplete = true;
         assert!(!entry(&facts, at(9)).unwrap().success());
     }
 

@@ -1,6 +1,7 @@
 //! What an agent knows of an inspection on its node.
 
 use super::ErrorLog;
+use crate::resources::Counts;
 use k8s_openapi::jiff::Timestamp;
 
 /// An endpoint that is selected: a pod, or an interface of the node.
@@ -32,6 +33,8 @@ pub struct NodeFacts {
     pub generation: Option<i64>,
     /// Every selected endpoint.
     pub endpoints: Vec<EndpointFact>,
+    /// There may be more that nobody knows of.
+    pub incomplete: bool,
     /// The rules.
     pub rules: RuleFacts,
     /// Packets inspected since the agent began.
@@ -50,9 +53,18 @@ impl NodeFacts {
         self.endpoints.iter().filter(|endpoint| endpoint.attached).count()
     }
 
-    /// Every selected endpoint is attached, there is one at least, and rules are loaded.
+    /// Endpoints as a status has them.
+    pub fn counts(&self) -> Counts {
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        Counts { selected: count(self.endpoints.len()), attached: count(self.attached()) }
+    }
+
+    /// Every selected endpoint is known and attached, there is one at least, and rules are loaded.
     pub fn success(&self) -> bool {
-        !self.endpoints.is_empty() && self.attached() == self.endpoints.len() && self.rules.loaded > 0
+        !self.endpoints.is_empty()
+            && !self.incomplete
+            && self.attached() == self.endpoints.len()
+            && self.rules.loaded > 0
     }
 
     /// Nothing to inspect here and nothing wrong: nothing to say.

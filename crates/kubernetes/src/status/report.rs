@@ -2,7 +2,7 @@
 
 use super::NodeFacts;
 use super::entry::second;
-use crate::resources::{Counts, NodeError, NodeReport, RulesReport};
+use crate::resources::{MAX_ERRORS, NodeError, NodeReport, RulesReport};
 use k8s_openapi::jiff::Timestamp;
 
 /// What the node has to say; `None` if it has nothing to inspect and nothing is wrong: applying a status without it takes the
@@ -11,7 +11,6 @@ pub fn report(facts: &NodeFacts, now: Timestamp) -> Option<NodeReport> {
     if facts.is_silent() {
         return None;
     }
-    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
     let rules = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
     let total = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let error = |error: &super::errors::Standing| NodeError {
@@ -23,7 +22,7 @@ pub fn report(facts: &NodeFacts, now: Timestamp) -> Option<NodeReport> {
         node: facts.node.clone(),
         observed_generation: facts.generation,
         ready: facts.success(),
-        endpoints: Counts { selected: count(facts.endpoints.len()), attached: count(facts.attached()) },
+        endpoints: facts.counts(),
         rules: RulesReport {
             loaded: rules(facts.rules.loaded),
             rejected: rules(facts.rules.rejected),
@@ -35,6 +34,17 @@ pub fn report(facts: &NodeFacts, now: Timestamp) -> Option<NodeReport> {
         errors: facts.errors.standing().iter().map(error).collect(),
         last_updated: Some(second(now)),
     })
+}
+
+/// The report of a node that does not inspect any more, and why.
+pub fn unready(mut report: NodeReport, why: &str, now: Timestamp) -> NodeReport {
+    let now = Some(second(now));
+    (report.ready, report.last_updated) = (false, now.clone());
+    if report.errors.len() >= MAX_ERRORS {
+        report.errors.remove(0);
+    }
+    report.errors.push(NodeError { message: why.to_owned(), since: now.clone(), last_updated: now });
+    report
 }
 
 #[cfg(test)]

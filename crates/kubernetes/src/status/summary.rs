@@ -1,6 +1,7 @@
 //! What the operator makes of the reports of all nodes: conditions and numbers for tables.
 
-use crate::resources::{DeepPacketInspectionStatus, InspectionSpec, NodeReport, Summary, Verdict};
+use crate::crds;
+use crate::resources::{Counts, DeepPacketInspectionStatus, InspectionSpec, NodeReport, Summary, Verdict};
 use crate::selector::Selector;
 use std::collections::BTreeMap;
 
@@ -14,17 +15,20 @@ pub fn summary(reports: &[NodeReport], alerts_24h: Option<i64>) -> Summary {
     Summary { nodes: format!("{ready}/{}", reports.len()), endpoints: format!("{attached}/{selected}"), alerts_24h }
 }
 
-/// The annotations of a `DeepPacketInspection` that tables show: nodes ready by its status, endpoints (attached, selected) as agents
-/// told the operator. `None`: an annotation to take away.
+/// The annotations of a `DeepPacketInspection` that tables show, by its status: nodes ready, endpoints attached of selected; and
+/// alerts, where they are counted. `None`: an annotation to take away.
 pub fn annotations(
     status: Option<&DeepPacketInspectionStatus>,
-    endpoints: Option<(u64, u64)>,
+    alerts_24h: Option<i64>,
 ) -> BTreeMap<&'static str, Option<String>> {
     let nodes = status.map_or(&[][..], |status| &status.nodes);
     let ready = nodes.iter().filter(|node| node.success()).count();
+    let (selected, attached) = added(nodes.iter().filter_map(|node| node.endpoints.as_ref()));
+    let counted = nodes.iter().any(|node| node.endpoints.is_some());
     let nodes = (!nodes.is_empty()).then(|| format!("{ready}/{}", nodes.len()));
-    let endpoints = endpoints.map(|(attached, selected)| format!("{attached}/{selected}"));
-    BTreeMap::from([(crate::crds::NODES_READY, nodes), (crate::crds::ENDPOINTS, endpoints)])
+    let endpoints = counted.then(|| format!("{attached}/{selected}"));
+    let alerts = alerts_24h.map(|alerts| alerts.to_string());
+    BTreeMap::from([(crds::NODES_READY, nodes), (crds::ENDPOINTS, endpoints), (crds::ALERTS, alerts)])
 }
 
 /// Whether the selectors of an inspection can be read. Its reason is `InvalidSelector`, its message has the field, the place and the repair.
@@ -100,8 +104,13 @@ pub fn verdicts(spec: &InspectionSpec, generation: Option<i64>, reports: &[NodeR
 }
 
 fn endpoints(reports: &[NodeReport]) -> (i64, i64) {
-    reports.iter().fold((0, 0), |(selected, attached), report| {
-        (selected + i64::from(report.endpoints.selected), attached + i64::from(report.endpoints.attached))
+    added(reports.iter().map(|report| &report.endpoints))
+}
+
+/// Selected and attached of several nodes.
+fn added<'a>(counts: impl Iterator<Item = &'a Counts>) -> (i64, i64) {
+    counts.fold((0, 0), |(selected, attached), node| {
+        (selected + i64::from(node.selected), attached + i64::from(node.attached))
     })
 }
 
@@ -116,7 +125,7 @@ fn named(reports: &[NodeReport], is: impl Fn(&NodeReport) -> bool) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::{Active, Counts, NodeEntry, NodeError, RulesReport, Workloads};
+    use crate::resources::{Active, NodeEntry, NodeError, RulesReport, Workloads};
 
     fn spec() -> InspectionSpec {
         InspectionSpec { workloads: Some(Workloads::default()), ..InspectionSpec::default() }
@@ -184,12 +193,20 @@ mod tests {
     fn tables_show_what_holds_of_what_should() {
         let all = summary(&[report("n1", 2, 2, 1), report("n2", 1, 3, 1)], Some(7));
         assert_eq!((all.nodes.as_str(), all.endpoints.as_str(), all.alerts_24h), ("1/2", "3/5", Some(7)));
-        let entry =
-            |success| NodeEntry { active: Some(Active { success, last_updated: None }), ..NodeEntry::default() };
-        let status = DeepPacketInspectionStatus { nodes: vec![entry(true), entry(false), NodeEntry::default()] };
-        let written = annotations(Some(&status), Some((11, 12)));
+        let entry = |success, endpoints| NodeEntry {
+            active: Some(Active { success, last_updated: None }),
+            endpoints,
+            ..NodeEntry::default()
+        };
+        let counts = |attached, selected| Some(Counts { selected, attached });
+        let nodes = vec![entry(true, counts(8, 8)), entry(false, counts(3, 4)), NodeEntry::default()];
+        let written = annotations(Some(&DeepPacketInspectionStatus { nodes }), Some(0));
         assert_eq!(written["tapir.dev/nodes-ready"].as_deref(), Some("1/3"));
         assert_eq!(written["tapir.dev/endpoints"].as_deref(), Some("11/12"));
-        assert_eq!(annotations(None, None).into_values().collect::<Vec<_>>(), [None, None]);
+        assert_eq!(written["tapir.dev/alerts-24h"].as_deref(), Some("0"));
+        // Where the definition is Calico's nobody counts.
+        let written = annotations(Some(&DeepPacketInspectionStatus { nodes: vec![entry(true, None)] }), None);
+        assert_eq!(written["tapir.dev/endpoints"], None);
+        assert_eq!(annotations(None, None).into_values().collect::<Vec<_>>(), [None, None, None]);
     }
 }

@@ -16,7 +16,10 @@ impl Material for NodeEntry {
     fn says_the_same(&self, other: &Self) -> bool {
         let messages =
             |entry: &Self| entry.error_conditions.iter().map(|error| error.message.clone()).collect::<Vec<_>>();
-        self.node == other.node && self.success() == other.success() && messages(self) == messages(other)
+        self.node == other.node
+            && self.success() == other.success()
+            && self.endpoints == other.endpoints
+            && messages(self) == messages(other)
     }
 }
 
@@ -102,6 +105,7 @@ mod tests {
         NodeEntry {
             node: "n1".into(),
             active: Some(Active { success, last_updated: None }),
+            endpoints: None,
             error_conditions: errors
                 .iter()
                 .map(|message| ErrorCondition { message: (*message).into(), last_updated: None })

@@ -4,10 +4,9 @@ use super::filter::{Asked, Unsaid};
 use super::group_form::{Group, recent};
 use crate::app::{State, now};
 use crate::auth::Caller;
-use crate::problem::{Answer, Body, Problem};
+use crate::problem::{Answer, Body, Path, Problem};
 use crate::sight::Sight;
 use axum::Json;
-use axum::extract::Path;
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +18,8 @@ use utoipa::ToSchema;
 /// Longest remark, reason in words, and name of an assignee, in bytes.
 const MAX_TEXT: usize = 4_096;
 const MAX_NAME: usize = 253;
+/// Body of an action: [`MAX_ACTION_GROUPS`] ids with a version each have some 390 KiB.
+pub(super) const MAX_BODY: usize = 512 << 10;
 /// How long an action can be taken back.
 const UNDO: i64 = 600_000_000_000;
 
@@ -191,7 +192,13 @@ fn action(body: &ActRequest, now: Timestamp) -> Answer<(Action, Option<String>)>
                 return Err(Problem::bad_request("reason `other` needs a `comment`"));
             }
             let covers = match &body.until {
-                Some(until) => Covers::KnownShapesUntil(super::filter::moment(until, now, "until")?),
+                Some(until) => {
+                    let at = super::filter::moment(until, now, "until")?;
+                    if at <= now {
+                        return Err(Problem::bad_request("`until` lies in the past"));
+                    }
+                    Covers::KnownShapesUntil(at)
+                }
                 None => Covers::KnownShapes,
             };
             let text = if reason == Reason::Other { comment.clone() } else { None };

@@ -2,10 +2,9 @@
 
 use super::stats::{ValueCount, field};
 use crate::app::now;
-use crate::problem::{Answer, Body, Params, Problem};
+use crate::problem::{Answer, Body, Params, Path, Problem};
 use crate::sight::Sight;
 use axum::Json;
-use axum::extract::Path;
 use serde::{Deserialize, Serialize};
 use tapir_packet::Timestamp;
 use tapir_query::{Dialect, Field, parse};

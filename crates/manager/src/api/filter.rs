@@ -122,11 +122,14 @@ fn asks_for_status(query: &Query) -> bool {
     asks
 }
 
-/// `now`, `now-24h`, RFC 3339.
+/// `now`, `now-24h`, RFC 3339, a date: its midnight, UTC.
 pub(super) fn moment(text: &str, now: Timestamp, name: &str) -> Answer<Timestamp> {
-    relative(text, now).or_else(|| tapir_event::parse_rfc3339(text)).ok_or_else(|| {
+    let date = || tapir_event::parse_rfc3339(&format!("{text}T00:00:00Z")).filter(|_| text.len() == 10);
+    relative(text, now).or_else(|| tapir_event::parse_rfc3339(text)).or_else(date).ok_or_else(|| {
         let text: String = text.chars().take(64).collect();
-        Problem::bad_request(format!("`{name}` is `{text}`: write now-24h (s, m, h, d, w) or 2026-11-24T03:12:07Z"))
+        Problem::bad_request(format!(
+            "`{name}` is `{text}`: write now-24h (s, m, h, d, w), 2026-11-24T03:12:07Z or 2026-11-24"
+        ))
     })
 }
 
@@ -167,9 +170,9 @@ macro_rules! list_params {
         pub(super) struct $name {
             /// Query (docs/query-language.md); empty: everything.
             q: Option<String>,
-            /// Begin of the time range: `now-24h` (the default) or RFC 3339.
+            /// Begin of the time range: `now-24h` (the default), RFC 3339 or a date, which is its midnight in UTC.
             from: Option<String>,
-            /// End of the time range: `now` (the default) or RFC 3339.
+            /// End of the time range: `now` (the default), RFC 3339 or a date.
             to: Option<String>,
             /// `open`, `acknowledged`, `escalated`, `dismissed`, some of them with commas, or `all`.
             status: Option<String>,
@@ -207,9 +210,22 @@ mod tests {
         assert_eq!(at("now-24h"), Some(1_700_000_000 - 86_400));
         assert_eq!(at("now+1w"), Some(1_700_000_000 + 604_800));
         assert_eq!(at("2023-11-14T22:13:20Z"), Some(1_700_000_000));
-        for bad in
-            ["", "now-", "now-h", "now-1y", "now--1h", "now-+1h", "now-99999999999999999999h", "now*2h", "é", "nowé"]
-        {
+        assert_eq!(at("2023-11-14"), Some(1_700_000_000 - 80_000));
+        for bad in [
+            "",
+            "2023-11-31",
+            "2023-11-1",
+            "2023-11-14T",
+            "now-",
+            "now-h",
+            "now-1y",
+            "now--1h",
+            "now-+1h",
+            "now-99999999999999999999h",
+            "now*2h",
+            "é",
+            "nowé",
+        ] {
             assert_eq!(at(bad), None, "{bad}");
         }
     }

@@ -4,10 +4,9 @@ use super::event_form::EventPage;
 use super::filter::{Unsaid, list_params, wrap};
 use super::group_form::{Group, Technique, with_sparks};
 use crate::app::now;
-use crate::problem::{Answer, Params, Problem};
+use crate::problem::{Answer, Params, Path, Problem};
 use crate::sight::Sight;
 use axum::Json;
-use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -126,7 +125,10 @@ pub(super) async fn list(
     } else {
         let found = sight.groups(filter.clone(), sort, page).await?;
         let (from, to) = (filter.from.unwrap_or_default(), filter.to.unwrap_or(filter.now));
-        (with_sparks(&sight, found.items, from, to).await?, found.next, found.total, found.as_of, found.partial)
+        let sparked = sight.spare(with_sparks(&sight, found.items.clone(), from, to)).await;
+        // The list stands without them.
+        let items = sparked.unwrap_or_else(|| found.items.into_iter().map(|row| Group::new(row, Vec::new())).collect());
+        (items, found.next, found.total, found.as_of, found.partial)
     };
     let body = GroupPage {
         items,
@@ -421,6 +423,8 @@ pub(super) struct Counts {
     acknowledged: u64,
     /// Done with.
     dismissed: u64,
+    /// These are all; else at least as many: the store gave up counting at 10,000, or when it took too long.
+    exact: bool,
 }
 
 pub(super) async fn count(store: &dyn EventStore, filter: &Filter) -> Result<Counts, StoreError> {
@@ -428,11 +432,12 @@ pub(super) async fn count(store: &dyn EventStore, filter: &Filter) -> Result<Cou
         let filter = Filter { status: vec![status], ..filter.clone() };
         let page = PageRequest { limit: 1, cursor: None, total: true };
         let found = store.groups(filter, GroupSort::LastSeen, page).await?;
-        Ok::<_, StoreError>(found.total.map_or(0, |total| total.count))
+        Ok::<_, StoreError>(found.total.map_or((0, false), |total| (total.count, total.exact)))
     };
-    let (open, escalated, acknowledged, dismissed) =
+    let found =
         tokio::try_join!(one(Status::Open), one(Status::Escalated), one(Status::Acknowledged), one(Status::Dismissed))?;
-    Ok(Counts { open, escalated, acknowledged, dismissed })
+    let ((open, a), (escalated, b), (acknowledged, c), (dismissed, d)) = found;
+    Ok(Counts { open, escalated, acknowledged, dismissed, exact: a && b && c && d })
 }
 
 /// How many groups there are of each state.

@@ -81,7 +81,7 @@ fn people() -> Routes {
         .routes(routes!(groups::one))
         .routes(routes!(groups::group_events))
         .routes(routes!(groups::counts))
-        .routes(routes!(actions::act))
+        .merge(Routes::new().routes(routes!(actions::act)).layer(DefaultBodyLimit::max(actions::MAX_BODY)))
         .routes(routes!(actions::undo))
         .routes(routes!(events::list))
         .routes(routes!(events::one))

@@ -1,9 +1,8 @@
 //! The packets behind an event, as a capture file.
 
 use super::events::{event_id, parsed};
-use crate::problem::{Answer, Problem};
+use crate::problem::{Answer, Path, Problem};
 use crate::sight::Sight;
-use axum::extract::Path;
 use axum::http::header;
 use axum::response::IntoResponse;
 use tapir_event::SecurityEvent;

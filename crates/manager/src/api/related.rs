@@ -3,10 +3,9 @@
 use super::event_form::EventRow;
 use super::events::event_id;
 use crate::app::now;
-use crate::problem::{Answer, Problem};
+use crate::problem::{Answer, Path, Problem};
 use crate::sight::Sight;
 use axum::Json;
-use axum::extract::Path;
 use serde::Serialize;
 use tapir_event::SecurityEvent;
 use tapir_packet::Timestamp;

@@ -1,28 +1,30 @@
 //! The rules that the manager was told of: their state, text, words, hits.
 //!
-//! Rule files are read once, at the start. Agents may run other sets; their heartbeats name them.
+//! Rule files are read once, at the start; without any, the rules that are built in. Agents may run other sets, which their heartbeats name:
+//! of these the rules are listed of which there are alerts, as these tell them.
 //! What rules cost is what nodes say of their samples, in heartbeats; it is of all namespaces, and so for who sees those.
 //! *Limits*: those of the loader; hits and open groups of the 1,000 most frequent sids and newest groups.
 
+use super::events::parsed;
 use super::filter::{bad_cursor, given};
 use super::fleet::{FleetCosts, everywhere};
 use super::groups::{DayCount, days};
 use super::suppression_form::SuppressionRow;
 use super::why::{compiled, words};
 use crate::app::{State, now};
-use crate::problem::{Answer, Params, Problem};
+use crate::problem::{Answer, Params, Path, Problem};
 use crate::sight::Sight;
 use axum::Json;
-use axum::extract::Path;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tapir_event::RuleSummary;
 use tapir_options::{BitNames, CompileContext, compile, declare, fold};
 use tapir_packet::Timestamp;
-use tapir_query::Field;
-use tapir_rules::{Config, Loaded, Severity, format_rule, load_files};
-use tapir_store::{EventStore, Filter, GroupSort, PageRequest, Status, TopRequest};
+use tapir_query::{Field, Query};
+use tapir_rules::{Config, Loaded, Severity, format_rule, load_files, load_str};
+use tapir_store::{EventStore, Filter, Group, GroupSort, PageRequest, Status, TopRequest};
 use utoipa::{IntoParams, ToSchema};
 
 const TOP: usize = 1_000;
@@ -42,18 +44,62 @@ struct Known {
     metadata: Vec<(String, String)>,
 }
 
+/// Why the manager has no more of a rule.
+const ELSEWHERE: &str = "alerts name it; the manager was not given its file (--rules), so this is what they tell of it";
+
+impl Known {
+    /// What alerts tell of it, the newest first.
+    fn of_group(group: &Group) -> Self {
+        Self {
+            rev: group.rev,
+            msg: Some(group.msg.clone()),
+            classtype: group.classtype.clone(),
+            priority: 0,
+            state: "seen",
+            why: Some(ELSEWHERE.to_owned()),
+            text: String::new(),
+            file: String::new(),
+            line: 0,
+            references: Vec::new(),
+            metadata: Vec::new(),
+        }
+    }
+
+    /// What an alert tells of it.
+    fn of_event(rule: &RuleSummary) -> Self {
+        let (file, line) = rule.place.rsplit_once(':').unwrap_or((rule.place.as_str(), ""));
+        let reference = |(scheme, id, url): &(String, String, Option<String>)| {
+            url.clone().unwrap_or_else(|| format!("{scheme}:{id}"))
+        };
+        Self {
+            rev: rule.rev,
+            msg: rule.msg.clone(),
+            classtype: rule.classtype.clone(),
+            priority: rule.priority,
+            state: "seen",
+            why: Some(ELSEWHERE.to_owned()),
+            text: rule.text.clone(),
+            file: file.to_owned(),
+            line: line.parse().unwrap_or_default(),
+            references: rule.references.iter().map(reference).collect(),
+            metadata: rule.metadata.clone(),
+        }
+    }
+}
+
 /// The rules by generator and signature.
 pub(crate) struct RuleList {
     rules: BTreeMap<(u32, u32), Known>,
 }
 
 impl RuleList {
-    /// Reads files and directories; no paths: no rules.
-    pub(crate) fn load(paths: &[PathBuf], config: &Config) -> Self {
-        if paths.is_empty() {
-            return Self { rules: BTreeMap::new() };
-        }
-        let Loaded { rules, classifications, references, sources, .. } = load_files(paths, config);
+    /// Reads files and directories; no paths: the built-in text.
+    pub(crate) fn load(paths: &[PathBuf], built_in: &str, config: &Config) -> Self {
+        let loaded = match paths {
+            [] => load_str("tapir-starter.rules", built_in, config),
+            paths => load_files(paths, config),
+        };
+        let Loaded { rules, classifications, references, sources, .. } = loaded;
         let mut bits = BitNames::default();
         rules.iter().for_each(|rule| declare(rule, &mut bits));
         let mut cx = CompileContext::new(&mut bits);
@@ -113,9 +159,9 @@ pub(super) struct RuleRow {
     classtype: Option<String>,
     /// 1 is the most severe; 0: none given.
     priority: u32,
-    /// `active`, `disabled`, `unsupported`.
+    /// `active`, `disabled`, `unsupported`; `seen`: in no file of the manager, but in alerts.
     state: &'static str,
-    /// Why it is not supported.
+    /// Why it is not supported, or not listed.
     why: Option<String>,
     /// Events of its sid in 30 days.
     hits: u64,
@@ -169,6 +215,8 @@ pub(super) struct RulesPage {
 
 /// What the store and the nodes know of rules.
 struct Hits {
+    /// Of alerts of the newest groups, as far as these tell: rules that may be in no file.
+    seen: BTreeMap<(u32, u32), Known>,
     events: BTreeMap<u32, u64>,
     open: BTreeMap<(u32, u32), u64>,
     costs: FleetCosts,
@@ -181,14 +229,18 @@ impl Hits {
         let request = TopRequest { filter, field: Field::Sid, prefix: String::new(), limit: TOP };
         let open = Filter { status: vec![Status::Open], ..Filter::all(now) };
         let page = PageRequest { limit: TOP, ..PageRequest::default() };
-        let (top, groups) = tokio::try_join!(sight.top(request), sight.groups(open, GroupSort::LastSeen, page))?;
+        let newest = sight.groups(Filter::all(now), GroupSort::LastSeen, page.clone());
+        let (top, groups, newest) =
+            tokio::try_join!(sight.top(request), sight.groups(open, GroupSort::LastSeen, page), newest)?;
+        let unknown = newest.items.iter().filter(|group| !state.rules.rules.contains_key(&(group.gid, group.sid)));
+        let seen = unknown.map(|group| ((group.gid, group.sid), Known::of_group(group))).rev().collect();
         let sids = top.values.into_iter().filter_map(|found| Some((found.value.parse().ok()?, found.count)));
         let mut open = BTreeMap::new();
         for group in groups.items {
             *open.entry((group.gid, group.sid)).or_default() += 1;
         }
         let costs = if everywhere(sight).is_ok() { state.fleet.rule_costs() } else { FleetCosts::default() };
-        Ok(Self { events: sids.collect(), open, costs })
+        Ok(Self { seen, events: sids.collect(), open, costs })
     }
 
     /// Nanoseconds that a rule took; 0 for those of which that is not known.
@@ -241,7 +293,8 @@ pub(super) async fn list(state: State, sight: Sight, Params(params): Params<Rule
     let wanted: Vec<String> = params.q.split_whitespace().take(16).map(str::to_lowercase).collect();
     // A place in the order is the time, most first, and the number. Times grow from page to page: a rule may come twice, or not.
     let place = |id: (u32, u32)| (Reverse(if by_cost { hits.nanos(id) } else { 0 }), id);
-    let mut found: Vec<_> = state.rules.rules.iter().filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
+    let all = state.rules.rules.iter().chain(&hits.seen);
+    let mut found: Vec<_> = all.filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
     found.sort_by_key(|(id, _)| place(**id));
     let total = found.len();
     let after = given(params.cursor.as_deref()).map(|text| behind(text).ok_or_else(bad_cursor)).transpose()?;
@@ -299,13 +352,29 @@ pub(super) struct RuleDetail {
     tuning: Vec<SuppressionRow>,
 }
 
+/// A rule as its newest alert tells it.
+async fn newest(sight: &Sight, query: Query) -> Answer<Option<Known>> {
+    let filter = Filter { query, suppressed: true, ..Filter::all(now()) };
+    let page = sight.events(filter, PageRequest { limit: 1, ..PageRequest::default() }).await?;
+    let Some(row) = page.items.into_iter().next() else { return Ok(None) };
+    let event = parsed(&sight.event(row.id).await?.document)?;
+    Ok(Some(Known::of_event(&event.rule)))
+}
+
 /// One rule.
 #[utoipa::path(get, path = "/rules/{rule}", tag = "rules", params(("rule" = String, Path, description = "`gid-sid`")),
     responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
 pub(super) async fn one(state: State, sight: Sight, Path(rule): Path<String>) -> Answer<Json<RuleDetail>> {
     let id = identity(&rule).ok_or_else(|| Problem::not_found("rule", &rule))?;
-    let known = state.rules.rules.get(&id).ok_or_else(|| Problem::not_found("rule", &rule))?;
     let query = super::filter::query(Some(&format!("gid={} sid={}", id.0, id.1)))?;
+    let seen;
+    let known = match state.rules.rules.get(&id) {
+        Some(known) => known,
+        None => {
+            seen = newest(&sight, query.clone()).await?.ok_or_else(|| Problem::not_found("rule", &rule))?;
+            &seen
+        }
+    };
     let days = days(&sight, query, now()).await?;
     let hits = Hits::of(&state, &sight).await?;
     Ok(Json(RuleDetail {

@@ -5,10 +5,9 @@
 //! held, else there were no event.
 
 use super::events::{event_id, parsed};
-use crate::problem::{Answer, Problem};
+use crate::problem::{Answer, Path, Problem};
 use crate::sight::Sight;
 use axum::Json;
-use axum::extract::Path;
 use serde::Serialize;
 use tapir_event::{Evidence, SecurityEvent};
 use tapir_options::{BitNames, CompileContext, CompiledRule, compile, declare, fold};

@@ -4,8 +4,8 @@
 //! session cookie; bearer tokens go to each [`Authenticator`] in turn. A cookie alone changes nothing: calls
 //! that change something need the session's CSRF word in a header, which no other site can set. Without either the
 //! certificate of the connection says whose it is.
-//! *Limits*: tokens of 16 KiB; failed tries per address and minute ([`crate::Limits::failed_sign_ins`]); sessions
-//! are kept in memory and end with the process.
+//! *Limits*: tokens of 16 KiB; failed tries per address and minute ([`crate::Limits::failed_sign_ins`]), which keep known
+//! tokens and open sessions of that address out of nothing; sessions are kept in memory and end with the process.
 
 mod attempts;
 mod cache;
@@ -114,6 +114,10 @@ pub trait Authenticator: Send + Sync {
     /// `None`: not a token of this kind. An error is one of the authenticator (its server does not answer, say), in
     /// words for people; it never lets anybody in.
     fn identify<'a>(&'a self, bearer: &'a str) -> Verdict<'a>;
+
+    /// It is one of its tokens, as far as can be told without asking another server: such a token is looked at however
+    /// many wrong ones came from the same address. A guess must not become one.
+    fn knows(&self, bearer: &str) -> bool;
 
     /// The same person as he is now, in a session that began with a token of this kind. `None`: not one of its people.
     fn again<'a>(&'a self, identity: &'a Identity) -> Verdict<'a> {
@@ -277,12 +281,14 @@ impl Auth {
         metrics.signed_in("refused");
     }
 
-    /// Whose token it is. Failed tries of an address are counted.
+    /// Whose token it is. Failed tries of an address are counted; after too many of them only known tokens come in, for
+    /// one address may be that of many: of a proxy, of a node.
     pub(crate) async fn bearer(&self, token: &str, peer: Option<IpAddr>, metrics: &Metrics) -> Answer<Identity> {
-        self.may_try(peer, metrics)?;
-        if token.len() <= MAX_TOKEN
-            && let Some(identity) = self.known(token).await?
-        {
+        let may_be = token.len() <= MAX_TOKEN;
+        if !(may_be && self.authenticators.iter().any(|authenticator| authenticator.knows(token))) {
+            self.may_try(peer, metrics)?;
+        }
+        if may_be && let Some(identity) = self.known(token).await? {
             return Ok(identity);
         }
         self.tried(peer, metrics);

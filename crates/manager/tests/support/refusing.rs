@@ -1,5 +1,7 @@
-//! A store that refuses every call with the same error, or never answers: what clients see of a store in trouble.
+//! Stores in trouble, for what clients see of them: one that refuses every call with the same error or never answers, and
+//! one whose sparklines never come.
 
+use std::sync::Arc;
 use tapir_event::EventId;
 use tapir_packet::Timestamp;
 use tapir_query::Field;
@@ -7,6 +9,9 @@ use tapir_store::*;
 
 /// Refuses with an error; without one it never answers.
 pub struct Refusing(pub Option<StoreError>);
+
+/// All but sparklines is another store's.
+pub struct Flat(pub Arc<dyn EventStore>);
 
 impl Refusing {
     fn answer<T: Send + 'static>(&self) -> Answer<'_, T> {
@@ -22,6 +27,24 @@ macro_rules! refuse {
         impl EventStore for Refusing {
             $(refuse!(@one $name ($($kind),*) -> $out);)*
         }
+
+        impl EventStore for Flat {
+            $(refuse!(@pass $name ($($kind),*) -> $out);)*
+        }
+    };
+    (@pass sparklines ($a:ty, $b:ty, $c:ty, $d:ty) -> $out:ty) => {
+        fn sparklines(&self, _: $a, _: $b, _: $c, _: $d) -> Answer<'_, $out> { Box::pin(std::future::pending()) }
+    };
+    (@pass $name:ident () -> $out:ty) => { fn $name(&self) -> Answer<'_, $out> { self.0.$name() } };
+    (@pass $name:ident ($a:ty) -> $out:ty) => { fn $name(&self, a: $a) -> Answer<'_, $out> { self.0.$name(a) } };
+    (@pass $name:ident ($a:ty, $b:ty) -> $out:ty) => {
+        fn $name(&self, a: $a, b: $b) -> Answer<'_, $out> { self.0.$name(a, b) }
+    };
+    (@pass $name:ident ($a:ty, $b:ty, $c:ty) -> $out:ty) => {
+        fn $name(&self, a: $a, b: $b, c: $c) -> Answer<'_, $out> { self.0.$name(a, b, c) }
+    };
+    (@pass $name:ident ($a:ty, $b:ty, $c:ty, $d:ty) -> $out:ty) => {
+        fn $name(&self, a: $a, b: $b, c: $c, d: $d) -> Answer<'_, $out> { self.0.$name(a, b, c, d) }
     };
     (@one $name:ident () -> $out:ty) => { fn $name(&self) -> Answer<'_, $out> { self.answer() } };
     (@one $name:ident ($a:ty) -> $out:ty) => { fn $name(&self, _: $a) -> Answer<'_, $out> { self.answer() } };

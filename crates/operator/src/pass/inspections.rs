@@ -1,7 +1,8 @@
-//! What is told on resources for all nodes together: entries and reports of nodes that are gone are taken out, tables get their columns, our own resources their
-//! conditions.
+//! What is told on resources for all nodes together: entries and reports of nodes that are gone are taken out, those of agents that are silent
+//! are no success, tables get their columns, our own resources their conditions.
 
-use super::{Pass, value};
+use super::{Pass, silent, value};
+use crate::names::Compat;
 use crate::told::Part;
 use crate::world::Key;
 use crate::write::{self, FIELD_MANAGER, in_words};
@@ -11,8 +12,8 @@ use kube::api::{Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tapir_kubernetes::resources::{DeepPacketInspectionStatus, InspectionStatus, set_condition};
-use tapir_kubernetes::status::{annotations, summary, verdicts};
+use tapir_kubernetes::resources::{DeepPacketInspectionStatus, InspectionStatus, NodeEntry, NodeReport, set_condition};
+use tapir_kubernetes::status::{AlertCounts, annotations, summary, verdicts};
 
 /// A form by version and definition.
 const FORMS: [(&str, &str); 2] = [
@@ -33,20 +34,41 @@ struct Seen {
 impl Pass<'_> {
     pub(super) async fn inspections(&mut self) {
         let keeps_twins = self.keeps_twins();
-        for seen in self.seen() {
+        let counts = self.counts().await;
+        for mut seen in self.seen() {
             // The other form follows.
             let follows = keeps_twins && seen.version != FORMS[0].0;
             let done = async {
-                if !follows {
-                    self.prune(&seen).await?;
+                if let Some(nodes) = self.corrected(&seen) {
+                    if !follows {
+                        self.correct(&seen, &nodes).await?;
+                    }
+                    seen.status = Some(DeepPacketInspectionStatus { nodes });
                 }
-                self.columns(&seen).await
+                self.columns(&seen, counts.as_ref()).await
             };
             if let Err(error) = done.await {
                 self.unless_met(error);
             }
         }
-        self.own_inspections().await;
+        self.own_inspections(counts.as_ref()).await;
+    }
+
+    /// Alerts by inspection, as the manager counted them.
+    async fn counts(&mut self) -> Option<AlertCounts> {
+        self.options.manager.as_ref()?;
+        let resource = crate::object::resource("v1", "ConfigMap", "configmaps");
+        match write::api(self.client, &resource, &self.options.namespace).get_opt(AlertCounts::NAME).await {
+            Ok(found) => {
+                let found = found?;
+                let text = found.data.pointer(&format!("/data/{}", AlertCounts::KEY))?.as_str()?;
+                AlertCounts::read(text, Timestamp::now())
+            }
+            Err(error) => {
+                self.teller.failed(Part::Inspection, "AlertCounts", in_words(&error));
+                None
+            }
+        }
     }
 
     /// Somebody else's write in between is for the next pass.
@@ -81,25 +103,36 @@ impl Pass<'_> {
         said.iter().filter(exists).cloned().collect()
     }
 
-    /// Entries of nodes that no longer exist.
-    async fn prune(&mut self, seen: &Seen) -> Result<(), Error> {
-        let Some(status) = &seen.status else { return Ok(()) };
-        let kept = self.of_nodes(&status.nodes, |entry| &entry.node);
-        if kept.len() == status.nodes.len() {
-            return Ok(());
+    /// Entries as they are to be, if that is another way: without nodes that no longer exist, and without the success of an agent that is silent.
+    fn corrected(&self, seen: &Seen) -> Option<Vec<NodeEntry>> {
+        let said = &seen.status.as_ref()?.nodes;
+        let mut kept = self.of_nodes(said, |entry| &entry.node);
+        let mut changed = kept.len() != said.len();
+        // Side by side the incumbent's agents write into its resources, too, and only when something changes.
+        if seen.ours || self.options.compat == Compat::Calico {
+            for entry in &mut kept {
+                if let Some(mended) = silent::entry(entry, Timestamp::now()) {
+                    (*entry, changed) = (mended, true);
+                }
+            }
         }
+        changed.then_some(kept)
+    }
+
+    async fn correct(&self, seen: &Seen, nodes: &[NodeEntry]) -> Result<(), Error> {
         // With the version that was looked at: an agent that wrote since is not undone.
         let patch =
-            json!({ "metadata": { "resourceVersion": seen.meta.resource_version }, "status": { "nodes": kept } });
+            json!({ "metadata": { "resourceVersion": seen.meta.resource_version }, "status": { "nodes": nodes } });
         self.patch(seen, &patch, true).await
     }
 
-    async fn columns(&mut self, seen: &Seen) -> Result<(), Error> {
+    async fn columns(&mut self, seen: &Seen, counts: Option<&AlertCounts>) -> Result<(), Error> {
         if !seen.ours {
             return Ok(());
         }
         let known = seen.meta.annotations.as_ref();
-        let news: BTreeMap<&str, Option<String>> = annotations(seen.status.as_ref(), None)
+        let alerts = counts.map(|counts| counts.of(&seen.key.0, &seen.key.1));
+        let news: BTreeMap<&str, Option<String>> = annotations(seen.status.as_ref(), alerts)
             .into_iter()
             .filter(|(name, value)| known.and_then(|known| known.get(*name)) != value.as_ref())
             .collect();
@@ -136,8 +169,21 @@ impl Pass<'_> {
         api.patch_status(name, &params, &Patch::Merge(&patch)).await.map(drop)
     }
 
-    /// Conditions and summary of our own resources, for which reports of nodes that are gone do not count; they go, too.
-    async fn own_inspections(&mut self) {
+    /// What a silent agent said is replaced under its own name, so that its next word replaces this. With the version that was looked at, as above.
+    async fn take_back(&self, resource: &ApiResource, meta: &ObjectMeta, report: &NodeReport) -> Result<(), Error> {
+        let name = meta.name.as_deref().unwrap_or_default();
+        let object = json!({
+            "apiVersion": "tapir.dev/v1alpha1", "kind": "Inspection",
+            "metadata": { "name": name, "resourceVersion": meta.resource_version },
+            "status": { "nodes": [report] },
+        });
+        let params = PatchParams::apply(&format!("tapir-agent-{}", report.node)).force();
+        write::api(self.client, resource, "").patch_status(name, &params, &Patch::Apply(&object)).await.map(drop)
+    }
+
+    /// Conditions and summary of our own resources, for which reports of nodes that are gone do not count; they go, too. Those of silent agents
+    /// are not ready.
+    async fn own_inspections(&mut self, counts: Option<&AlertCounts>) {
         let all: Vec<_> = self.hub.world().inspections.all().values().cloned().collect();
         let resource = crate::object::resource("tapir.dev/v1alpha1", "Inspection", "inspections");
         for one in all {
@@ -152,6 +198,19 @@ impl Pass<'_> {
                     continue;
                 }
             }
+            let now = Timestamp::now();
+            let silent = status.nodes.iter().position(|report| silent::report(report, now).is_some());
+            for report in &mut status.nodes {
+                if let Some(mended) = silent::report(report, now) {
+                    *report = mended;
+                }
+            }
+            // One a pass: the write makes the next pass, which knows the new version.
+            if let Some(report) = silent.and_then(|at| status.nodes.get(at))
+                && let Err(error) = self.take_back(&resource, &one.metadata, report).await
+            {
+                self.unless_met(error);
+            }
             let mut conditions = status.conditions.clone();
             let mut changed = false;
             let says = verdicts(&one.spec, generation, &status.nodes);
@@ -160,7 +219,7 @@ impl Pass<'_> {
             }
             conditions.retain(|condition| says.iter().any(|verdict| verdict.kind == condition.type_));
             changed |= conditions.len() != status.conditions.len();
-            let all_nodes = Some(summary(&status.nodes, status.summary.as_ref().and_then(|known| known.alerts_24h)));
+            let all_nodes = Some(summary(&status.nodes, counts.map(|counts| counts.of("", &name))));
             changed |= all_nodes != status.summary || status.observed_generation != generation;
             if !changed {
                 continue;

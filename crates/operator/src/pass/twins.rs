@@ -6,7 +6,7 @@
 use super::{Pass, value};
 use crate::told::Part;
 use crate::twin::{Form, Step, TWIN, metadata_of, plan};
-use crate::world::{Installed, Key};
+use crate::world::Key;
 use crate::write::{self, FIELD_MANAGER, in_words};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::DynamicObject;
@@ -20,7 +20,7 @@ impl Pass<'_> {
     /// Only where both definitions are ours: where Calico's API server is, one form is kept as the other by it.
     pub(super) fn keeps_twins(&self) -> bool {
         let world = self.hub.world();
-        DEFINITIONS.iter().all(|name| world.definition(name) == Some(Installed { ours: true, leaving: false }))
+        DEFINITIONS.iter().all(|name| world.definition(name).is_some_and(|known| known.ours && !known.leaving))
     }
 
     pub(super) async fn twins(&mut self) {

@@ -18,8 +18,6 @@ use tapir_kubernetes::resources::IntrusionDetectionSpec;
 const STATE: &str = "/var/lib/tapir";
 /// Where the incumbent's rule images put rules.
 const RULES: &str = "/usr/etc/snort/rules";
-/// Where health is served: as the incumbent does.
-const HEALTH_PORT: u16 = 9097;
 /// Secret with files for sinks of one's own, if there is one.
 pub(crate) const SINKS: &str = "tapir-sinks";
 const COMPONENT: &str = "tapir-agent";
@@ -40,8 +38,8 @@ pub struct AgentInputs {
 /// The namespace: it stays when nothing is inspected, so that people may keep secrets there.
 pub fn agent_namespace(options: &Options) -> Object {
     let AgentNames { namespace, .. } = options.agent();
-    Object::new("Namespace", "", &namespace, COMPONENT, json!({}))
-        .with("labels", "name", &namespace)
+    Object::new("Namespace", "", namespace, COMPONENT, json!({}))
+        .with("labels", "name", namespace)
         .with("labels", "pod-security.kubernetes.io/enforce", "privileged")
         .with("labels", "pod-security.kubernetes.io/enforce-version", "latest")
 }
@@ -50,15 +48,15 @@ pub fn agent_namespace(options: &Options) -> Object {
 pub fn agent(options: &Options, inputs: &AgentInputs) -> Vec<Object> {
     let AgentNames { namespace, name } = options.agent();
     let settings = settings(options, inputs);
-    let mut objects = account(&namespace, &name, COMPONENT, agent_rules());
-    objects.extend(rules_role(&namespace, &name));
+    let mut objects = account(namespace, name, COMPONENT, agent_rules());
+    objects.extend(rules_role(namespace, name));
     let files = json!({ "data": { "tapir.toml": settings, "ca.crt": inputs.authority } });
-    objects.push(Object::new("ConfigMap", &namespace, &name, COMPONENT, files));
+    objects.push(Object::new("ConfigMap", namespace, name, COMPONENT, files));
     let token = json!({ "type": "Opaque", "data": { "token": STANDARD.encode(&inputs.token) } });
-    objects.push(Object::new("Secret", &namespace, &name, COMPONENT, token));
-    objects.push(network_policy(&namespace, &name));
+    objects.push(Object::new("Secret", namespace, name, COMPONENT, token));
+    objects.push(network_policy(namespace, name));
     let inputs_hash = fingerprint(&[&settings, &inputs.authority, &inputs.token]);
-    objects.push(daemon_set(options, &namespace, &name, &inputs.spec, &inputs_hash));
+    objects.push(daemon_set(options, namespace, name, &inputs.spec, &inputs_hash));
     objects
 }
 
@@ -133,7 +131,7 @@ fn daemon_set(
     let mut arguments = vec![
         "agent".to_owned(),
         "--config=/etc/tapir/config/tapir.toml".to_owned(),
-        format!("--health=127.0.0.1:{HEALTH_PORT}"),
+        format!("--health={}", options.agent_health),
         format!("--interface-prefix={}", options.interface_prefix),
         format!("--namespace={namespace}"),
         format!("--snort-rules={RULES}"),
@@ -157,9 +155,12 @@ fn daemon_set(
         mounts.push(json!({ "name": "snort-cache", "mountPath": RULES, "readOnly": true }));
         volumes.push(json!({ "name": "snort-cache", "emptyDir": {} }));
     }
+    let health = options.agent_health;
+    // Pods are on the node's network: the kubelet reaches what is served there.
+    let host = if health.ip().is_unspecified() { "127.0.0.1".to_owned() } else { health.ip().to_string() };
     let probe = |path: &str, delay: u32| {
         json!({
-            "httpGet": { "host": "127.0.0.1", "path": path, "port": HEALTH_PORT, "scheme": "HTTP" },
+            "httpGet": { "host": host, "path": path, "port": health.port(), "scheme": "HTTP" },
             "initialDelaySeconds": delay, "timeoutSeconds": 10, "periodSeconds": 10,
         })
     };

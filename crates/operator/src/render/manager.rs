@@ -3,11 +3,12 @@
 //! *Invariants*: TLS always: events carry what workloads said to each other; no root, nothing writable but its volume.
 //! *Limits*: one replica, since the embedded store is a file. Fleets give the manager a server as its store and install it themselves.
 
-use super::{INPUTS, account, fingerprint, manager_rules, pull_secrets, restricted};
+use super::{INPUTS, account, fingerprint, manager_namespace_rules, manager_rules, pull_secrets, restricted};
 use crate::names::MANAGER;
 use crate::object::{Object, labels, present, put};
-use crate::options::{MANAGER_PORT, ManagerOptions, Options, USER};
+use crate::options::{HONOUR, MANAGER_PORT, ManagerOptions, Options, USER};
 use serde_json::{Value, json};
+use tapir_kubernetes::status::AlertCounts;
 
 /// Secret with certificate and key of the manager.
 pub(crate) const TLS: &str = "tapir-manager-tls";
@@ -28,6 +29,7 @@ pub fn manager(options: &Options, chosen: &ManagerOptions, inputs: &ManagerInput
     let namespace = &options.namespace;
     let selector = json!({ "k8s-app": MANAGER });
     let mut objects = account(namespace, MANAGER, COMPONENT, manager_rules());
+    objects.extend(counts(namespace));
     let port = json!([{ "name": "https", "port": MANAGER_PORT, "targetPort": "https", "protocol": "TCP" }]);
     let service = json!({ "spec": { "type": "ClusterIP", "selector": selector, "ports": port } });
     objects.push(Object::new("Service", namespace, MANAGER, COMPONENT, service));
@@ -40,6 +42,21 @@ pub fn manager(options: &Options, chosen: &ManagerOptions, inputs: &ManagerInput
     objects.push(Object::new("NetworkPolicy", namespace, MANAGER, COMPONENT, policy));
     objects.push(stateful_set(options, chosen, inputs));
     objects
+}
+
+/// Where the manager tells the operator how many alerts inspections have, and the right to.
+fn counts(namespace: &str) -> [Object; 3] {
+    let role = format!("{MANAGER}-counts");
+    let binding = json!({
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
+        "subjects": [{ "kind": "ServiceAccount", "name": MANAGER, "namespace": namespace }],
+    });
+    [
+        // Its data are the manager's.
+        Object::new("ConfigMap", namespace, AlertCounts::NAME, COMPONENT, json!({})),
+        Object::new("Role", namespace, &role, COMPONENT, json!({ "rules": manager_namespace_rules() })),
+        Object::new("RoleBinding", namespace, &role, COMPONENT, binding),
+    ]
 }
 
 fn stateful_set(options: &Options, chosen: &ManagerOptions, inputs: &ManagerInputs) -> Object {
@@ -55,7 +72,11 @@ fn stateful_set(options: &Options, chosen: &ManagerOptions, inputs: &ManagerInpu
         "--tls-key=/etc/tapir/tls/tls.key".to_owned(),
         "--agent-token-file=/etc/tapir/token/token".to_owned(),
         "--kubernetes".to_owned(),
+        "--alert-counts".to_owned(),
     ];
+    if chosen.honour != HONOUR {
+        arguments.push(format!("--honour={}", chosen.honour.join(",")));
+    }
     arguments.extend(chosen.public_url.as_ref().map(|url| format!("--public-url={url}")));
     let probe = json!({ "tcpSocket": { "port": "https" }, "initialDelaySeconds": 2, "periodSeconds": 10 });
     let container = json!({

@@ -10,34 +10,45 @@ const MANAGER: &str = include_str!("../../../../deploy/kubernetes/manager-rbac.y
 
 /// Rules of the agents' ClusterRole.
 pub(crate) fn agent_rules() -> Value {
-    rules(AGENT, "ClusterRole")
+    rules(AGENT, "ClusterRole", "")
 }
 
 /// Rules of the agents' Role in their namespace.
 pub(crate) fn agent_namespace_rules() -> Value {
-    rules(AGENT, "Role")
+    rules(AGENT, "Role", "")
 }
 
 /// Rules of the manager's ClusterRole.
 pub(crate) fn manager_rules() -> Value {
-    rules(MANAGER, "ClusterRole")
+    rules(MANAGER, "ClusterRole", "")
 }
 
 /// Rules of the manager's Role where webhooks refer to ConfigMaps and Secrets.
 pub(crate) fn webhook_rules() -> Value {
-    rules(MANAGER, "Role")
+    rules(MANAGER, "Role", "-webhooks")
 }
 
-/// The rules of the first role of a kind of a file of ours; a test reads each of them.
-fn rules(file: &str, kind: &str) -> Value {
+/// Rules of the manager's Role in its own namespace.
+pub(crate) fn manager_namespace_rules() -> Value {
+    rules(MANAGER, "Role", "-counts")
+}
+
+/// The rules of the first role of a kind of a file of ours whose name ends so; a test reads each of them.
+fn rules(file: &str, kind: &str, ending: &str) -> Value {
     #[derive(Deserialize)]
     struct Document {
         kind: String,
+        metadata: Metadata,
         #[serde(default)]
         rules: Value,
     }
+    #[derive(Deserialize)]
+    struct Metadata {
+        name: String,
+    }
     let documents: Vec<Document> = serde_saphyr::from_multiple(file).unwrap_or_default();
-    documents.into_iter().find(|document| document.kind == kind).map(|role| role.rules).unwrap_or_default()
+    let is_meant = |document: &Document| document.kind == kind && document.metadata.name.ends_with(ending);
+    documents.into_iter().find(is_meant).map(|role| role.rules).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -46,7 +57,9 @@ mod tests {
 
     #[test]
     fn both_files_have_rules() {
-        for rules in [agent_rules(), agent_namespace_rules(), manager_rules(), webhook_rules()] {
+        for rules in
+            [agent_rules(), agent_namespace_rules(), manager_rules(), webhook_rules(), manager_namespace_rules()]
+        {
             let rules = rules.as_array().unwrap().clone();
             assert!(!rules.is_empty());
             for rule in rules {

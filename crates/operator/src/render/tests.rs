@@ -1,7 +1,7 @@
 //! What is rendered, as a whole and in what must never change.
 
 use super::*;
-use crate::install;
+use crate::install::{self, Made};
 use crate::names::Compat;
 use crate::options::{ManagerOptions, Options, Sandbox};
 
@@ -34,13 +34,14 @@ fn the_operator_with_tapirs_names_and_every_choice() {
         pull_secrets: vec!["one".into(), "two".into()],
         cluster: "prod".into(),
         interface_prefix: "cali,eni".into(),
+        agent_health: ([127, 0, 0, 1], 9197).into(),
         host_pid: true,
         inside_pods: false,
         sandbox: Sandbox::Require,
         run_as_root: true,
         manager: None,
     };
-    insta::assert_snapshot!(yaml(&install::operator(&options, true)));
+    insta::assert_snapshot!(yaml(&install::operator(&options, Made::ALL)));
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn nothing_is_ever_privileged() {
         let options = Options { run_as_root: root, host_pid: pid, ..Options::default() };
         let mut objects = agent(&options, &inputs());
         objects.extend(manager(&options, &ManagerOptions::default(), &ManagerInputs::default()));
-        objects.extend(install::operator(&options, true));
+        objects.extend(install::operator(&options, Made::ALL));
         let mut containers = 0;
         for object in &objects {
             let Some(pod) = object.0.pointer("/spec/template/spec") else { continue };
@@ -145,8 +146,70 @@ fn what_pods_read_at_their_start_makes_new_pods() {
 }
 
 #[test]
+fn beside_the_incumbent_health_is_elsewhere_and_webhooks_are_sent_once() {
+    let honour = vec!["exceptions".to_owned(), "suppressions".to_owned()];
+    let chosen = ManagerOptions { honour, ..ManagerOptions::default() };
+    for (address, host, port) in
+        [("127.0.0.1:9197", "127.0.0.1", 9197), ("0.0.0.0:9198", "127.0.0.1", 9198), ("[::1]:9199", "::1", 9199)]
+    {
+        let agent_health = address.parse().unwrap();
+        let options = Options { agent_health, manager: Some(chosen.clone()), ..Options::default() };
+        assert!(options.arguments().contains(&format!("--agent-health={address}")));
+        assert!(options.arguments().contains(&"--honour=exceptions,suppressions".to_owned()));
+        let objects = agent(&options, &inputs());
+        let set = objects.iter().find(|object| object.kind() == "DaemonSet").unwrap();
+        let container = &set.0["spec"]["template"]["spec"]["containers"][0];
+        assert!(container["args"].as_array().unwrap().contains(&json!(format!("--health={address}"))));
+        for probe in ["readinessProbe", "livenessProbe"] {
+            let asks = &container[probe]["httpGet"];
+            assert_eq!((&asks["host"], &asks["port"]), (&json!(host), &json!(port)), "{probe}");
+        }
+    }
+    let beside = Options { manager: Some(chosen.clone()), ..Options::default() };
+    let in_theirs = |object: &Object| [object.name(), object.namespace()].contains(&crate::names::WEBHOOKS);
+    assert!(!install::operator(&beside, Made::ALL).iter().any(in_theirs), "nothing of the incumbent's is read");
+    assert!(install::operator(&Options::default(), Made::ALL).iter().any(in_theirs));
+    let objects = manager(&Options::default(), &chosen, &ManagerInputs::default());
+    let set = objects.iter().find(|object| object.kind() == "StatefulSet").unwrap();
+    let arguments = set.0["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+    assert!(arguments.contains(&json!("--honour=exceptions,suppressions")));
+}
+
+#[test]
+fn agents_never_live_where_the_managers_secrets_are() {
+    for compat in [Compat::Calico, Compat::None] {
+        let options = Options { compat, ..Options::default() };
+        assert_ne!(options.agent().namespace, options.namespace);
+        for object in agent(&options, &inputs()) {
+            assert!(["", options.agent().namespace].contains(&object.namespace()), "{}", object.in_words());
+        }
+    }
+}
+
+#[test]
+fn what_lives_with_the_operator_is_admitted_under_the_strictest_level() {
+    let mut objects = install::operator(&Options::default(), Made { agents: false, webhooks: false });
+    let level = &objects.first().unwrap().0["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];
+    assert_eq!(level, "restricted");
+    assert_eq!(objects.iter().filter(|object| object.kind() == "Namespace").count(), 1, "others keep theirs");
+    objects.extend(manager(&Options::default(), &ManagerOptions::default(), &ManagerInputs::default()));
+    let pods: Vec<_> = objects.iter().filter_map(|object| object.0.pointer("/spec/template/spec")).collect();
+    assert_eq!(pods.len(), 2);
+    for pod in pods {
+        for host in ["hostNetwork", "hostPID", "hostIPC"] {
+            assert_eq!(pod.get(host), None);
+        }
+        for volume in pod["volumes"].as_array().into_iter().flatten() {
+            assert!(volume.get("hostPath").is_none(), "{volume}");
+        }
+        let container = &pod["containers"][0]["securityContext"];
+        assert_eq!(*container, restricted());
+    }
+}
+
+#[test]
 fn the_operator_holds_what_it_grants() {
-    let objects = install::operator(&Options::default(), true);
+    let objects = install::operator(&Options::default(), Made::ALL);
     let role = objects.iter().find(|object| object.kind() == "ClusterRole").unwrap();
     let held = role.0["rules"].as_array().unwrap();
     for granted in [agent_rules(), manager_rules()] {

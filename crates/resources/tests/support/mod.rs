@@ -151,6 +151,7 @@ impl Served {
             kinds: ResourceKind::ALL.to_vec(),
             namespace: "tapir-system".into(),
             webhook_namespace: WEBHOOK_NAMESPACE.into(),
+            counts: true,
             data_dir: scratch.path().to_owned(),
             style: Style { page: Some("https://tapir.example".into()), ..Style::default() },
             allow_local: true,

@@ -123,7 +123,11 @@ impl Server {
     }
 
     fn unavailable(&self, detail: String, retry_after: Option<Duration>) -> StoreError {
-        let server = self.client.base().host_str().unwrap_or_default().to_owned();
+        let base = self.client.base();
+        let server = match (base.host_str().unwrap_or_default(), base.port()) {
+            (host, Some(port)) => format!("{host}:{port}"),
+            (host, None) => host.to_owned(),
+        };
         StoreError::Unavailable { server, detail, retry_after: retry_after.unwrap_or(RETRY) }
     }
 

@@ -51,8 +51,9 @@ pub(super) fn page(
     found.truncate(limit);
     let next = found.last().filter(|_| more && partial.is_none()).map(|(at, _)| *at);
     let ids: Vec<i64> = found.iter().map(|(_, bundle)| bundle.newest).collect();
-    let newest = rows::groups(link, &ids, hidden, link.noisy()?)?;
-    let range = (asked.ranged && partial.is_none()).then_some((asked.from, asked.to));
+    let newest = link.guard.unhurried(|| rows::groups(link, &ids, hidden, link.noisy()?))?;
+    let counts = asked.ranged && partial.is_none() && link.guard.has_time();
+    let range = counts.then_some((asked.from, asked.to));
     let counts = count_range(link, range, &found)?;
     let rows = found.into_iter().zip(newest).zip(counts);
     Ok(BundlePage {

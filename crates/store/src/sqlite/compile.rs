@@ -10,6 +10,7 @@ use super::dictionary::{Dictionaries, Word, numbered};
 use super::guard::Guard;
 use super::row::{Address, BLIND, Pod, flag};
 use super::sql::Sql;
+use crate::facts::{SIGNATURE_ID, SIGNATURE_REVISION};
 use crate::{EventFacts, GroupState, Status};
 use rusqlite::types::Value as Param;
 use std::cell::Cell;
@@ -17,7 +18,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use tapir_event::{Endpoint, EventId, FlowDirection, FlowSummary, Inspection, RuleSummary, SecurityEvent};
 use tapir_packet::Timestamp;
-use tapir_query::{Expr, Field, Net, Node, Op, State, Value, rule_field};
+use tapir_query::{Expr, Field, Key, Net, Node, Op, State, Value, rule_field};
+
+/// Members of the incumbent's record that the rule decides: its number and its revision under other names.
+fn is_of_rule(key: &Key) -> bool {
+    matches!(key.path.as_str(), SIGNATURE_ID | SIGNATURE_REVISION)
+}
 
 /// Sets up to this size are written as parameters.
 const INLINE: usize = 8;
@@ -108,13 +114,14 @@ impl Compiler<'_> {
     }
 
     fn leaf(&self, expr: &Expr) -> Sql {
-        let field = match &expr.node {
+        let key = match &expr.node {
             Node::Is(state) => return self.state(*state),
             Node::Text(_) => return self.text(expr),
-            Node::Compare { key, .. } | Node::In { key, .. } | Node::Like { key, .. } | Node::Has(key) => key.field,
+            Node::Compare { key, .. } | Node::In { key, .. } | Node::Like { key, .. } | Node::Has(key) => key,
             Node::And(_) | Node::Or(_) | Node::Not(_) => return Sql::constant(false),
         };
-        match field {
+        match key.field {
+            Field::Record if is_of_rule(key) => self.within("e.sig", self.sigs(expr)),
             Field::Type | Field::Description | Field::AttackVector | Field::Cluster => self.constant(expr),
             rule_field!() => self.within("e.sig", self.sigs(expr)),
             Field::Time => self.number(expr, "e.t"),
@@ -177,7 +184,7 @@ impl Compiler<'_> {
     }
 
     fn group_leaf(&self, expr: &Expr) -> Bounds {
-        let field = match &expr.node {
+        let key = match &expr.node {
             Node::Is(State::Suppressed) => {
                 return match self.visible_only {
                     true => Bounds::exact(Sql::constant(false)),
@@ -191,10 +198,11 @@ impl Compiler<'_> {
                 let lower = Sql::any([sigs, self.parties(expr)]);
                 return Bounds { upper: Sql::constant(true), lower, exact: false };
             }
-            Node::Compare { key, .. } | Node::In { key, .. } | Node::Like { key, .. } | Node::Has(key) => key.field,
+            Node::Compare { key, .. } | Node::In { key, .. } | Node::Like { key, .. } | Node::Has(key) => key,
             Node::And(_) | Node::Or(_) | Node::Not(_) => return Bounds::unknown(),
         };
-        match field {
+        match key.field {
+            Field::Record if is_of_rule(key) => self.sig_bounds(expr),
             Field::Type
             | Field::Description
             | Field::AttackVector

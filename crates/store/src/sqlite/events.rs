@@ -5,7 +5,7 @@ use super::link::Link;
 use super::rows;
 use super::sql::Sql;
 use crate::cursor::{List, Position};
-use crate::{EventPage, Filter, GroupId, PageRequest, Partial, StoreError, TOTAL_EXACT, Total};
+use crate::{EventPage, Filter, GroupId, PageRequest, Partial, StoreError, TOTAL_EXACT, Total, Why};
 use rusqlite::{Connection, params_from_iter};
 use tapir_packet::Timestamp;
 
@@ -41,20 +41,15 @@ pub(super) fn page(
     let next = if more { found.rows.get(limit - 1).copied() } else { found.stopped_at };
     ids.truncate(limit);
     let partial = found.partial.filter(|_| !more);
+    let items = link.guard.unhurried(|| rows::events(link, &ids))?;
     let total = match (page.total, found.partial) {
         (false, _) => None,
-        (true, None) => Some(total(link, &asked, way, group.is_some())?),
+        (true, None) if link.guard.has_time() => Some(total(link, &asked, way, group.is_some())?),
         // The budget is spent: what was found is all that is known.
-        (true, Some(_)) => Some(Total { count: u64::try_from(ids.len()).unwrap_or(0), exact: false }),
+        (true, _) => Some(Total { count: u64::try_from(ids.len()).unwrap_or(0), exact: false }),
     };
     let sign = |(value, id)| link.signer.sign(List::Events, &asked.about, Position { value, second: 0, id });
-    Ok(EventPage {
-        items: rows::events(link, &ids)?,
-        next: next.map(sign),
-        total,
-        partial,
-        as_of: Timestamp(filter.now.0),
-    })
+    Ok(EventPage { items, next: next.map(sign), total, partial, as_of: Timestamp(filter.now.0) })
 }
 
 /// Looks at the newest events first: most lists are full after a few thousand. Then it is worth to ask which way is
@@ -65,19 +60,30 @@ fn search(
     after: Option<Position>,
     limit: usize,
 ) -> Result<(Option<Way>, Found), StoreError> {
-    if !asked.everything {
-        let look = || {
-            let mut found = Vec::new();
-            let ended = collect(&link.db, &list(asked, &Way::ByTime, after, limit), &mut found);
-            (found, ended)
-        };
-        if let Some((found, ended)) = link.guard.attempt(FIRST_LOOK, look) {
-            return Ok((None, told(link, &Way::ByTime, found, ended)?));
-        }
+    let further = || {
+        let way = asked.way(link)?;
+        let found = find(link, asked, &way, after, limit)?;
+        Ok((Some(way), found))
+    };
+    if asked.everything {
+        return further();
     }
-    let way = asked.way(link)?;
-    let found = find(link, asked, &way, after, limit)?;
-    Ok((Some(way), found))
+    let first = list(asked, &Way::ByTime, after, limit);
+    let mut rows = Vec::new();
+    if let Some(ended) = link.guard.attempt(FIRST_LOOK, || collect(&link.db, &first, &mut rows)) {
+        return Ok((None, told(link, &Way::ByTime, after, rows, ended)?));
+    }
+    let [t, id, _] = link.guard.last();
+    let no_further = |found: &Found| found.stopped_at.is_some_and(|at| at >= (t, id));
+    match further() {
+        // What the first look has seen is an answer, and a place to go on from.
+        Err(StoreError::Timeout { .. }) => {
+            let partial = link.guard.stopped();
+            Ok((None, Found { rows, partial, stopped_at: Some((t, id)) }))
+        }
+        Ok((_, found)) if no_further(&found) => Ok((None, Found { rows, stopped_at: Some((t, id)), ..found })),
+        done => done,
+    }
 }
 
 /// Rows of the first look.
@@ -94,17 +100,29 @@ struct Found {
 fn find(link: &Link, asked: &Asked, way: &Way, after: Option<Position>, limit: usize) -> Result<Found, StoreError> {
     let mut found = Vec::new();
     let ended = collect(&link.db, &list(asked, way, after, limit), &mut found);
-    told(link, way, found, ended)
+    told(link, way, after, found, ended)
 }
 
-/// What a search found, whole or in part.
-fn told(link: &Link, way: &Way, rows: Vec<(i64, i64)>, ended: rusqlite::Result<()>) -> Result<Found, StoreError> {
+/// What a search behind a place found, whole or in part.
+fn told(
+    link: &Link,
+    way: &Way,
+    after: Option<Position>,
+    rows: Vec<(i64, i64)>,
+    ended: rusqlite::Result<()>,
+) -> Result<Found, StoreError> {
     let Err(error) = ended else { return Ok(Found { rows, partial: None, stopped_at: None }) };
     match link.guard.stopped() {
         // Sorted rows only come at the end: there is no place to go on from.
         Some(partial) if !matches!(way, Way::ByGroup(_)) => {
-            let [t, id, _] = link.guard.last();
-            Ok(Found { rows, partial: Some(partial), stopped_at: Some((t, id)) })
+            let stopped_at = match link.guard.last() {
+                // Not one row was looked at, and none has the number 0.
+                [_, 0, _] => after.map_or((i64::MAX, i64::MAX), |at| (at.value, at.id)),
+                // The clock may have stopped it between the look at a row and the answer.
+                [t, id, _] if partial.why == Why::Time && rows.last() != Some(&(t, id)) => (t, id.saturating_add(1)),
+                [t, id, _] => (t, id),
+            };
+            Ok(Found { rows, partial: Some(partial), stopped_at: Some(stopped_at) })
         }
         _ => Err(link.failed(&error)),
     }

@@ -45,10 +45,12 @@ pub(super) fn page(
     };
     let partial = if found.len() > limit { None } else { end.partial };
     found.truncate(limit);
-    let total = if page.total { Some(total(link, &asked, partial)?) } else { None };
     let ids: Vec<i64> = found.iter().map(|at| at.id).collect();
-    let mut items = rows::groups(link, &ids, !asked.visible_only, link.noisy()?)?;
-    if asked.ranged && partial.is_none() {
+    let rows = || rows::groups(link, &ids, !asked.visible_only, link.noisy()?);
+    let mut items = link.guard.unhurried(rows)?;
+    let least = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    let total = if page.total { Some(total(link, &asked, partial, least)?) } else { None };
+    if asked.ranged && partial.is_none() && link.guard.has_time() {
         count_range(link, &asked, &mut items)?;
     }
     let next = next.map(|at| link.signer.sign(List::Groups, &about, at));
@@ -293,20 +295,26 @@ fn walk(
     }
 }
 
-fn total(link: &Link, asked: &Asked, partial: Option<Partial>) -> Result<Total, StoreError> {
+/// How many groups the filter shows; at least `least`, which the page has, when the limits do not allow to tell.
+fn total(link: &Link, asked: &Asked, partial: Option<Partial>, least: u64) -> Result<Total, StoreError> {
+    if !link.guard.has_time() {
+        return Ok(Total { count: least, exact: false });
+    }
     if asked.group.exact && !asked.ranged {
         let sql = Sql::new("SELECT count(*) FROM grp g WHERE ", []).then(asked.group.upper.clone());
-        let count: i64 = link
+        let mut count: i64 = 0;
+        let counted = link
             .db
             .prepare_cached(&sql.text)
             .and_then(|mut statement| statement.query_row(params_from_iter(sql.params), |row| row.get(0)))
-            .map_err(|error| link.failed(&error))?;
-        return Ok(Total { count: count.unsigned_abs(), exact: true });
+            .map(|all| count = all);
+        let exact = ended(link, counted)?.is_none();
+        return Ok(Total { count: count.unsigned_abs().max(least), exact });
     }
     let mut count = 0;
     if partial.is_some() {
         // The budget is spent: what the page shows is all that is known.
-        return Ok(Total { count, exact: false });
+        return Ok(Total { count: least, exact: false });
     }
     // In any order, which is the order of the table: in that of an index each group would be looked up.
     let Search { sql, check } = Search::unordered(asked, GroupSort::LastSeen, None, Sql::constant(true), "");
@@ -326,5 +334,5 @@ fn total(link: &Link, asked: &Asked, partial: Option<Partial>) -> Result<Total, 
         Ok(())
     })();
     let ended = ended(link, counted)?;
-    Ok(Total { count: count.min(TOTAL_EXACT), exact: ended.is_none() && count <= TOTAL_EXACT })
+    Ok(Total { count: count.min(TOTAL_EXACT).max(least), exact: ended.is_none() && count <= TOTAL_EXACT })
 }

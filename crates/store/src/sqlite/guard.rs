@@ -1,6 +1,6 @@
 //! What one call may cost, and the functions by which SQL asks Rust.
 //!
-//! A call has a deadline (SQLite's progress handler) and a budget of rows that it may look at (`tick`). Conditions
+//! A call has a deadline (SQLite's progress handler), ends when nobody waits for it any more, and a budget of rows that it may look at (`tick`). Conditions
 //! that SQL cannot express are answered by the evaluator of the query language (`leaf`, `state`), membership in sets
 //! by hash sets (`member`). All state is of the connection; one call uses it at a time.
 
@@ -10,7 +10,7 @@ use crate::{EventFacts, GroupState, Partial, Reason, Status, Why};
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tapir_event::SecurityEvent;
 use tapir_query::Expr;
@@ -29,11 +29,15 @@ pub(super) struct Limits {
 #[derive(Default)]
 pub(super) struct State {
     deadline: Option<Instant>,
+    /// Somebody waits for what is read as long as this lives.
+    awaited: Option<Weak<()>>,
     budget: u64,
     examined: u64,
     /// Sort values and id of the row that was looked at last.
     last: [i64; 3],
     why: Option<Why>,
+    /// The deadline of the call, also when it was lifted.
+    until: Option<Instant>,
     sets: Vec<Set>,
     leaves: Vec<Expr>,
     now: i64,
@@ -119,7 +123,8 @@ impl Guard {
     /// Begins a call.
     pub(super) fn begin(&self, limits: Limits, now: i64) {
         let mut state = self.state();
-        state.deadline = Some(Instant::now() + limits.time);
+        state.until = Some(Instant::now() + limits.time);
+        state.deadline = state.until;
         state.budget = limits.rows;
         state.examined = 0;
         state.last = [0; 3];
@@ -129,10 +134,16 @@ impl Guard {
         state.leaves.clear();
     }
 
+    /// Says who waits for what is read from now on; `None`: it is read in any case.
+    pub(super) fn awaited(&self, awaited: Option<Weak<()>>) {
+        self.state().awaited = awaited;
+    }
+
     /// Ends it: no limits until the next one.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.deadline = None;
+        state.until = None;
         state.budget = u64::MAX;
         state.document = None;
     }
@@ -164,6 +175,26 @@ impl Guard {
         state.deadline = None;
         state.budget = u64::MAX;
         Some(partial)
+    }
+
+    /// Runs what no answer can do without and what has bounds of its own, however late it is.
+    pub(super) fn unhurried<T>(&self, work: impl FnOnce() -> T) -> T {
+        let deadline = self.state().deadline.take();
+        let done = work();
+        self.state().deadline = deadline;
+        done
+    }
+
+    /// Whether there is time for what an answer can do without; if so that has the rest of the time, even where
+    /// [`Self::stopped`] has lifted the limits.
+    pub(super) fn has_time(&self) -> bool {
+        let mut state = self.state();
+        state.deadline = state.until;
+        let late = state.until.is_some_and(|until| Instant::now() >= until);
+        if late {
+            state.deadline = None;
+        }
+        !late
     }
 
     /// Runs a search that may look at so many rows at most; `None` if that was not enough.
@@ -208,7 +239,8 @@ impl Guard {
 
 impl State {
     fn late(&mut self) -> bool {
-        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let left = self.awaited.as_ref().is_some_and(|awaited| awaited.strong_count() == 0);
+        let late = left || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if late {
             self.why = Some(Why::Time);
         }
@@ -256,6 +288,31 @@ fn other(error: String) -> rusqlite::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_any_more_ends() {
+        let mut db = Connection::open_in_memory().unwrap();
+        let guard = Guard::install(&mut db, "").unwrap();
+        let count = |to: u32| {
+            let sql = format!(
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT {to}) SELECT count(*) FROM n"
+            );
+            db.query_row(&sql, [], |row| row.get::<_, u32>(0))
+        };
+        let waits = Arc::new(());
+        guard.awaited(Some(Arc::downgrade(&waits)));
+        guard.begin(Limits { time: Duration::from_secs(3600), rows: u64::MAX }, 0);
+        assert_eq!(count(10_000).unwrap(), 10_000);
+        drop(waits);
+        // Minutes, if it went on.
+        assert_eq!(
+            count(1_000_000_000).unwrap_err().sqlite_error_code(),
+            Some(rusqlite::ErrorCode::OperationInterrupted)
+        );
+        guard.end();
+        guard.awaited(None);
+        assert_eq!(count(10_000).unwrap(), 10_000);
+    }
 
     #[test]
     fn a_set_has_its_ids_and_no_others() {

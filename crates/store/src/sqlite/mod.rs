@@ -60,7 +60,8 @@ pub struct SqliteConfig {
     pub writer_cache_mib: u32,
     /// How long a batch may wait for others.
     pub commit_after: Duration,
-    /// How long a read may take.
+    /// How long a read may look for what was asked; the rows of its answer come on top, some milliseconds. A request of
+    /// the manager makes several reads, and has 2 s for all.
     pub time_limit: Duration,
     /// How many rows a read may look at.
     pub row_budget: u64,
@@ -78,7 +79,7 @@ impl SqliteConfig {
             cache_mib: 12,
             writer_cache_mib: 48,
             commit_after: Duration::from_millis(200),
-            time_limit: Duration::from_secs(2),
+            time_limit: Duration::from_millis(1_200),
             row_budget: 200_000,
             max_file_bytes: None,
         }

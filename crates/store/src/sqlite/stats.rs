@@ -9,8 +9,8 @@ use super::sql::Sql;
 use super::tally::HOUR;
 use crate::stats::{FACET, Forms, MAX_BUCKETS, MAX_TOP, WIDTHS, counted, level_place, top_of};
 use crate::{Bucket, EventFacts, Facet, Filter, GroupState, Histogram, Partial, Status, StoreError, Top, TopRequest};
-use rusqlite::{OptionalExtension, params_from_iter};
-use std::collections::{BTreeMap, BTreeSet};
+use rusqlite::{OptionalExtension, Row, params_from_iter};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tapir_event::{Endpoint, FlowDirection, FlowSummary, Inspection, SecurityEvent};
 use tapir_packet::Timestamp;
 use tapir_query::{Field, rule_field};
@@ -188,11 +188,53 @@ fn needs(field: Field) -> Option<(Source, &'static [usize])> {
 }
 
 /// What is alike in events for the fields asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     numbers: [Option<i64>; 11],
     cip: Option<Vec<u8>>,
     sip: Option<Vec<u8>>,
+}
+
+impl Seen {
+    fn of((numbers, [cip, sip]): Key, columns: &[usize]) -> Self {
+        let mut seen = Self { cip, sip, ..Self::default() };
+        for (number, column) in numbers.into_iter().zip(columns) {
+            if let Some(place) = seen.numbers.get_mut(*column) {
+                *place = number;
+            }
+        }
+        seen
+    }
+}
+
+/// Place behind [`COLUMNS`] of both addresses.
+const ADDRESSES: usize = 11;
+/// Columns that a field needs at most.
+const MOST: usize = 3;
+
+/// Numbers in the order of the columns of a kind, and both addresses.
+type Key = ([Option<i64>; MOST], [Option<Vec<u8>>; 2]);
+
+/// Fields that need the same columns, and what was seen in them.
+#[derive(Default)]
+struct Kind {
+    fields: Vec<(usize, Field)>,
+    seen: HashMap<Key, u64>,
+}
+
+impl Kind {
+    fn count(&mut self, row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
+        let mut key = Key::default();
+        for (number, column) in key.0.iter_mut().zip(columns) {
+            if *column == ADDRESSES {
+                key.1 = [row.get(ADDRESSES)?, row.get(ADDRESSES + 1)?];
+            } else {
+                *number = row.get(*column)?;
+            }
+        }
+        *self.seen.entry(key).or_default() += 1;
+        Ok(())
+    }
 }
 
 /// The most frequent values of fields.
@@ -240,11 +282,11 @@ fn count(
         match source {
             Source::Rule if whole => {
                 let seen = seen(link, 0, "SELECT sig, sum(n) FROM roll_day GROUP BY sig")?;
-                spread(link, &[(place, *field)], forms, &mut counts, &seen)?;
+                spread(link, &[(place, *field)], forms, &mut counts, seen)?;
             }
             Source::Group if whole => {
                 let seen = seen(link, 1, "SELECT id, n FROM grp WHERE n > 0")?;
-                spread(link, &[(place, *field)], forms, &mut counts, &seen)?;
+                spread(link, &[(place, *field)], forms, &mut counts, seen)?;
             }
             _ => live.push((place, *field, columns)),
         }
@@ -252,35 +294,38 @@ fn count(
     if live.is_empty() {
         return Ok((counts, None));
     }
-    let wanted: BTreeSet<usize> = live.iter().flat_map(|(_, _, columns)| columns.iter().copied()).collect();
+    // Fields of the same columns are counted together, others on their own: all columns at once are a row for nearly each event.
+    let mut kinds: BTreeMap<&[usize], Kind> = BTreeMap::new();
+    for (place, field, columns) in live {
+        kinds.entry(columns).or_default().fields.push((place, field));
+    }
+    let wanted: BTreeSet<usize> = kinds.keys().flat_map(|columns| columns.iter().copied()).collect();
     let list = COLUMNS.iter().enumerate().map(|(at, column)| if wanted.contains(&at) { column } else { "NULL" });
-    let ips = if wanted.contains(&11) { "e.cip, e.sip" } else { "NULL, NULL" };
+    let ips = if wanted.contains(&ADDRESSES) { "e.cip, e.sip" } else { "NULL, NULL" };
     let columns = list.collect::<Vec<_>>().join(", ");
     let way = asked.way(link)?;
     let order = if way == Way::ByTime { " ORDER BY e.t DESC" } else { "" };
     let sql =
         Sql::new(format!("SELECT {columns}, {ips}"), []).then(asked.events(&way, Sql::constant(true))).word(order);
-    let mut seen: BTreeMap<Seen, u64> = BTreeMap::new();
     let counted = (|| {
         let mut statement = link.db.prepare_cached(&sql.text)?;
         let mut rows = statement.query(params_from_iter(&sql.params))?;
         while let Some(row) = rows.next()? {
-            let mut key = Seen { cip: row.get(11)?, sip: row.get(12)?, ..Seen::default() };
-            for (at, number) in key.numbers.iter_mut().enumerate() {
-                *number = row.get(at)?;
+            for (columns, kind) in &mut kinds {
+                kind.count(row, columns)?;
             }
-            *seen.entry(key).or_default() += 1;
         }
         Ok(())
     })();
     let partial = ended(link, counted)?;
-    let live: Vec<(usize, Field)> = live.into_iter().map(|(place, field, _)| (place, field)).collect();
-    spread(link, &live, forms, &mut counts, &seen)?;
+    for (columns, Kind { fields, seen }) in kinds {
+        spread(link, &fields, forms, &mut counts, seen.into_iter().map(|(key, n)| (Seen::of(key, columns), n)))?;
+    }
     Ok((counts, partial))
 }
 
 /// Counts of a column from a table of counts.
-fn seen(link: &Link, column: usize, sql: &str) -> Result<BTreeMap<Seen, u64>, StoreError> {
+fn seen(link: &Link, column: usize, sql: &str) -> Result<Vec<(Seen, u64)>, StoreError> {
     let read = || {
         let mut statement = link.db.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
@@ -301,10 +346,10 @@ fn spread(
     fields: &[(usize, Field)],
     forms: Forms,
     counts: &mut [BTreeMap<String, u64>],
-    seen: &BTreeMap<Seen, u64>,
+    seen: impl IntoIterator<Item = (Seen, u64)>,
 ) -> Result<(), StoreError> {
     for (seen, n) in seen {
-        let (event, group) = event(link, seen).map_err(|error| link.failed(&error))?;
+        let (event, group) = event(link, &seen).map_err(|error| link.failed(&error))?;
         let facts = EventFacts { event: &event, group: &group, suppressed_by: None, cluster: "" };
         for (place, field) in fields {
             let Some(counts) = counts.get_mut(*place) else { continue };

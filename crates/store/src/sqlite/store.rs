@@ -3,7 +3,7 @@
 use super::dictionary::Shared;
 use super::link::Link;
 use super::put::Batch;
-use super::threads::{RETRY, Readers, answer, send};
+use super::threads::{RETRY, Readers, answer, read, send};
 use super::writer::{Arrival, Claim, Gauges, Write, Writer, packer};
 use super::{
     SqliteConfig, actions, admin, arrivals, audit, bundles, detail, events, groups, open, preview, retain, row, rows,
@@ -76,7 +76,7 @@ impl SqliteStore {
             result
         });
         self.count_busy(receiver.as_ref().err());
-        Box::pin(answer(receiver))
+        Box::pin(read(receiver))
     }
 
     fn change<T: Send + 'static>(
@@ -158,7 +158,7 @@ impl EventStore for SqliteStore {
         });
         self.count_busy(prepared.as_ref().err());
         Box::pin(async move {
-            answer(prepared).await?;
+            read(prepared).await?;
             answer(Ok(receiver)).await
         })
     }

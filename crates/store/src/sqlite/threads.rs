@@ -9,6 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// The answer of a read. Who drops it ends the read.
+pub(super) struct Awaited<T> {
+    receiver: oneshot::Receiver<Result<T, StoreError>>,
+    _waits: Arc<()>,
+}
+
 /// Reads that may wait for a thread.
 const WAITING: usize = 256;
 
@@ -40,16 +46,21 @@ impl Readers {
     pub(super) fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Link) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+    ) -> Result<Awaited<T>, StoreError> {
         let (answer, receiver) = oneshot::channel();
+        let waits = Arc::new(());
+        let awaited = Arc::downgrade(&waits);
         let job: Job = Box::new(move |link| {
             // Nobody waits any more: don't begin.
             if !answer.is_closed() {
-                let _ = answer.send(job(link));
+                link.guard.awaited(Some(awaited));
+                let result = job(link);
+                link.guard.awaited(None);
+                let _ = answer.send(result);
             }
         });
         send(self.jobs.as_ref(), job, "the queue of reads")?;
-        Ok(receiver)
+        Ok(Awaited { receiver, _waits: waits })
     }
 
     /// Ends the threads when they have done what waits.
@@ -74,9 +85,16 @@ fn work(mut link: Link, queue: &Mutex<Receiver<Job>>) {
         let Ok(job) = job else { return };
         if catch_unwind(AssertUnwindSafe(|| job(&mut link))).is_err() {
             link.guard.end();
+            link.guard.awaited(None);
             let _ = link.db.execute_batch("ROLLBACK");
         }
     }
+}
+
+/// The answer of a read.
+pub(super) async fn read<T>(awaited: Result<Awaited<T>, StoreError>) -> Result<T, StoreError> {
+    let Awaited { receiver, _waits } = awaited?;
+    answer(Ok(receiver)).await
 }
 
 /// The answer of a job.

@@ -125,6 +125,33 @@ fn a_search_that_looks_at_too_much_stops_says_so_and_goes_on() {
 }
 
 #[test]
+fn members_of_the_record_that_the_rule_decides_cost_no_look_at_events() {
+    let directory = Place::new();
+    let mut config = directory.config();
+    config.row_budget = 100;
+    let store = SqliteStore::open(config).unwrap();
+    ingest(&store, &sample::events(&mut Dice(64), 1_000)).unwrap();
+    let page = || PageRequest { limit: 500, cursor: None, total: true };
+    let groups = |text: &str| wait(store.groups(filter(text), GroupSort::LastSeen, page())).unwrap();
+    for (theirs, ours) in [
+        ("record.snort_signature_id:1001", "sid:1001"),
+        ("record.snort_signature_id IN {1001, 1003}", "sid IN {1001, 1003}"),
+        ("-record.snort_signature_id=1002", "-sid=1002"),
+        ("has:record.snort_signature_revision", "has:rev"),
+        ("record.snort_signature_revision=1", "rev=1"),
+    ] {
+        let (found, same) = (groups(theirs), groups(ours));
+        assert!(found.items == same.items && !same.items.is_empty(), "{theirs}");
+        assert_eq!((found.total, found.partial), (same.total, same.partial), "{theirs}");
+        // A group may have events of several revisions: then they are looked at, whatever the name.
+        assert!(found.partial.is_none() || theirs.contains("revision=1"), "{theirs}: {:?}", found.partial);
+    }
+    // Others are asked of the documents.
+    assert!(groups("record.snort_alert:nothing").partial.is_some());
+    assert!(groups("record.snort_signature_id.x:1001").partial.is_some());
+}
+
+#[test]
 fn time_is_limited() {
     let directory = Place::new();
     let mut config = directory.config();

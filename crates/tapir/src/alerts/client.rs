@@ -69,19 +69,15 @@ impl Client {
 
     /// Reads.
     pub fn get(&self, path: &[&str], params: &[Param]) -> Result<Value, Failure> {
-        let mut tried = 1;
-        loop {
-            let failure = match self.call(self.request(Method::GET, path, params), params) {
-                Err(Failure::Refused(problem)) if problem.is_passing() && tried < TRIES => problem,
-                done => return done,
-            };
-            let wait = Duration::from_secs(failure.retry_after.unwrap_or(1)).min(WAIT);
-            self.runtime.block_on(tokio::time::sleep(wait));
-            tried += 1;
-        }
+        self.patiently(|| self.call(self.request(Method::GET, path, params), params))
     }
 
-    /// Changes something, or asks with a body.
+    /// Asks something in a body that changes nothing.
+    pub fn ask(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
+        self.patiently(|| self.post(path, body))
+    }
+
+    /// Changes something: sent once.
     pub fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
         let request = self.request(Method::POST, path, &[]);
         let request = request.header("content-type", "application/json").body(body.to_string());
@@ -90,12 +86,27 @@ impl Client {
         self.call(request, &params)
     }
 
+    /// Sends again what the manager was too busy for.
+    fn patiently<T>(&self, send: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut tried = 1;
+        loop {
+            let problem = match send() {
+                Err(Failure::Refused(problem)) if problem.is_passing() && tried < TRIES => problem,
+                done => return done,
+            };
+            let wait = Duration::from_secs(problem.retry_after.unwrap_or(1)).min(WAIT);
+            // A timer is made inside of the runtime, or it panics.
+            self.runtime.block_on(async { tokio::time::sleep(wait).await });
+            tried += 1;
+        }
+    }
+
     /// Removes something.
     pub fn delete(&self, path: &[&str], params: &[Param]) -> Result<Value, Failure> {
         self.call(self.request(Method::DELETE, path, params), params)
     }
 
-    /// Opens the live stream, behind `last_id` if there is one.
+    /// Opens the live stream, behind `last_id` if there is one. Tried once: whoever follows has pauses of his own.
     pub fn stream(&self, params: &[Param], last_id: Option<&str>) -> Result<Response, Failure> {
         let mut request =
             self.request(Method::GET, &["alerts", "stream"], params).header("accept", "text/event-stream");

@@ -82,6 +82,11 @@ impl Failure {
         }
     }
 
+    /// The manager is there and says that it has no time now.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Refused(problem) if matches!(problem.status, 429 | 503))
+    }
+
     /// What happened and what to do next. Nothing of it moves a terminal.
     pub fn text(&self) -> String {
         match self {

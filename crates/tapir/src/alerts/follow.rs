@@ -86,7 +86,7 @@ impl<'f> Feed<'f> {
                         Left::Broken(failure) => failure,
                     }
                 }
-                Err(failure) if failure.is_passing() && !first => failure,
+                Err(failure) if failure.is_busy() || (failure.is_passing() && !first) => failure,
                 Err(failure) => return Err(failure),
             };
             if !std::mem::replace(&mut told, true) {

@@ -18,7 +18,7 @@ pub fn quiet(args: &QuietArgs, session: &mut Session<'_>) -> Result<(), Failure>
         return Err(Failure::Usage("--rate COUNT/SECONDS belongs to --mode limit".to_owned()));
     }
     let group = group_of(&Name::new(&args.id)?, &session.client)?;
-    let answer = session.client.post(&["tuning", "preview"], &json!({ "group": group, "days": args.days }))?;
+    let answer = session.client.ask(&["tuning", "preview"], &json!({ "group": group, "days": args.days }))?;
     let preview: Preview = read(&answer)?;
     let Some(wanted) = &args.scope else {
         let output = &mut session.output;

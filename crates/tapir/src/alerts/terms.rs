@@ -42,7 +42,7 @@ impl Terms {
             None => query.to_owned(),
             Some(namespace) => {
                 if !query.is_empty() {
-                    client.post(&["query", "check"], &json!({ "q": query }))?;
+                    client.ask(&["query", "check"], &json!({ "q": query }))?;
                 }
                 with_namespace(query, namespace)
             }

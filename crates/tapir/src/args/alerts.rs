@@ -107,7 +107,7 @@ pub struct FilterArgs {
     /// Of all namespaces, which is so anyway.
     #[arg(long, short = 'A', conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// Since when: `24h` or `now-24h` ago (s, m, h, d, w), or 2026-11-24T03:12:07Z. Default: 24h.
+    /// Since when: `24h` or `now-24h` ago (s, m, h, d, w), 2026-11-24T03:12:07Z, or 2026-11-24. Default: 24h.
     #[arg(long, value_name = "TIME", visible_alias = "since")]
     pub from: Option<String>,
     /// Until when. Default: now.

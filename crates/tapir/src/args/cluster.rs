@@ -1,6 +1,7 @@
 //! Arguments of `tapir operator`, `tapir install` and `tapir prepare-node`.
 
 use super::SandboxArg;
+use super::resources::HonourArg;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -81,6 +82,10 @@ pub struct InstallOptions {
     /// How names of Calico's interfaces begin; several with commas.
     #[arg(long, value_name = "PREFIX", default_value = "cali")]
     pub interface_prefix: String,
+    /// Where agents serve /readiness, /liveness and /metrics on their node. The incumbent's agents have the default: beside them take
+    /// another port.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9097")]
+    pub agent_health: SocketAddr,
     /// Agents see the node's processes: for network plugins without a route for each pod (bridge, Flannel, Cilium).
     #[arg(long)]
     pub host_pid: bool,
@@ -107,6 +112,15 @@ pub struct InstallOptions {
     /// Where people reach the page, for links.
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Which kinds of resources the manager honours. Beside the incumbent leave webhooks out: both would send them.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        value_delimiter = ',',
+        default_value = "exceptions,webhooks,suppressions"
+    )]
+    pub honour: Vec<HonourArg>,
 }
 
 /// Whose names.
@@ -114,7 +128,7 @@ pub struct InstallOptions {
 pub enum CompatArg {
     /// The incumbent's: DaemonSet tigera-dpi in namespace tigera-dpi.
     Calico,
-    /// Tapir's own: DaemonSet tapir-agent in the namespace of the operator.
+    /// Tapir's own: DaemonSet tapir-agent in namespace tapir-agents.
     None,
 }
 

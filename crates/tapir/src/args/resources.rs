@@ -38,6 +38,9 @@ pub struct ResourceArgs {
     /// Where ConfigMaps and Secrets of webhooks are looked for.
     #[arg(long, value_name = "NAME", default_value = "tigera-intrusion-detection", env = "TAPIR_WEBHOOK_NAMESPACE")]
     pub webhook_namespace: String,
+    /// Count alerts by inspection for the operator, into the ConfigMap tapir-alert-counts of that namespace.
+    #[arg(long, env = "TAPIR_ALERT_COUNTS")]
+    pub alert_counts: bool,
     /// Webhooks may go to loopback and link-local addresses: to a receiver in the manager's own pod, for instance.
     #[arg(long)]
     pub local_webhooks: bool,

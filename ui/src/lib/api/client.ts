@@ -67,7 +67,13 @@ export async function problemOf(response: Response): Promise<T.Problem> {
   return fallback;
 }
 
-async function send(method: string, path: string, body?: unknown, headers: HeadersInit = {}): Promise<Response> {
+async function send(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: HeadersInit = {},
+  signal: AbortSignal | null = null,
+): Promise<Response> {
   const call = `${method} ${path.split('?')[0]}`;
   const all = new Headers(headers);
   all.set('accept', 'application/json, application/problem+json');
@@ -80,6 +86,7 @@ async function send(method: string, path: string, body?: unknown, headers: Heade
       headers: all,
       credentials: 'same-origin',
       body: body === undefined ? null : JSON.stringify(body),
+      signal,
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
@@ -94,8 +101,14 @@ async function send(method: string, path: string, body?: unknown, headers: Heade
   throw new ApiError(await problemOf(response), call, Number.isFinite(after) && after > 0 ? after : null);
 }
 
-async function json<A>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<A> {
-  const response = await send(method, path, body, headers);
+async function json<A>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: HeadersInit,
+  signal?: AbortSignal,
+): Promise<A> {
+  const response = await send(method, path, body, headers, signal);
   if (response.status === 204) return undefined as A;
   return read(response, `${method} ${path}`);
 }
@@ -103,12 +116,15 @@ async function json<A>(method: string, path: string, body?: unknown, headers?: H
 async function read<A>(response: Response, call: string): Promise<A> {
   try {
     return (await response.json()) as A;
-  } catch {
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError({ title: 'The answer is not JSON', status: 502 }, call);
   }
 }
 
-const get = <A>(path: string, params: Params = {}) => json<A>('GET', path + queryString(params));
+/** `signal`: the manager ends the search when nobody waits for the answer any more. */
+const get = <A>(path: string, params: Params = {}, signal?: AbortSignal) =>
+  json<A>('GET', path + queryString(params), undefined, undefined, signal);
 const id = encodeURIComponent;
 
 export interface Range {
@@ -129,21 +145,23 @@ export const api = {
   signOut: () => json<{ logout?: string } | undefined>('DELETE', 'session'),
   providers: () => get<{ items: T.Provider[] }>('session/providers'),
 
-  groups: (p: ListParams & { by?: T.GroupBy; sort?: T.SortBy }) => get<T.GroupPage>('groups', { ...p }),
+  groups: (p: ListParams & { by?: T.GroupBy; sort?: T.SortBy }, signal?: AbortSignal) =>
+    get<T.GroupPage>('groups', { ...p }, signal),
   /** With the name of the answer. `known`: that of the one that one has; null when nothing has changed since. */
   groupsUnless: async (
     p: ListParams & { by?: T.GroupBy; sort?: T.SortBy },
     known: string | null,
+    signal?: AbortSignal,
   ): Promise<{ page: T.GroupPage; etag: string | null } | null> => {
     const path = `groups${queryString({ ...p })}`;
-    const response = await send('GET', path, undefined, known ? { 'if-none-match': known } : {});
+    const response = await send('GET', path, undefined, known ? { 'if-none-match': known } : {}, signal);
     if (response.status === 304) return null;
     return { page: await read<T.GroupPage>(response, 'GET groups'), etag: response.headers.get('etag') };
   },
   group: (group: string) => get<T.GroupDetail>(`groups/${id(group)}`),
   groupEvents: (group: string, cursor?: string | null, limit = 50) =>
     get<T.Page<T.EventRow>>(`groups/${id(group)}/events`, { cursor, limit }),
-  events: (p: ListParams) => get<T.Page<T.EventRow>>('events', { ...p }),
+  events: (p: ListParams, signal?: AbortSignal) => get<T.Page<T.EventRow>>('events', { ...p }, signal),
   event: (event: string) => get<T.EventDocument>(`events/${id(event)}`, { format: 'tapir' }),
   eventText: async (event: string, format: T.EventFormat) =>
     (await send('GET', `events/${id(event)}?format=${format}`)).text(),
@@ -151,13 +169,13 @@ export const api = {
   related: (event: string) => get<T.Related>(`events/${id(event)}/related`),
   pcapAddress: (event: string) => `${BASE}/events/${id(event)}/pcap`,
 
-  histogram: (p: Range & { q?: string; status?: string; buckets: number }) =>
-    get<T.Histogram>('stats/histogram', { ...p }),
-  facets: (p: Range & { q?: string; status?: string; fields: string }) =>
-    get<{ facets: T.Facet[] }>('stats/facets', { ...p }),
+  histogram: (p: Range & { q?: string; status?: string; buckets: number }, signal?: AbortSignal) =>
+    get<T.Histogram>('stats/histogram', { ...p }, signal),
+  facets: (p: Range & { q?: string; status?: string; fields: string }, signal?: AbortSignal) =>
+    get<{ facets: T.Facet[] }>('stats/facets', { ...p }, signal),
   top: (p: Range & { q?: string; field: string; limit: number }) =>
     get<{ items: T.ValueCount[] }>('stats/top', { ...p }),
-  counts: (p: Range & { q?: string }) => get<T.Counts>('counts', { ...p }),
+  counts: (p: Range & { q?: string }, signal?: AbortSignal) => get<T.Counts>('counts', { ...p }, signal),
 
   act: (request: T.ActionRequest) => json<T.ActionAnswer>('POST', 'groups/actions', request),
   undo: (token: string) => json<{ changed: number; groups: T.Group[] }>('POST', `undo/${id(token)}`),
@@ -175,8 +193,8 @@ export const api = {
   dropException: (exception: string) => json<void>('DELETE', `exceptions/${id(exception)}`),
 
   fields: () => get<{ fields: T.Field[] }>('fields'),
-  fieldValues: (field: string, prefix: string) =>
-    get<{ values: T.ValueCount[] }>(`fields/${id(field)}/values`, { prefix }),
+  fieldValues: (field: string, prefix: string, signal?: AbortSignal) =>
+    get<{ values: T.ValueCount[] }>(`fields/${id(field)}/values`, { prefix }, signal),
   checkQuery: (q: string) => json<{ ok: true; canonical: string }>('POST', 'query/check', { q }),
 
   inspections: () => get<{ items: T.InspectionRow[] }>('inspections'),

@@ -539,7 +539,8 @@ export interface RuleRow {
   msg: string;
   classtype: string | null;
   priority: number;
-  state: 'active' | 'disabled' | 'unsupported';
+  /** `seen`: in no file of the manager, but in alerts. */
+  state: 'active' | 'disabled' | 'unsupported' | 'seen';
   why: string | null;
   hits: number;
   /** By samples of the nodes that are alive; null where none is known. */

@@ -2,13 +2,15 @@
 //!
 //! Permissions are those of resources in our API group ([`GROUP`]), which need not exist as objects: `list` on `alerts`
 //! to see them, `update` on `alerts` to decide, `create` on `suppressions`, and `create` on `events` for agents. Each is
-//! asked for the whole cluster first, and then for each namespace in which there are alerts.
+//! asked for the whole cluster first, and then for each namespace in which there are alerts. Who may read events by a role of Calico
+//! Enterprise ([`INCUMBENT`]) sees all alerts.
 //!
 //! The token is reviewed again after a minute ([`crate::Limits::known`]), and so are the permissions, in sessions, too; a session ends with its
 //! token. When the API server fails nobody comes in and nobody is turned away: the answer is 503.
 //! *Limits*: 1,000 tokens and as many people in memory; 500 namespaces, the ones with the most alerts; what is refused is
 //! kept for ten seconds.
 
+mod good;
 mod review;
 
 use super::cache::Cache;
@@ -16,7 +18,8 @@ use super::tokens::{Hash, hash};
 use super::{Authenticator, How, Identity, Reach, Realm, Verdict, outside};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use review::Reviews;
+use good::Good;
+use review::{Permission, Reviews};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,6 +33,11 @@ pub(crate) use review::Subject;
 
 /// API group of the resources that permissions are about.
 pub const GROUP: &str = "tapir.dev";
+
+/// What the roles of Calico Enterprise and Cloud give to who may see security events: in the whole cluster, or not at all. `cluster` is
+/// the name that a cluster has for itself.
+const INCUMBENT: Permission<'static> =
+    Permission { group: "lma.tigera.io", resource: "cluster", name: "events", verb: "get", namespace: "" };
 
 const REFUSED: Duration = Duration::from_secs(10);
 const LISTED: Duration = Duration::from_secs(15);
@@ -76,6 +84,7 @@ pub(crate) struct Kubernetes {
     reviews: Arc<Reviews>,
     store: Arc<dyn EventStore>,
     tokens: Cache<Option<Arc<Subject>>>,
+    good: Good,
     granted: Cache<Arc<Granted>>,
     listed: Mutex<Listed>,
     /// How long what was found holds.
@@ -94,6 +103,7 @@ impl Kubernetes {
             reviews: Arc::new(Reviews::new(config)),
             store,
             tokens: Cache::new(MOST),
+            good: Good::new(MOST),
             granted: Cache::new(MOST),
             listed: Mutex::new(Listed { at: None, names: Arc::default() }),
             known,
@@ -106,6 +116,7 @@ impl Kubernetes {
             if let Some(subject) = &mut subject {
                 subject.expires = expiry(token);
             }
+            self.good.found(hash(token), subject.is_some());
             let holds = if subject.is_some() { self.known } else { REFUSED };
             Ok((subject.map(Arc::new), holds))
         };
@@ -128,13 +139,10 @@ impl Kubernetes {
     }
 
     async fn grants(&self, subject: &Arc<Subject>) -> Result<Granted, String> {
-        let one = |verb, resource| self.reviews.may(subject, verb, resource, None);
-        let (read, act, tune, ingest) = tokio::try_join!(
-            one("list", "alerts"),
-            one("update", "alerts"),
-            one("create", "suppressions"),
-            one("create", "events")
-        )?;
+        let one = |verb, resource| self.reviews.may(subject, own(verb, resource, ""));
+        let read = async { Ok(one("list", "alerts").await? || self.reviews.may(subject, INCUMBENT).await?) };
+        let (read, act, tune, ingest) =
+            tokio::try_join!(read, one("update", "alerts"), one("create", "suppressions"), one("create", "events"))?;
         let read = match read {
             true => Reach::All,
             false => {
@@ -165,7 +173,7 @@ impl Kubernetes {
         for namespace in namespaces.iter().cloned() {
             let (reviews, subject) = (Arc::clone(&self.reviews), Arc::clone(subject));
             asked.spawn(async move {
-                let may = reviews.may(&subject, verb, resource, Some(&namespace)).await?;
+                let may = reviews.may(&subject, own(verb, resource, &namespace)).await?;
                 Ok::<_, String>(may.then_some(namespace))
             });
         }
@@ -213,6 +221,10 @@ impl Authenticator for Kubernetes {
         })
     }
 
+    fn knows(&self, bearer: &str) -> bool {
+        self.good.has(&hash(bearer))
+    }
+
     fn again<'a>(&'a self, identity: &'a Identity) -> Verdict<'a> {
         Box::pin(async move {
             match &identity.subject {
@@ -221,6 +233,11 @@ impl Authenticator for Kubernetes {
             }
         })
     }
+}
+
+/// A permission of ours.
+fn own<'a>(verb: &'a str, resource: &'a str, namespace: &'a str) -> Permission<'a> {
+    Permission { group: GROUP, resource, name: "", verb, namespace }
 }
 
 fn key(subject: &Subject) -> Hash {

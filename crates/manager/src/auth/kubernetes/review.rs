@@ -4,7 +4,7 @@
 //! An answer that is not understood is a failure, never a yes and never a no. `evaluationError` changes nothing: servers set it
 //! beside answers that hold, when a binding names a role that is gone, for instance.
 
-use super::{GROUP, KubernetesConfig};
+use super::KubernetesConfig;
 use crate::auth::client::{Body, Client};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,18 @@ impl Subject {
     pub(crate) fn node(&self) -> Option<&str> {
         self.extra.get("authentication.kubernetes.io/node-name")?.first().map(String::as_str)
     }
+}
+
+/// Something that a role may give.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Permission<'a> {
+    pub(super) group: &'a str,
+    pub(super) resource: &'a str,
+    /// Of one object; empty: of all of them.
+    pub(super) name: &'a str,
+    pub(super) verb: &'a str,
+    /// Empty: in all of them.
+    pub(super) namespace: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +101,8 @@ impl Reviews {
         }
     }
 
-    /// Whether he may, in a namespace or in all of them.
-    pub(super) async fn may(
-        &self,
-        subject: &Subject,
-        verb: &str,
-        resource: &str,
-        namespace: Option<&str>,
-    ) -> Result<bool, String> {
+    /// Whether he may.
+    pub(super) async fn may(&self, subject: &Subject, what: Permission<'_>) -> Result<bool, String> {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
@@ -106,11 +112,12 @@ impl Reviews {
                 "groups": subject.groups,
                 "extra": subject.extra,
                 "resourceAttributes": {
-                    "group": GROUP,
+                    "group": what.group,
                     "version": "*",
-                    "resource": resource,
-                    "verb": verb,
-                    "namespace": namespace.unwrap_or_default(),
+                    "resource": what.resource,
+                    "name": what.name,
+                    "verb": what.verb,
+                    "namespace": what.namespace,
                 },
             },
         });
