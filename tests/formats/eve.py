@@ -59,7 +59,7 @@ RECORD = record(
                  severity=number, metadata=dict, references=some(text), rule=text,
                  source=record(ip=ip, port=number), target=record(ip=ip, port=number)),
     flow=FLOW, stream=among(0, 1), payload=bytes_, payload_printable=text, payload_length=number, packet=bytes_,
-    packet_info=record(linktype=number),
+    packet_info=record(linktype=number, linktype_name=text), ether=record(src_mac=text, dest_mac=text, ether_type=number),
     http=record(hostname=text, url=text, http_user_agent=text, http_content_type=text, http_method=text, http_refer=text, protocol=text,
                 status=number, length=number, http_port=number),
     dns=record(version=among(2, 3), type=among("request", "response"), id=number, rcode=text, queries=some(QUERY), tx_id=number),

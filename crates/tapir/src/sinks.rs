@@ -14,7 +14,7 @@ use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
 use tapir_delivery::sinks::manager::ManagerSink;
 use tapir_delivery::sinks::otlp::OtlpSink;
 use tapir_delivery::sinks::{
-    self, FileConfig, Severity, StructuredElement, SyslogConfig, SyslogMessage, SyslogTransport, Visible,
+    self, Facility, FileConfig, Severity, StructuredElement, SyslogConfig, SyslogMessage, SyslogTransport, Visible,
 };
 use tapir_delivery::{Record, Sink, SpoolConfig, SyncPolicy, TlsConfig};
 use tapir_event::{CalicoWords, Format, Level, SecurityEvent, Style};
@@ -79,9 +79,15 @@ struct SyslogTable {
     address: String,
     transport: Option<String>,
     format: Option<String>,
+    facility: Option<String>,
+    app_name: Option<String>,
+    enterprise_number: Option<u32>,
     #[serde(default)]
     tls: TlsTable,
 }
+
+/// The number that RFC 5612 sets aside for examples; Tapir has none of its own yet.
+const ENTERPRISE: u32 = 32_473;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -291,12 +297,27 @@ impl SyslogTable {
             Some(other) => return Err(format!("transport \"{other}\": write udp, tcp or tls")),
         };
         let (format, style) = (format(self.format.as_deref(), Format::Cef)?, style.clone());
-        let message = move |record: &Record| Some(syslog_message(&record.event().ok()?, format, &style));
-        sinks::syslog(SyslogConfig::new(&self.address, transport), Box::new(message)).map_err(|error| error.to_string())
+        let mut config = SyslogConfig::new(&self.address, transport);
+        if let Some(word) = &self.facility {
+            config.facility = Facility::from_name(word).ok_or_else(|| {
+                let names: Vec<&str> = Facility::ALL.iter().map(|(name, _)| *name).collect();
+                format!("facility \"{word}\": write one of {}", names.join(", "))
+            })?;
+        }
+        if let Some(name) = &self.app_name {
+            // RFC 5424 section 6.2.5.
+            if !matches!(name.len(), 1..=48) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(format!("app_name \"{name}\": write 1 to 48 characters of ASCII without blanks"));
+            }
+            config.app_name.clone_from(name);
+        }
+        let id = format!("tapir@{}", self.enterprise_number.unwrap_or(ENTERPRISE));
+        let message = move |record: &Record| Some(syslog_message(&record.event().ok()?, format, &style, &id));
+        sinks::syslog(config, Box::new(message)).map_err(|error| error.to_string())
     }
 }
 
-fn syslog_message(event: &SecurityEvent, format: Format, style: &Style) -> SyslogMessage {
+fn syslog_message(event: &SecurityEvent, format: Format, style: &Style, id: &str) -> SyslogMessage {
     let severity = match event.rule.level() {
         Level::Critical => Severity::Critical,
         Level::High => Severity::Error,
@@ -311,8 +332,7 @@ fn syslog_message(event: &SecurityEvent, format: Format, style: &Style) -> Syslo
     if let Some(workload) = event.server.as_ref().or(event.client.as_ref()) {
         parameters.push(("ns".to_owned(), workload.namespace.clone()));
     }
-    // The number that RFC 5612 sets aside for examples; Tapir has none of its own yet.
-    let structured = vec![StructuredElement { id: "tapir@32473".to_owned(), parameters }];
+    let structured = vec![StructuredElement { id: id.to_owned(), parameters }];
     SyslogMessage { severity, msgid: "alert".to_owned(), structured, message: format.line(event, style) }
 }
 
@@ -512,6 +532,8 @@ mod tests {
             ("[[sink]]\nname = \"a\"\notlp = { url = \"ftp://x\" }", "http://"),
             ("[[sink]]\nname = \"a\"\notlp = { url = \"http://127.0.0.1\" }", "allow them for this sink"),
             ("[[sink]]\nname = \"a\"\notlp = { url = \"http://x\", colour = 1 }", "colour"),
+            ("[[sink]]\nname = \"a\"\nsyslog = { address = \"x:1\", facility = \"mail\" }", "local7"),
+            ("[[sink]]\nname = \"a\"\nsyslog = { address = \"x:1\", app_name = \"a b\" }", "without blanks"),
             ("[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"Teams\" }", "Slack, Jira"),
             ("[[sink]]\nname = \"a\"\nwebhook = { url = \"http://x\", consumer = \"AlertManager\" }", "/api/v2/alerts"),
             (

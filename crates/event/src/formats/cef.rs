@@ -3,6 +3,7 @@
 //! *Limits*: lengths of values are those of ArcSight's dictionary; what is longer is cut. Of an id that is longer than 40 characters
 //! the end stays, which has boot and sequence; the node is whole in `cs6`.
 
+use super::eve::app_proto;
 use crate::{Endpoint, Orientation, SecurityEvent, session};
 use std::fmt::Write;
 
@@ -45,7 +46,7 @@ pub(super) fn line(event: &SecurityEvent) -> String {
         pairs.put("dmac", super::json::mac(destination));
     }
     pairs.put("proto", event.protocol.as_ref());
-    pairs.put("app", event.service.as_deref().unwrap_or_default());
+    pairs.put("app", event.service.as_deref().map(app_proto).unwrap_or_default());
     match event.orientation() {
         Some(Orientation::Inbound) => pairs.put("deviceDirection", "0"),
         Some(Orientation::Outbound) => pairs.put("deviceDirection", "1"),

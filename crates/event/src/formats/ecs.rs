@@ -1,6 +1,7 @@
 //! Elastic Common Schema 9: the alert as `logs-*` and Elastic Security expect it. What ECS has no place for
 //! stands under `tapir`.
 
+use super::eve::app_proto;
 use super::{Object, Style, tapir};
 use crate::dns_names::{record_type, response_code};
 use crate::{Attack, Endpoint, FlowDirection, Orientation, SecurityEvent, Workload, rfc3339};
@@ -139,7 +140,7 @@ fn network(out: &mut Object, event: &SecurityEvent) {
     if let Some(source) = event.source {
         out.put_path("network.type", if source.address.is_ipv4() { "ipv4" } else { "ipv6" });
     }
-    out.put_path("network.protocol", event.service.as_deref());
+    out.put_path("network.protocol", event.service.as_deref().map(app_proto));
     out.put_path("network.community_id", crate::community_id(event));
     let direction = event.orientation().map(|orientation| match orientation {
         Orientation::Inbound => "inbound",

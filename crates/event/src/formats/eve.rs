@@ -1,7 +1,7 @@
 //! Suricata EVE alert records (Suricata 8 names). Unknown keys are ignored by readers.
 
 use super::Object;
-use super::json::{evidence, printable};
+use super::json::{evidence, mac, printable};
 use crate::dns_names::{record_type, response_code};
 use crate::{Generator, SecurityEvent, community_id, eve_time};
 use base64::Engine;
@@ -33,6 +33,10 @@ pub(super) fn document(event: &SecurityEvent) -> Map<String, Value> {
     if let Some((kind, code, ..)) = event.wire.icmp {
         put("icmp_type", kind.into());
         put("icmp_code", code.into());
+    }
+    if let Some((source, destination, kind)) = event.wire.ethernet {
+        let [source, destination] = [source, destination].map(|address| mac(address).to_ascii_lowercase());
+        put("ether", json!({ "src_mac": source, "dest_mac": destination, "ether_type": kind }));
     }
     if event.wire.vlan != 0 {
         put("vlan", json!([event.wire.vlan]));
@@ -69,7 +73,10 @@ pub(super) fn document(event: &SecurityEvent) -> Map<String, Value> {
         put("payload_length", found.payload_len.into());
         if !found.packet.is_empty() {
             put("packet", STANDARD.encode(&found.packet).into());
-            put("packet_info", json!({ "linktype": found.link_type }));
+            let mut info = Object::new();
+            info.put("linktype", found.link_type);
+            info.put("linktype_name", link_type_name(found.link_type));
+            put("packet_info", info.into());
         }
         put("evidence", evidence(found));
     }
@@ -126,6 +133,7 @@ fn sessions(event: &SecurityEvent, put: &mut impl FnMut(&str, Value)) {
 /// Names in the cluster: Tapir's addition.
 fn kubernetes(event: &SecurityEvent) -> Map<String, Value> {
     let mut out = Object::new();
+    out.put("node", event.id.node.as_ref());
     out.put("inspection", event.inspection.as_ref().map(ToString::to_string));
     for (side, workload) in [("client", &event.client), ("server", &event.server)] {
         let Some(workload) = workload else { continue };
@@ -188,8 +196,27 @@ fn protocol(event: &SecurityEvent) -> String {
     }
 }
 
-/// Suricata's name of a service.
-fn app_proto(service: &str) -> &str {
+/// libpcap's name of a link type.
+fn link_type_name(link_type: u16) -> Option<&'static str> {
+    Some(match link_type {
+        0 => "NULL",
+        1 => "EN10MB",
+        9 => "PPP",
+        12 | 101 => "RAW",
+        104 => "C_HDLC",
+        105 => "IEEE802_11",
+        108 => "LOOP",
+        113 => "LINUX_SLL",
+        127 => "IEEE802_11_RADIO",
+        228 => "IPV4",
+        229 => "IPV6",
+        276 => "LINUX_SLL2",
+        _ => return None,
+    })
+}
+
+/// Suricata's name of a service, which others expect as well: `tls`, where Snort says `ssl`.
+pub(super) fn app_proto(service: &str) -> &str {
     match service {
         "ssl" => "tls",
         "netbios-ssn" => "smb",

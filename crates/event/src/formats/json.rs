@@ -43,6 +43,7 @@ pub(super) fn line(event: &SecurityEvent) -> String {
         members.add("community_id", id);
     }
     if let Some(found) = &event.evidence {
+        members.add("b64_data", STANDARD.encode(&found.payload));
         members.add("evidence", evidence(found));
     }
     members.finish()

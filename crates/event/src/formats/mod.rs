@@ -331,6 +331,37 @@ mod tests {
     }
 
     #[test]
+    fn what_snort_calls_ssl_is_tls_to_others() {
+        let mut event = event();
+        event.service = Some("ssl".into());
+        let member = |format: Format, path: &str| {
+            let document = format.document(&event, &Style::default()).map(Value::Object);
+            document.and_then(|document| Some(document.pointer(path)?.as_str()?.to_owned()))
+        };
+        assert_eq!(member(Format::Ecs, "/network/protocol").as_deref(), Some("tls"));
+        assert_eq!(member(Format::Eve, "/app_proto").as_deref(), Some("tls"));
+        assert!(Format::Cef.line(&event, &Style::default()).contains(" app=tls "));
+        assert!(Format::Json.line(&event, &Style::default()).contains(r#""service" : "ssl""#), "Snort's own format");
+    }
+
+    #[test]
+    fn eve_names_the_link_and_the_node() {
+        let mut event = event();
+        event.wire.ethernet = Some(([0x0a, 1, 2, 3, 4, 5], [0xff; 6], 0x0800));
+        if let Some(evidence) = &mut event.evidence {
+            (evidence.packet, evidence.link_type) = (vec![1], 1);
+        }
+        let eve = Format::Eve.document(&event, &Style::default()).expect("a document");
+        let ether =
+            serde_json::json!({ "src_mac": "0a:01:02:03:04:05", "dest_mac": "ff:ff:ff:ff:ff:ff", "ether_type": 2048 });
+        assert_eq!(eve["ether"], ether);
+        assert_eq!(eve["packet_info"], serde_json::json!({ "linktype": 1, "linktype_name": "EN10MB" }));
+        assert_eq!(eve["kubernetes"]["node"], "worker-3");
+        let line = Format::Json.line(&event, &Style::default());
+        assert!(line.contains(r#""b64_data" : "R0VU"#), "{line}");
+    }
+
+    #[test]
     fn a_flow_without_ports_has_none_in_eve() {
         let mut event = event();
         let flow = event.flow.as_mut().expect("flow");

@@ -40,6 +40,30 @@ pub enum Facility {
     Local7 = 23,
 }
 
+impl Facility {
+    /// Those that an alert can be, by their names in syslog's configuration files.
+    pub const ALL: [(&str, Self); 13] = [
+        ("user", Self::User),
+        ("daemon", Self::Daemon),
+        ("auth", Self::Auth),
+        ("authpriv", Self::AuthPriv),
+        ("audit", Self::Audit),
+        ("local0", Self::Local0),
+        ("local1", Self::Local1),
+        ("local2", Self::Local2),
+        ("local3", Self::Local3),
+        ("local4", Self::Local4),
+        ("local5", Self::Local5),
+        ("local6", Self::Local6),
+        ("local7", Self::Local7),
+    ];
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, facility)| *facility)
+    }
+}
+
 /// How bad it is (§6.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
