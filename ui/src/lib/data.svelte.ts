@@ -2,6 +2,7 @@
 import { createQuery, QueryClient } from '@tanstack/svelte-query';
 import { ApiError, api } from './api/client';
 import { session } from './api/session.svelte';
+import type { View } from './api/types';
 
 export const client = new QueryClient({
   defaultOptions: {
@@ -65,6 +66,9 @@ export const useViews = () =>
     staleTime: 60_000,
     enabled: enabled(),
   }));
+/** One's own among the views that one sees: only these are one's to change. */
+export const ownViews = (views: readonly View[] | undefined): View[] =>
+  (views ?? []).filter((view) => view.owner === undefined || view.owner === session.me?.user);
 export const useTuning = () =>
   createQuery(() => ({
     queryKey: ['tuning', session.epoch],

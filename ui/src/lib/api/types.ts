@@ -584,6 +584,10 @@ export interface AuditEntry {
 export interface View {
   name: string;
   url: string;
+  /** Everybody sees it. */
+  shared?: boolean;
+  /** Whose; only he changes it. */
+  owner?: string;
 }
 
 /** Not laid down by the contract: whatever of these the stream tells. */
