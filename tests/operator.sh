@@ -196,6 +196,11 @@ within "the status stands on both forms" 5 is '[.status.nodes[].node] == ["node-
 column() { kc -n hipstershop get "$1" by-stored | grep -qE " $2 "; }
 within "a table shows how many nodes are ready and how many endpoints are attached" 5 column deeppacketinspections.projectcalico.org '1/1 +2/3'
 within "of both" 5 column deeppacketinspections.crd.projectcalico.org '1/1 +2/3'
+within "a condition says what all nodes come to" 5 is '.status.conditions[] | select(.type == "Ready" and .status == "True" and .reason == "Inspecting" and .message == "2 of 3 endpoints are attached")' -n hipstershop deeppacketinspections.projectcalico.org by-stored
+within "of both forms, too" 5 is '.status.conditions[] | select(.type == "Ready" and .reason == "Inspecting")' -n hipstershop deeppacketinspections.crd.projectcalico.org by-stored
+inspection projectcalico.org/v3 nobody 'app == "no-such"' >/dev/null 2>&1
+within "a selector that matches nothing is told" 5 is '.status.conditions[] | select(.type == "Ready" and .status == "Unknown" and .reason == "NothingSelected")' -n hipstershop deeppacketinspections.projectcalico.org nobody
+kc -n hipstershop delete deeppacketinspections.projectcalico.org nobody >/dev/null
 counted() {  # SECONDS-AGO: as the manager does
   kc -n tapir-system patch configmap tapir-alert-counts --type=merge \
     -p "{\"data\":{\"alerts24h\":\"{\\\"at\\\":$(($(date +%s) - $1)),\\\"alerts\\\":{\\\"hipstershop/by-stored\\\":7,\\\"reported\\\":4}}\"}}" >/dev/null

@@ -22,5 +22,5 @@ pub use entry::{entry, merged, unsuccessful};
 pub use errors::{ErrorLog, MAX_MESSAGE};
 pub use facts::{EndpointFact, NodeFacts, RuleFacts};
 pub use report::{report, unready};
-pub use summary::{accepted, annotations, summary, verdicts};
+pub use summary::{accepted, annotations, plain_verdicts, summary, verdicts};
 pub use write::{Decision, Material, WriteLimits, Written, decide};

@@ -333,11 +333,10 @@ impl Control<'_> {
             }) => Ok(()),
         };
         ending.send_replace(true);
-        if self.args.resources.is_none() {
-            if tokio::time::timeout(FAREWELL, follows).await.is_err() {
-                self.messages
-                    .warning("statuses do not say everywhere that this agent ends: the API server is slow, or away");
-            }
+        let in_cluster = self.args.resources.is_none();
+        if in_cluster && tokio::time::timeout(FAREWELL, follows).await.is_err() {
+            self.messages
+                .warning("statuses do not say everywhere that this agent ends: the API server is slow, or away");
         }
         ended
     }

@@ -62,10 +62,14 @@ fn deep_packet_inspection_has_calicos_schema_in_both_forms() {
             "errorConditions": {"type": "array", "items": error, "maxItems": 10, "x-kubernetes-list-type": "atomic"},
         },
     });
+    // Not Calico's either.
+    let mut condition_map = conditions();
+    condition_map["x-kubernetes-list-type"] = json!("map");
+    condition_map["x-kubernetes-list-map-keys"] = json!(["type"]);
     let nodes = json!({"type": "array", "items": node, "x-kubernetes-list-type": "atomic"});
     let expected = root(
         &json!({"type": "object", "properties": {"selector": {"type": "string"}}}),
-        &json!({"type": "object", "properties": {"nodes": nodes}}),
+        &json!({"type": "object", "properties": {"nodes": nodes, "conditions": condition_map}}),
         &[],
     );
     for (group, version) in [("projectcalico.org", "v3"), ("crd.projectcalico.org", "v1")] {

@@ -2,9 +2,9 @@
 //!
 //! *Invariants*: an absent `active.success` is false; at most [`MAX_ERRORS`] errors of a node.
 //! *Spec*: tigera/api `deeppacketinspection.go`. The schema is Calico's but for what the API server can refuse of a selector, and for
-//! `endpoints` of a node, which the API server drops where the definition is Calico's.
+//! `conditions` and the `endpoints` of a node, which the API server drops where the definition is Calico's.
 
-use super::{Counts, schema};
+use super::{Condition, Counts, schema};
 use crate::selector::{Selector, SelectorError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
@@ -56,12 +56,16 @@ impl DeepPacketInspectionSpec {
 }
 
 /// What nodes say.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct DeepPacketInspectionStatus {
     /// One entry a node; the list is written as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub nodes: Vec<NodeEntry>,
+    /// Accepted, Ready: what the operator makes of what nodes say. Not Calico's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::condition_map")]
+    pub conditions: Vec<Condition>,
 }
 
 /// What a node says.

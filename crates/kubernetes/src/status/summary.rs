@@ -1,7 +1,7 @@
 //! What the operator makes of the reports of all nodes: conditions and numbers for tables.
 
 use crate::crds;
-use crate::resources::{Counts, DeepPacketInspectionStatus, InspectionSpec, NodeReport, Summary, Verdict};
+use crate::resources::{Counts, DeepPacketInspectionStatus, InspectionSpec, NodeEntry, NodeReport, Summary, Verdict};
 use crate::selector::Selector;
 use std::collections::BTreeMap;
 
@@ -49,15 +49,42 @@ impl Verdict {
     }
 }
 
+/// The conditions of a `DeepPacketInspection`: `Accepted` and `Ready`.
+pub fn plain_verdicts(selector: Option<&str>, nodes: &[NodeEntry]) -> Vec<Verdict> {
+    let accepted = Verdict::of_selector(selector);
+    if accepted.holds == Some(false) {
+        let why = format!("not accepted: {}", accepted.message);
+        return vec![accepted, Verdict::no("Ready", "InvalidSelector", why)];
+    }
+    if nodes.is_empty() {
+        let none = "no node has anything that is selected, or none has said so yet";
+        return vec![accepted, Verdict::unknown("Ready", "NothingSelected", none)];
+    }
+    let ready = match named(nodes, |entry| &entry.node, |entry| !entry.success()) {
+        Some(missing) => {
+            let failing = nodes.iter().filter(|entry| !entry.success());
+            let error = failing.filter_map(|entry| entry.error_conditions.last()).map(|error| error.message.as_str());
+            let why = error.into_iter().next().map(|error| format!(": {error}")).unwrap_or_default();
+            Verdict::no("Ready", "NodesNotReady", format!("not ready: {missing}{why}"))
+        }
+        None => {
+            let (selected, attached) = added(nodes.iter().filter_map(|entry| entry.endpoints.as_ref()));
+            Verdict::yes("Ready", "Inspecting", format!("{attached} of {selected} endpoints are attached"))
+        }
+    };
+    vec![accepted, ready]
+}
+
 /// The conditions of an inspection: `Accepted`, `RulesLoaded`, `Attached` and, of these, `Ready`. `generation`: of the resource; reports about
 /// another one are not news.
 pub fn verdicts(spec: &InspectionSpec, generation: Option<i64>, reports: &[NodeReport]) -> Vec<Verdict> {
+    let node: fn(&NodeReport) -> &str = |report| &report.node;
     let accepted = accepted(spec);
     if accepted.holds == Some(false) {
         let why = format!("not accepted: {}", accepted.message);
         return vec![accepted, Verdict::no("Ready", "InvalidSelector", why)];
     }
-    let old = named(reports, |report| report.observed_generation != generation);
+    let old = named(reports, node, |report| report.observed_generation != generation);
     if let Some(old) = old {
         let waiting = |kind| Verdict::unknown(kind, "Pending", format!("not taken up yet by {old}"));
         return vec![accepted, waiting("RulesLoaded"), waiting("Attached"), waiting("Ready")];
@@ -66,7 +93,7 @@ pub fn verdicts(spec: &InspectionSpec, generation: Option<i64>, reports: &[NodeR
         let none = "no node has anything that is selected";
         return vec![accepted, Verdict::unknown("Ready", "NothingSelected", none)];
     }
-    let rules = match named(reports, |report| report.rules.loaded == 0) {
+    let rules = match named(reports, node, |report| report.rules.loaded == 0) {
         Some(nodes) => Verdict::no("RulesLoaded", "NoRules", format!("no rules are loaded on {nodes}")),
         None => {
             let rejected: i64 = reports.iter().map(|report| i64::from(report.rules.rejected)).max().unwrap_or_default();
@@ -81,7 +108,7 @@ pub fn verdicts(spec: &InspectionSpec, generation: Option<i64>, reports: &[NodeR
         }
     };
     let (selected, attached) = endpoints(reports);
-    let held = match named(reports, |report| report.endpoints.attached < report.endpoints.selected) {
+    let held = match named(reports, node, |report| report.endpoints.attached < report.endpoints.selected) {
         Some(nodes) => {
             let error =
                 reports.iter().filter_map(|report| report.errors.last()).map(|error| error.message.as_str()).next();
@@ -95,7 +122,7 @@ pub fn verdicts(spec: &InspectionSpec, generation: Option<i64>, reports: &[NodeR
         None => Verdict::yes("Attached", "AllAttached", format!("{attached} of {selected} endpoints are attached")),
     };
     let missing = [&rules, &held].into_iter().find(|verdict| verdict.holds == Some(false));
-    let ready = match (missing, named(reports, |report| !report.ready)) {
+    let ready = match (missing, named(reports, node, |report| !report.ready)) {
         (Some(verdict), _) => Verdict::no("Ready", verdict.reason, verdict.message.clone()),
         (None, Some(nodes)) => Verdict::no("Ready", "NodesNotReady", format!("not ready: {nodes}")),
         (None, None) => Verdict::yes("Ready", "Inspecting", held.message.clone()),
@@ -115,8 +142,8 @@ fn added<'a>(counts: impl Iterator<Item = &'a Counts>) -> (i64, i64) {
 }
 
 /// The nodes that something is true of, a few by name.
-fn named(reports: &[NodeReport], is: impl Fn(&NodeReport) -> bool) -> Option<String> {
-    let nodes: Vec<&str> = reports.iter().filter(|report| is(report)).map(|report| report.node.as_str()).collect();
+fn named<T>(said: &[T], node: fn(&T) -> &str, is: impl Fn(&T) -> bool) -> Option<String> {
+    let nodes: Vec<&str> = said.iter().filter(|one| is(one)).map(node).collect();
     let first = nodes.get(..nodes.len().min(NAMED)).filter(|first| !first.is_empty())?.join(", ");
     let rest = nodes.len().saturating_sub(NAMED);
     Some(if rest > 0 { format!("{first} and {rest} more") } else { first })
@@ -125,7 +152,7 @@ fn named(reports: &[NodeReport], is: impl Fn(&NodeReport) -> bool) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::{Active, NodeEntry, NodeError, RulesReport, Workloads};
+    use crate::resources::{Active, ErrorCondition, NodeEntry, NodeError, RulesReport, Workloads};
 
     fn spec() -> InspectionSpec {
         InspectionSpec { workloads: Some(Workloads::default()), ..InspectionSpec::default() }
@@ -180,6 +207,31 @@ mod tests {
     }
 
     #[test]
+    fn calicos_resource_has_conditions_too() {
+        let entry = |node: &str, success, errors: &[&str]| NodeEntry {
+            node: node.into(),
+            active: Some(Active { success, last_updated: None }),
+            endpoints: Some(Counts { selected: 2, attached: if success { 2 } else { 1 } }),
+            error_conditions: errors
+                .iter()
+                .map(|message| ErrorCondition { message: (*message).into(), last_updated: None })
+                .collect(),
+        };
+        let ready = |selector: &str, nodes: &[NodeEntry]| {
+            let verdict = plain_verdicts(Some(selector), nodes).pop().unwrap();
+            (verdict.holds, verdict.reason, verdict.message)
+        };
+        let wrong = ready("app == \"x\" &&", &[entry("n1", true, &[])]);
+        assert_eq!((wrong.0, wrong.1), (Some(false), "InvalidSelector"));
+        assert!(wrong.2.contains("byte"), "{}", wrong.2);
+        assert_eq!(ready("all()", &[]).1, "NothingSelected");
+        let both = [entry("n1", true, &[]), entry("n2", true, &[])];
+        assert_eq!(ready("", &both), (Some(true), "Inspecting", "4 of 4 endpoints are attached".into()));
+        let one = [entry("n1", true, &["a rule is left out"]), entry("n2", false, &["old", "no interface"])];
+        assert_eq!(ready("", &one), (Some(false), "NodesNotReady", "not ready: n2: no interface".into()));
+    }
+
+    #[test]
     fn rejected_rules_are_told_and_do_not_hurt() {
         let mut one = report("n1", 1, 1, 4000);
         one.rules.rejected = 2;
@@ -200,12 +252,15 @@ mod tests {
         };
         let counts = |attached, selected| Some(Counts { selected, attached });
         let nodes = vec![entry(true, counts(8, 8)), entry(false, counts(3, 4)), NodeEntry::default()];
-        let written = annotations(Some(&DeepPacketInspectionStatus { nodes }), Some(0));
+        let written = annotations(Some(&DeepPacketInspectionStatus { nodes, conditions: Vec::new() }), Some(0));
         assert_eq!(written["tapir.dev/nodes-ready"].as_deref(), Some("1/3"));
         assert_eq!(written["tapir.dev/endpoints"].as_deref(), Some("11/12"));
         assert_eq!(written["tapir.dev/alerts-24h"].as_deref(), Some("0"));
         // Where the definition is Calico's nobody counts.
-        let written = annotations(Some(&DeepPacketInspectionStatus { nodes: vec![entry(true, None)] }), None);
+        let written = annotations(
+            Some(&DeepPacketInspectionStatus { nodes: vec![entry(true, None)], ..Default::default() }),
+            None,
+        );
         assert_eq!(written["tapir.dev/endpoints"], None);
         assert_eq!(annotations(None, None).into_values().collect::<Vec<_>>(), [None, None, None]);
     }

@@ -13,7 +13,7 @@ use kube::core::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tapir_kubernetes::resources::{DeepPacketInspectionStatus, InspectionStatus, NodeEntry, NodeReport, set_condition};
-use tapir_kubernetes::status::{AlertCounts, annotations, summary, verdicts};
+use tapir_kubernetes::status::{AlertCounts, annotations, plain_verdicts, summary, verdicts};
 
 /// A form by version and definition.
 const FORMS: [(&str, &str); 2] = [
@@ -27,6 +27,7 @@ struct Seen {
     key: Key,
     meta: ObjectMeta,
     status: Option<DeepPacketInspectionStatus>,
+    selector: Option<String>,
     /// Columns of tables are ours to fill.
     ours: bool,
 }
@@ -43,8 +44,9 @@ impl Pass<'_> {
                     if !follows {
                         self.correct(&seen, &nodes).await?;
                     }
-                    seen.status = Some(DeepPacketInspectionStatus { nodes });
+                    seen.status.get_or_insert_default().nodes = nodes;
                 }
+                self.conditions(&seen).await?;
                 self.columns(&seen, counts.as_ref()).await
             };
             if let Err(error) = done.await {
@@ -85,12 +87,12 @@ impl Pass<'_> {
         let [(served, _), (stored, _)] = FORMS;
         let mut all: Vec<Seen> = Vec::new();
         for (key, one) in world.served.all() {
-            let (meta, status) = (one.metadata.clone(), one.status.clone());
-            all.push(Seen { version: served, key: key.clone(), meta, status, ours: ours[0] });
+            let (meta, status, selector) = (one.metadata.clone(), one.status.clone(), one.spec.selector.clone());
+            all.push(Seen { version: served, key: key.clone(), meta, status, selector, ours: ours[0] });
         }
         for (key, one) in world.stored.all() {
-            let (meta, status) = (one.metadata.clone(), one.status.clone());
-            all.push(Seen { version: stored, key: key.clone(), meta, status, ours: ours[1] });
+            let (meta, status, selector) = (one.metadata.clone(), one.status.clone(), one.spec.selector.clone());
+            all.push(Seen { version: stored, key: key.clone(), meta, status, selector, ours: ours[1] });
         }
         all
     }
@@ -124,6 +126,26 @@ impl Pass<'_> {
         let patch =
             json!({ "metadata": { "resourceVersion": seen.meta.resource_version }, "status": { "nodes": nodes } });
         self.patch(seen, &patch, true).await
+    }
+
+    /// What all nodes together come to, where the definition has a place for it.
+    async fn conditions(&self, seen: &Seen) -> Result<(), Error> {
+        if !seen.ours {
+            return Ok(());
+        }
+        let (nodes, known) =
+            seen.status.as_ref().map_or((&[][..], &[][..]), |status| (&status.nodes, &status.conditions));
+        let says = plain_verdicts(seen.selector.as_deref(), nodes);
+        let mut conditions = known.to_vec();
+        conditions.retain(|condition| says.iter().any(|verdict| verdict.kind == condition.type_));
+        let mut changed = conditions.len() != known.len();
+        for verdict in &says {
+            changed |= set_condition(&mut conditions, verdict, seen.meta.generation, Timestamp::now());
+        }
+        if !changed {
+            return Ok(());
+        }
+        self.patch(seen, &json!({ "status": { "conditions": conditions } }), true).await
     }
 
     async fn columns(&mut self, seen: &Seen, counts: Option<&AlertCounts>) -> Result<(), Error> {
