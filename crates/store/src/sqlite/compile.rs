@@ -458,7 +458,7 @@ impl Compiler<'_> {
 
     fn inspection(&self, expr: &Expr) -> HashSet<i64> {
         self.word_set(expr, Word::Inspection, |text| {
-            let (namespace, name) = text.split_once('/').unwrap_or((text, ""));
+            let (namespace, name) = text.split_once('/').unwrap_or(("", text));
             let inspection = Inspection { namespace: namespace.to_owned(), name: name.to_owned() };
             SecurityEvent { inspection: Some(inspection), ..SecurityEvent::default() }
         })

@@ -393,7 +393,7 @@ fn event(link: &Link, seen: &Seen) -> rusqlite::Result<(SecurityEvent, GroupStat
         event.client = event.client.or_else(|| party(client));
         event.server = event.server.or_else(|| party(server));
         event.inspection = words.word(inspection).map(|text| {
-            let (namespace, name) = text.split_once('/').unwrap_or((text, ""));
+            let (namespace, name) = text.split_once('/').unwrap_or(("", text));
             Inspection { namespace: namespace.to_owned(), name: name.to_owned() }
         });
     }

@@ -163,8 +163,11 @@ pub fn event(dice: &mut Dice) -> SecurityEvent {
         destination,
         client,
         server,
-        inspection: (!dice.one_in(3))
-            .then(|| Inspection { namespace: "shop".into(), name: (*dice.pick(&["dpi-frontend", "dpi-cart"])).into() }),
+        inspection: (!dice.one_in(3)).then(|| {
+            // The last one is a whole cluster's.
+            let (namespace, name) = *dice.pick(&[("shop", "dpi-frontend"), ("shop", "dpi-cart"), ("", "edge")]);
+            Inspection { namespace: namespace.into(), name: name.into() }
+        }),
         service: (!dice.one_in(3)).then(|| (*dice.pick(&["http", "dns", "ssl", "ssh"])).into()),
         packet_len: 100,
         truncated: dice.one_in(9),
@@ -313,6 +316,9 @@ const ATOMS: &[&str] = &[
     "host=gpu-node-1",
     "iface:eth0",
     "inspection:shop/dpi-cart",
+    "inspection:edge",
+    "origin = dpi.edge",
+    "inspection:edge*",
     "has:inspection",
     "origin:dpi",
     "origin=\"dpi.shop/dpi-frontend\"",
