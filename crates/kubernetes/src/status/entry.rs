@@ -27,11 +27,14 @@ pub fn entry(facts: &NodeFacts, now: Timestamp) -> Option<NodeEntry> {
 pub fn unsuccessful(mut entry: NodeEntry, why: &str, now: Timestamp) -> NodeEntry {
     let now = Some(second(now));
     entry.active = Some(Active { success: false, last_updated: now.clone() });
-    if entry.error_conditions.len() >= MAX_ERRORS {
-        entry.error_conditions.remove(0);
-    }
-    entry.error_conditions.push(ErrorCondition { message: why.to_owned(), last_updated: now });
+    push(&mut entry.error_conditions, ErrorCondition { message: why.to_owned(), last_updated: now });
     entry
+}
+
+/// The newest are kept, as many as the schema has room for.
+pub(super) fn push<T>(errors: &mut Vec<T>, error: T) {
+    errors.push(error);
+    errors.drain(..errors.len().saturating_sub(MAX_ERRORS));
 }
 
 pub(super) fn second(time: Timestamp) -> Time {

@@ -1,8 +1,8 @@
 //! The report of a node in an `Inspection`, which it applies under its own name.
 
 use super::NodeFacts;
-use super::entry::second;
-use crate::resources::{MAX_ERRORS, NodeError, NodeReport, RulesReport};
+use super::entry::{push, second};
+use crate::resources::{NodeError, NodeReport, RulesReport};
 use k8s_openapi::jiff::Timestamp;
 
 /// What the node has to say; `None` if it has nothing to inspect and nothing is wrong: applying a status without it takes the
@@ -40,10 +40,7 @@ pub fn report(facts: &NodeFacts, now: Timestamp) -> Option<NodeReport> {
 pub fn unready(mut report: NodeReport, why: &str, now: Timestamp) -> NodeReport {
     let now = Some(second(now));
     (report.ready, report.last_updated) = (false, now.clone());
-    if report.errors.len() >= MAX_ERRORS {
-        report.errors.remove(0);
-    }
-    report.errors.push(NodeError { message: why.to_owned(), since: now.clone(), last_updated: now });
+    push(&mut report.errors, NodeError { message: why.to_owned(), since: now.clone(), last_updated: now });
     report
 }
 

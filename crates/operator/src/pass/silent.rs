@@ -8,7 +8,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use tapir_kubernetes::resources::{Counts, ErrorCondition, MAX_ERRORS, NodeEntry, NodeError, NodeReport};
+use tapir_kubernetes::resources::{Counts, NodeEntry, NodeReport};
+use tapir_kubernetes::status::{unready, unsuccessful};
 
 /// Two times of agents' five minutes, and one for the way.
 const SILENT: SignedDuration = SignedDuration::from_mins(11);
@@ -32,42 +33,28 @@ fn nothing_attached(counts: Counts) -> Counts {
 pub(super) fn entry(said: &NodeEntry, now: Timestamp) -> Option<NodeEntry> {
     let active = said.active.as_ref().filter(|active| active.success)?;
     let since = since(active.last_updated.as_ref(), now)?;
-    let mut entry = said.clone();
+    let mut entry = unsuccessful(said.clone(), &in_words(since), now);
     // The time stays: it is the agent's.
-    entry.active.iter_mut().for_each(|active| active.success = false);
+    entry.active.iter_mut().for_each(|told| told.last_updated.clone_from(&active.last_updated));
     entry.endpoints = entry.endpoints.map(nothing_attached);
-    let error = ErrorCondition { message: in_words(since), last_updated: Some(second(now)) };
-    push(&mut entry.error_conditions, error);
     Some(entry)
 }
 
 /// The same of a report.
 pub(super) fn report(said: &NodeReport, now: Timestamp) -> Option<NodeReport> {
     let since = since(said.last_updated.as_ref().filter(|_| said.ready), now)?;
-    let mut report = said.clone();
-    report.ready = false;
+    let mut report = unready(said.clone(), &in_words(since), now);
+    report.last_updated.clone_from(&said.last_updated);
     report.endpoints = nothing_attached(report.endpoints);
-    let error =
-        NodeError { message: in_words(since), since: said.last_updated.clone(), last_updated: Some(second(now)) };
-    push(&mut report.errors, error);
+    // It is wrong since the agent fell silent.
+    report.errors.iter_mut().last().into_iter().for_each(|error| error.since.clone_from(&said.last_updated));
     Some(report)
-}
-
-/// The newest are kept, as the schema has room for.
-fn push<T>(errors: &mut Vec<T>, error: T) {
-    errors.push(error);
-    errors.drain(..errors.len().saturating_sub(MAX_ERRORS));
-}
-
-/// Kubernetes' times have no fractions.
-fn second(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tapir_kubernetes::resources::Active;
+    use tapir_kubernetes::resources::{Active, ErrorCondition, MAX_ERRORS};
 
     const MINUTE: i64 = 60;
 
