@@ -160,14 +160,19 @@ impl QueryError {
                 line.push('…');
             }
         }
-        let hint = match self.suggestion.as_deref() {
-            Some("") => "; leave it out".to_owned(),
-            Some(text) if self.length == 0 => format!("; add `{text}`"),
-            Some(text) => format!("; did you mean `{text}`?"),
-            None => String::new(),
-        };
+        let hint = repair(self.suggestion.as_deref(), self.length);
         let words: String = format!("{}{hint}", self.message).chars().map(visible).collect();
         format!("{line}\n{}{} {words}", " ".repeat(column), "^".repeat(carets))
+    }
+}
+
+/// What to do about an error, to be put behind its message; empty without a suggestion. `length`: bytes that the error covers.
+pub fn repair(suggestion: Option<&str>, length: usize) -> String {
+    match suggestion {
+        Some("") => "; leave it out".to_owned(),
+        Some(text) if length == 0 => format!("; add `{text}`"),
+        Some(text) => format!("; did you mean `{text}`?"),
+        None => String::new(),
     }
 }
 

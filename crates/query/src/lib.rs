@@ -50,7 +50,7 @@ use resolve::Names;
 
 pub use catalogue::{Field, FieldInfo, Key, Kind, Values};
 pub use complete::{Candidate, CandidateKind, Completion, MAX_CANDIDATES, complete};
-pub use error::{ErrorKind, QueryError};
+pub use error::{ErrorKind, QueryError, repair};
 pub use expr::{Expr, Node, Op, Query, Span};
 pub use fuzz::fuzz_query;
 pub use glob::{Case, Glob, Part};

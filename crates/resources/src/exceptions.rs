@@ -14,7 +14,7 @@ use tapir_event::rfc3339;
 use tapir_kubernetes::resources::{AlertException, AlertExceptionSpec, Bounded};
 use tapir_manager::resources::{BrokenException, QueryFault, Resource, ResourceKind, exception_id, exception_name};
 use tapir_packet::Timestamp;
-use tapir_query::{QueryError, parse_resource};
+use tapir_query::{QueryError, parse_resource, repair};
 use tapir_store::{Decision, Exception, NewException, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -221,12 +221,7 @@ pub(crate) fn fault(error: &QueryError) -> QueryFault {
 
 /// In one line: the field, the byte, the repair.
 pub(crate) fn at_byte(field: &str, fault: &QueryFault) -> String {
-    let hint = match fault.suggestion.as_deref() {
-        None => String::new(),
-        Some("") => "; leave it out".to_owned(),
-        Some(text) if fault.length == 0 => format!("; add `{text}`"),
-        Some(text) => format!("; did you mean `{text}`?"),
-    };
+    let hint = repair(fault.suggestion.as_deref(), fault.length);
     format!("{field}, byte {}: {}{hint}", fault.offset, fault.message)
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tapir_delivery::Sink;
 use tapir_delivery::sinks::webhook::{Consumer, Filter, WebhookConfig, WebhookSink};
 use tapir_event::{Format, Level, SecurityEvent, Style};
-use tapir_query::{Query, parse_for_event};
+use tapir_query::{Query, parse_for_event, repair};
 use tapir_store::{EventFacts, GroupState};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -90,12 +90,7 @@ impl WebhookTable {
 /// A query of an event alone. The error has the byte.
 fn event_query(text: &str) -> Result<Query, String> {
     parse_for_event(text).map_err(|error| {
-        let hint = match error.suggestion.as_deref() {
-            None => String::new(),
-            Some("") => "; leave it out".to_owned(),
-            Some(word) if error.length == 0 => format!("; add `{word}`"),
-            Some(word) => format!("; did you mean `{word}`?"),
-        };
+        let hint = repair(error.suggestion.as_deref(), error.length);
         format!("query, byte {}: {}{hint}", error.offset, error.message)
     })
 }
