@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bytes, count, percent, plural, short, total } from './format';
+import { bytes, count, percent, plural, short, total, inState } from './format';
 
 test('counts are grouped, totals say when they are not exact', () => {
   expect(count(4018)).toBe('4,018');
@@ -20,4 +20,19 @@ test('a part that is not all is never 100 %, one that is not nothing never 0 %',
   expect(percent(1, 3)).toBe('33.3 %');
   expect(percent(5, 5)).toBe('100 %');
   expect(percent(0, 0)).toBe('–');
+});
+
+test('groups of all states are counted without what else the answer has', () => {
+  const counts = {
+    open: 10000,
+    escalated: 3,
+    acknowledged: 2,
+    dismissed: 1,
+    exact: false,
+    at_least: ['open' as const],
+  };
+  expect(inState(counts, 'all')).toEqual({ count: 10006, exact: false });
+  expect(inState(counts, 'escalated')).toEqual({ count: 3, exact: true });
+  expect(total(inState(counts, 'open'))).toBe('10,000+');
+  expect(inState({ open: 0, escalated: 0, acknowledged: 0, dismissed: 0 }, 'all')).toEqual({ count: 0, exact: true });
 });

@@ -1,4 +1,5 @@
 /** Numbers as people read them, alike in every locale. */
+import { type Counts, STATUSES, type Status } from './api/types';
 
 /** `4,018`. */
 export function count(value: number): string {
@@ -11,6 +12,15 @@ export function count(value: number): string {
 /** `37`, or `10,000+` for a total that is only known to be at least this. */
 export const total = (value: { count: number; exact: boolean }): string =>
   count(value.count) + (value.exact ? '' : '+');
+
+/** How many groups there are of a state, or of all of them. */
+export function inState(counts: Counts, status: Status | 'all'): { count: number; exact: boolean } {
+  const states = status === 'all' ? STATUSES : [status];
+  return {
+    count: states.reduce((sum, state) => sum + counts[state], 0),
+    exact: !states.some((state) => counts.at_least?.includes(state)),
+  };
+}
 
 /** `950`, `1.2 k`, `3.4 M`. */
 export function short(value: number): string {

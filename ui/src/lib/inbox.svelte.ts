@@ -7,7 +7,6 @@
  */
 import { ApiError, api } from './api/client';
 import type { ActionName, Counts, EventRow, Group, GroupPage, Reason } from './api/types';
-import { STATUSES } from './api/types';
 import { announcer, toasts } from './app.svelte';
 import { withRange } from './counted';
 import { applied, moved, resultOf, stays, told } from './optimistic';
@@ -635,7 +634,5 @@ export function drillTerm(row: Group, by: AlertsState['group']): string {
   if (party.namespace) return `${by === 'source' ? 'client' : 'workload'}:${quoted(party.display)}`;
   return `${by === 'source' ? 'client_ip' : 'ip'}:${quoted(party.display)}`;
 }
-
-export const emptyCounts = (): Counts => Object.fromEntries(STATUSES.map((status) => [status, 0])) as Counts;
 
 export const inbox = new Inbox();

@@ -413,7 +413,7 @@ pub(super) async fn group_events(
 }
 
 /// Groups of each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Counts {
     /// Nobody has looked at them.
     open: u64,
@@ -423,8 +423,11 @@ pub(super) struct Counts {
     acknowledged: u64,
     /// Done with.
     dismissed: u64,
-    /// These are all; else at least as many: the store gave up counting at 10,000, or when it took too long.
+    /// All of them are; else those of `at_least` are not.
     exact: bool,
+    /// States that have at least as many: the store gave up counting at 10,000, or when it took too long.
+    #[schema(value_type = Vec<String>)]
+    at_least: Vec<Status>,
 }
 
 pub(super) async fn count(store: &dyn EventStore, filter: &Filter) -> Result<Counts, StoreError> {
@@ -437,7 +440,9 @@ pub(super) async fn count(store: &dyn EventStore, filter: &Filter) -> Result<Cou
     let found =
         tokio::try_join!(one(Status::Open), one(Status::Escalated), one(Status::Acknowledged), one(Status::Dismissed))?;
     let ((open, a), (escalated, b), (acknowledged, c), (dismissed, d)) = found;
-    Ok(Counts { open, escalated, acknowledged, dismissed, exact: a && b && c && d })
+    let known = [(Status::Open, a), (Status::Escalated, b), (Status::Acknowledged, c), (Status::Dismissed, d)];
+    let at_least: Vec<Status> = known.into_iter().filter(|(_, exact)| !exact).map(|(status, _)| status).collect();
+    Ok(Counts { open, escalated, acknowledged, dismissed, exact: at_least.is_empty(), at_least })
 }
 
 /// How many groups there are of each state.

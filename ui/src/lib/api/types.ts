@@ -323,7 +323,8 @@ export interface Facet {
   more: boolean;
 }
 
-export type Counts = Record<Status, number>;
+/** Groups of each state; of those in `at_least` there may be more. */
+export type Counts = Record<Status, number> & { exact?: boolean; at_least?: Status[] };
 
 export type ActionName = 'dismiss' | 'acknowledge' | 'escalate' | 'reopen' | 'assign' | 'comment';
 
@@ -539,8 +540,10 @@ export interface RuleRow {
   msg: string;
   classtype: string | null;
   priority: number;
-  /** `seen`: in no file of the manager, but in alerts. */
-  state: 'active' | 'disabled' | 'unsupported' | 'seen';
+  /** `missing`: in a file of the manager, but in the set of no node. `seen`: in neither, but in alerts. */
+  state: 'active' | 'disabled' | 'unsupported' | 'missing' | 'seen';
+  /** Nodes that are alive and have it in force; null: agents have not told. */
+  nodes: number | null;
   why: string | null;
   hits: number;
   /** By samples of the nodes that are alive; null where none is known. */
