@@ -17,6 +17,8 @@ use tapir_store::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+/// How long a server that keeps the events may take for one search: a fleet's index is not on the manager's own disk.
+const SEARCH: Duration = Duration::from_secs(10);
 /// Between tries to reach the store's server at the start.
 const TRIES: Pauses =
     Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(10), most_asked: Duration::ZERO };
@@ -53,6 +55,7 @@ fn server(url: &str, args: &StoreArgs, cluster: &str) -> Result<OpenSearchConfig
     let mut config = OpenSearchConfig::new(url);
     config.cluster = cluster.to_owned();
     config.prefix.clone_from(&args.store_prefix);
+    config.time_limit = SEARCH;
     (config.shards, config.replicas) = (args.store_shards, args.store_replicas);
     // The address is the operator's own word, and a server beside the manager is usual.
     config.http.allow_local = true;
@@ -113,6 +116,10 @@ async fn serve(args: &ManagerArgs, store: Arc<dyn EventStore>, messages: &Messag
     config.listen = args.listen;
     config.cluster.clone_from(&args.cluster);
     config.public_url.clone_from(&args.public_url);
+    if args.store.store_url.is_some() {
+        // Longer than a search, so that its own end is what a reader is told of.
+        config.limits.read = SEARCH + Duration::from_secs(2);
+    }
     config.behind_tls = args.behind_tls;
     config.pages.clone_from(&args.pages);
     config.rules.clone_from(&args.rules);
