@@ -193,6 +193,7 @@ fn metrics(report: &Report, state: &State, sets: &SetStates, sandbox: &Standing)
         ("addresses_named", "Addresses whose workload is known.", state.names as u64),
         ("addresses_unnamed", "Addresses whose workload was not kept for want of room.", state.unnamed),
         ("flow_bytes", "Bytes that conversations hold.", report.flow_bytes),
+        ("flow_bytes_limit", "Bytes that conversations may hold.", report.flow_limit),
         ("rules_loaded", "Rules in force.", rules.loaded as u64),
         ("rules_rejected", "Rules that were refused or skipped.", rules.rejected as u64),
         (

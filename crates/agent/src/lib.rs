@@ -26,6 +26,7 @@ mod inside;
 pub mod inspector;
 pub mod keeper;
 pub mod library;
+pub mod memory;
 mod names;
 pub mod own;
 pub mod pinned;

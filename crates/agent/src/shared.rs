@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tapir_delivery::beacon::Unseen;
-use tapir_engine::{Counters, RuleCosts, Suppressions};
+use tapir_engine::{Counters, RuleCosts, Rules, Suppressions};
 use tapir_packet::Timestamp;
 use tokio::sync::Notify;
 
@@ -59,16 +59,16 @@ pub struct Report {
     pub seen: BTreeMap<u32, Seen>,
     /// Sums over all endpoints, those that have gone among them.
     pub counters: Counters,
-    /// The node's rule set in force.
-    pub rule_set: u64,
-    /// Rules in it.
-    pub rules: u64,
+    /// The node's rules in force; `None` before the first.
+    pub rules: Option<Arc<Rules>>,
     /// The suppressions in force.
     pub suppressions: Arc<Suppressions>,
     /// Events that they dropped, by suppression.
     pub quieted: BTreeMap<String, u64>,
     /// Bytes that flows hold.
     pub flow_bytes: u64,
+    /// Bytes that flows may hold.
+    pub flow_limit: u64,
     /// Conversations by interface.
     pub flows: BTreeMap<String, u64>,
     /// What could not be inspected.
@@ -199,8 +199,8 @@ mod tests {
         let told = shared.reported().notified();
         tokio::pin!(told);
         told.as_mut().enable();
-        shared.set_report(Report { rules: 7, ..Report::default() });
+        shared.set_report(Report { flow_bytes: 7, ..Report::default() });
         tokio::time::timeout(Duration::from_secs(5), told).await.unwrap();
-        assert_eq!(shared.report().rules, 7);
+        assert_eq!(shared.report().flow_bytes, 7);
     }
 }

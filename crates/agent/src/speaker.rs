@@ -3,11 +3,12 @@
 
 use crate::cost;
 use crate::keeper::State;
+use crate::memory::resident_bytes;
 use crate::shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport, Unseen};
-use tapir_engine::{Counter, Suppressions};
+use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, RulesInForce, SinkReport, Unseen};
+use tapir_engine::{Counter, Rules, Suppressions};
 use tapir_telemetry::Unit;
 use tokio::sync::{Notify, watch};
 
@@ -55,8 +56,8 @@ impl Agent for Speaker {
         Heartbeat {
             node: self.node.clone(),
             version: self.version.clone(),
-            rule_set: format!("{:016x}", report.rule_set),
-            rules: report.rules,
+            rule_set: format!("{:016x}", report.rules.as_ref().map_or(0, |rules| rules.set.id.0)),
+            rules: report.rules.as_ref().map_or(0, |rules| rules.set.rules.len() as u64),
             packets: report.counters.value(Counter::Packets),
             bytes: report.counters.value(Counter::Bytes),
             drops,
@@ -77,6 +78,10 @@ impl Agent for Speaker {
         *lock(&self.sinks) = (sinks, refused);
     }
 
+    fn rules(&self) -> Option<RulesInForce> {
+        self.shared.report().rules.as_ref().map(in_force)
+    }
+
     fn suppress(&self, new: NewSuppressions) {
         self.shared.post_suppressions(Arc::new(Suppressions::new(new.standing, new.digest)));
     }
@@ -90,13 +95,11 @@ impl Agent for Speaker {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// For a manager that does not know this set.
+pub fn in_force(rules: &Arc<Rules>) -> RulesInForce {
+    RulesInForce { set: rules.set.id.to_string(), rules: rules.summaries().to_vec() }
 }
 
-/// Resident memory of the process, from `/proc/self/statm` (proc(5)): the second field, in pages of 4 KiB.
-pub fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    pages.checked_mul(4096)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,12 +8,16 @@
 
 use crate::courier::{CourierState, SinkStats};
 use crate::sinks::http::HttpClient;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 use tapir_event::quiet::Standing;
-use tapir_event::rfc3339;
+use tapir_event::{RuleSummary, rfc3339};
 use tapir_packet::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -172,11 +176,23 @@ impl SinkReport {
     }
 }
 
+/// Rules that a node has in force.
+#[derive(Clone, Debug, Default)]
+pub struct RulesInForce {
+    /// Identity of the set, as [`Heartbeat::rule_set`] has it.
+    pub set: String,
+    /// What events say of each.
+    pub rules: Vec<Arc<RuleSummary>>,
+}
+
 /// What the manager answers.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
     suppressions: Option<Told>,
+    /// It does not know the rules of the set that was named.
+    #[serde(default)]
+    rules_wanted: bool,
     #[serde(default)]
     pause: Option<u64>,
 }
@@ -202,6 +218,9 @@ pub trait Agent: Send + Sync {
     /// How the agent is now.
     fn report(&self) -> Heartbeat;
 
+    /// The rules of its set, for a manager that asks; `None`: it has none.
+    fn rules(&self) -> Option<RulesInForce>;
+
     /// How its sinks are, and how many events did not get into the spool: for the reports to come.
     fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64);
 
@@ -221,7 +240,8 @@ pub async fn run(client: HttpClient, agent: &dyn Agent) {
     let mut pause = FIRST_PAUSE;
     let mut failing = false;
     loop {
-        match beat(&client, &path, &agent.report()).await {
+        let report = agent.report();
+        match beat(&client, &path, &report).await {
             Ok(answer) => {
                 if std::mem::take(&mut failing) {
                     agent.say("the manager hears of this node again");
@@ -240,6 +260,14 @@ pub async fn run(client: HttpClient, agent: &dyn Agent) {
                     // Too late is told as it is.
                     let _ = timeout(APPLY, agent.applied().notified()).await;
                 }
+                if answer.rules_wanted
+                    && let Some(rules) = agent.rules()
+                    // Another set came meanwhile: the next heartbeat names it.
+                    && rules.set == report.rule_set
+                    && let Err(why) = send(&client, rules).await
+                {
+                    agent.say(&format!("the manager does not list the rules of this node: {why}"));
+                }
                 if let Some(seconds) = answer.pause {
                     sleep(Duration::from_secs(seconds).min(LONGEST_PAUSE)).await;
                 }
@@ -253,6 +281,29 @@ pub async fn run(client: HttpClient, agent: &dyn Agent) {
             }
         }
     }
+}
+
+/// Sends the rules. Tens of thousands take a second to pack, in which events have their way.
+async fn send(client: &HttpClient, rules: RulesInForce) -> Result<(), String> {
+    let path = format!("api/v1/rule-sets/{}", rules.set);
+    let body = tokio::task::spawn_blocking(move || pack(&rules.rules));
+    let body = body.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    let headers = [("content-type", "application/x-ndjson".to_owned()), ("content-encoding", "gzip".to_owned())];
+    let answer = client.send(Method::PUT, &path, &headers, body).await?;
+    if answer.status.is_success() {
+        return Ok(());
+    }
+    Err(format!("it answered {}: {}", answer.status.as_u16(), answer.excerpt()))
+}
+
+/// One a line.
+fn pack(rules: &[Arc<RuleSummary>]) -> std::io::Result<Vec<u8>> {
+    let mut body = GzEncoder::new(Vec::new(), Compression::fast());
+    for rule in rules {
+        serde_json::to_writer(&mut body, &**rule)?;
+        body.write_all(b"\n")?;
+    }
+    body.finish()
 }
 
 async fn beat(client: &HttpClient, path: &str, beat: &Heartbeat) -> Result<Answer, String> {

@@ -171,6 +171,11 @@ impl Rules {
         self.summaries.get(index as usize)
     }
 
+    /// What events of each rule say, in the order of evaluation.
+    pub fn summaries(&self) -> &[Arc<RuleSummary>] {
+        &self.summaries
+    }
+
     /// A rule names the builtin event.
     #[inline]
     pub(crate) fn names_builtin(&self, gid: u32, sid: u32) -> bool {
@@ -194,6 +199,12 @@ impl Rules {
             });
             (Action::Alert, summary)
         })
+    }
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("set", &self.set.id).field("rules", &self.summaries.len()).finish_non_exhaustive()
     }
 }
 

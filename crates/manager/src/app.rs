@@ -1,6 +1,6 @@
 //! [`App`]: what all handlers share.
 
-use crate::api::{Fleet, History, Live, Orders, RuleList};
+use crate::api::{Fleet, History, Live, Orders, RuleList, RuleSets};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -22,6 +22,8 @@ pub(crate) struct App {
     pub unseen: History,
     pub orders: Orders,
     pub rules: RuleList,
+    /// Rules that agents have in force.
+    pub rule_sets: RuleSets,
     /// Permits of requests at once.
     pub requests: Arc<Semaphore>,
     /// Permits of live streams at once.

@@ -58,6 +58,7 @@ impl Manager {
             unseen: api::History::new(),
             orders: api::Orders::new(),
             rules: api::RuleList::load(&config.rules, config.built_in_rules, &config.rule_config),
+            rule_sets: api::RuleSets::default(),
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             streams: Arc::new(Semaphore::new(config.limits.streams)),
             ending,

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Mutex;
 use support::{Scratch, Served, event};
-use tapir_delivery::beacon::{self, Agent, Heartbeat, NewSuppressions, RuleCostReport, RuleCostRow, SinkReport};
+use tapir_delivery::beacon::{
+    self, Agent, Heartbeat, NewSuppressions, RuleCostReport, RuleCostRow, RulesInForce, SinkReport,
+};
 use tapir_delivery::sinks::http::{Auth, HttpClient, HttpConfig};
 use tapir_event::RuleSummary;
 use tapir_event::quiet::Mode;
@@ -192,6 +194,15 @@ impl Agent for Listener {
         }
     }
 
+    fn rules(&self) -> Option<RulesInForce> {
+        let rule = |sid: u32| {
+            let text = format!("alert tcp any any -> any any ( msg:\"rule {sid}\"; content:\"a\"; sid:{sid}; )");
+            let (msg, place) = (Some(format!("rule {sid}")), format!("custom.rules:{sid}"));
+            std::sync::Arc::new(RuleSummary { gid: 1, sid, rev: 1, msg, text, place, ..RuleSummary::default() })
+        };
+        Some(RulesInForce { set: "00ff".to_owned(), rules: [5, 6].map(rule).into() })
+    }
+
     fn set_delivery(&self, _sinks: Vec<tapir_delivery::beacon::SinkReport>, _refused: u64) {}
 
     fn suppress(&self, new: NewSuppressions) {
@@ -235,6 +246,17 @@ async fn a_beacon_and_the_manager_understand_each_other() {
         let expected = [json!("worker-3"), json!("9.9"), json!("00ff"), json!({ "kernel_drops": 3 }), json!(["cali1"])];
         assert_eq!(told.map(Clone::clone), expected);
         assert_eq!(served.get("/api/v1/sinks").await.ok()["items"][0]["name"], "siem");
+        // Asked for in the answer to the first heartbeat.
+        while served.get("/api/v1/rules").await.ok()["total"] != 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let rule = served.get("/api/v1/rules/1-6").await.ok();
+        let told = [&rule["state"], &rule["nodes"], &rule["file"], &rule["line"], &rule["msg"]];
+        assert_eq!(
+            told.map(Clone::clone),
+            [json!("active"), json!(1), json!("custom.rules"), json!(6), json!("rule 6")]
+        );
+        assert!(!rule["words"].as_array().unwrap().is_empty(), "{rule}");
         let cost = &served.get("/api/v1/rules/1-5").await.ok()["cost"];
         assert_eq!(
             (&cost["share"], &cost["average_us"], &cost["evaluations"]),
@@ -299,7 +321,7 @@ async fn rules_are_listed_with_state_words_and_hits() {
         (&row["sid"], &row["state"], &row["hits"], &found["total"]),
         (&json!(999), &json!("seen"), &json!(1), &json!(1))
     );
-    assert!(row["why"].as_str().unwrap().contains("--rules"), "{row}");
+    assert!(row["why"].as_str().unwrap().contains("no agent"), "{row}");
     let rule = served.get("/api/v1/rules/1-999").await.ok();
     assert_eq!((&rule["file"], &rule["line"], &rule["rev"]), (&json!("configmap/own/x.rules"), &json!(7), &json!(3)));
     assert!(rule["text"].as_str().unwrap().contains("content:\"z\""), "{rule}");
@@ -380,4 +402,44 @@ async fn the_openapi_document_is_the_one_in_docs() {
     assert!(parsed["openapi"].as_str().unwrap().starts_with("3.1"));
     let served = Served::new().await;
     assert_eq!(served.call("GET", "/api/v1/openapi.json", &[], b"").await.ok(), parsed);
+}
+
+#[tokio::test]
+async fn rules_of_agents_are_listed_while_a_node_has_them() {
+    let dir = Scratch::new();
+    let file = dir.path().join("local.rules");
+    std::fs::write(&file, "alert tcp any any -> any any ( msg:\"only here\"; content:\"a\"; sid:100; )\n").unwrap();
+    let served = Served::with(|config| config.rules = vec![file]).await;
+    let token = format!("Bearer {}", served.agent);
+    let put = async |set: &str, body: &[u8]| {
+        let headers = [("authorization", token.as_str()), ("content-type", "application/x-ndjson")];
+        served.call("PUT", &format!("/api/v1/rule-sets/{set}"), &headers, body).await
+    };
+    let states = async || {
+        let rules = served.get("/api/v1/rules").await.ok();
+        let row = |row: &Value| (row["sid"].clone(), row["state"].clone(), row["nodes"].clone());
+        rules["items"].as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let rules = b"{\"gid\":1,\"sid\":7,\"rev\":2,\"msg\":\"seven\"}\n{\"gid\":1,\"sid\":8}\nnonsense\n";
+    assert_eq!(states().await, [(json!(100), json!("active"), Value::Null)], "nobody has told");
+    put("00ff", rules).await.problem(404);
+    let named = |node: &str, set: &str| json!({ "node": node, "rule_set": set });
+    assert_eq!(beat(&served, &named("a", "0000000000000000")).await.ok()["rules_wanted"], false, "it has none");
+    assert_eq!(beat(&served, &named("a", "00ff")).await.ok()["rules_wanted"], true);
+    assert_eq!(beat(&served, &named("b", "00ff")).await.ok()["rules_wanted"], false, "a was asked");
+    assert_eq!(put("00ff", rules).await.ok(), json!({ "rules": 2, "rejected": 1 }));
+    let told = |sid: u32, state: &str, nodes: u32| (json!(sid), json!(state), json!(nodes));
+    assert_eq!(states().await, [told(7, "active", 2), told(8, "active", 2), told(100, "missing", 0)]);
+    assert_eq!(served.get("/api/v1/rules?q=seven").await.ok()["items"][0]["rev"], 2);
+    assert_eq!(served.get("/api/v1/rules?q=missing").await.ok()["total"], 1);
+    let missing = served.get("/api/v1/rules/1-100").await.ok();
+    assert!(missing["why"].as_str().unwrap().contains("no"), "{missing}");
+    // A node goes on to another set, which is asked for; of the former it is no more.
+    assert_eq!(beat(&served, &named("b", "0100")).await.ok()["rules_wanted"], true);
+    assert_eq!(states().await, [told(7, "active", 1), told(8, "active", 1), told(100, "missing", 0)]);
+    put("0100", b"{\"gid\":1,\"sid\":8,\"rev\":1}\n").await.ok();
+    assert_eq!(states().await, [told(7, "active", 1), told(8, "active", 2), told(100, "missing", 0)]);
+    // People do not send rules.
+    let headers = [("content-type", "application/x-ndjson")];
+    served.call("PUT", "/api/v1/rule-sets/00ff", &headers, rules).await.problem(401);
 }

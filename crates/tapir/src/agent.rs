@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tapir_agent::inspector::LOSSES;
-use tapir_agent::speaker::resident_bytes;
+use tapir_agent::memory::resident_bytes;
+use tapir_agent::speaker::in_force;
 use tapir_agent::{cost, unseen};
 use tapir_capture::Ring;
-use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, SinkReport};
-use tapir_engine::{Counter, Suppressions, Worker};
+use tapir_delivery::beacon::{Agent, Heartbeat, NewSuppressions, RulesInForce, SinkReport};
+use tapir_engine::{Counter, Rules, Suppressions, Worker};
 use tokio::sync::Notify;
 
 /// How often the capture loop says how it is.
@@ -24,6 +25,8 @@ pub struct LocalAgent {
     node: String,
     /// As the capture loop said last.
     now: Mutex<Heartbeat>,
+    /// Its rules, then.
+    rules: Mutex<Option<Arc<Rules>>>,
     sinks: Mutex<Vec<SinkReport>>,
     /// Events that did not get into the spool.
     refused: AtomicU64,
@@ -41,6 +44,7 @@ impl LocalAgent {
         Arc::new(Self {
             node: node.to_owned(),
             now: Mutex::default(),
+            rules: Mutex::default(),
             sinks: Mutex::default(),
             refused: AtomicU64::new(0),
             new: Mutex::default(),
@@ -68,6 +72,10 @@ impl Agent for LocalAgent {
     fn set_delivery(&self, sinks: Vec<SinkReport>, refused: u64) {
         *lock(&self.sinks) = sinks;
         self.refused.store(refused, Ordering::Relaxed);
+    }
+
+    fn rules(&self) -> Option<RulesInForce> {
+        lock(&self.rules).as_ref().map(in_force)
     }
 
     fn suppress(&self, new: NewSuppressions) {
@@ -139,7 +147,7 @@ impl Link {
         unseen::of_coverage(coverage, name, &mut flows, &mut unseen);
         let suppressions = worker.suppressions();
         let fresh = Heartbeat {
-            rule_set: format!("{:016x}", worker.rules().set.id.0),
+            rule_set: worker.rules().set.id.to_string(),
             rules: worker.rules().set.rules.len() as u64,
             packets: counters.value(Counter::Packets),
             bytes: counters.value(Counter::Bytes),
@@ -154,5 +162,6 @@ impl Link {
             ..Heartbeat::default()
         };
         *lock(&self.agent.now) = fresh;
+        *lock(&self.agent.rules) = Some(Arc::clone(worker.rules()));
     }
 }

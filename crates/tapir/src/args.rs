@@ -147,7 +147,8 @@ pub struct OutputArgs {
     /// Print counters at the end.
     #[arg(long)]
     pub stats: bool,
-    /// Time the rules that are evaluated on one in N units, and tell what each costs; 0: none.
+    /// Time the rules that are evaluated on one in N units, and tell what each costs; 0: none. Default: the configuration
+    /// file's; else 1024 in a watch, none in a scan.
     #[arg(long, value_name = "N")]
     pub rule_cost_sample: Option<u32>,
     /// Exit with 3 if alerts were raised.
@@ -219,7 +220,8 @@ pub struct AgentArgs {
     /// Raise decoder, stream and inspector events (gid other than 1).
     #[arg(long)]
     pub builtin_events: bool,
-    /// Time the rules that are evaluated on one in N units, and tell what each costs; 0: none.
+    /// Time the rules that are evaluated on one in N units, and tell what each costs; 0: none. Default: the configuration
+    /// file's, or 1024.
     #[arg(long, value_name = "N", env = "TAPIR_RULE_COST_SAMPLE")]
     pub rule_cost_sample: Option<u32>,
     /// Where /readiness, /liveness and /metrics are served; port 0 takes a free one.
@@ -249,9 +251,10 @@ pub struct AgentArgs {
     /// Capture ring in MiB.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub ring_mib: u32,
-    /// Memory of the conversations of all endpoints, in MiB; shared fairly when it is short.
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    pub flow_mib: u32,
+    /// Memory of the conversations of all endpoints, in MiB; shared fairly when it is short. Default: 512, or half of the memory
+    /// limit of the agent's container or control group, if that is less.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536), env = "TAPIR_FLOW_MIB")]
+    pub flow_mib: Option<u32>,
 }
 
 /// Whether there is a sandbox.

@@ -6,6 +6,7 @@ mod args;
 mod confinement;
 mod delivery;
 mod explain;
+mod flow_memory;
 mod heap;
 mod identity;
 mod kubectl;

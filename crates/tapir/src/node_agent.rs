@@ -9,6 +9,7 @@
 use crate::args::{AgentArgs, FarNamesArg, InsideArg, OutputArgs};
 use crate::confinement;
 use crate::delivery::{Delivery, Entrance};
+use crate::flow_memory;
 use crate::identity::{Identity, host_name};
 use crate::message::Messages;
 use crate::output::AlertWriter;
@@ -27,6 +28,7 @@ use tapir_agent::health::Health;
 use tapir_agent::inspector::{Inspector, InspectorConfig, Outlet};
 use tapir_agent::keeper::{Attached, InsidePods, Keeper, KeeperConfig, State};
 use tapir_agent::library::Library;
+use tapir_agent::memory;
 use tapir_agent::pinned::{self, PinnedConfig, Pins};
 use tapir_agent::porter::Porter;
 use tapir_agent::rules::{RuleKeeper, RulesState, SetStates};
@@ -101,7 +103,8 @@ pub fn run(args: &AgentArgs, messages: &Messages) -> Result<u8, String> {
         None => None,
     };
     let out = Out::new(args, delivery.as_ref().map(Delivery::entrance));
-    let config = inspector_config(args, &settings, namespace, porter);
+    let flow_bytes = flow_memory::bytes(args.flow_mib, memory::limit(), messages);
+    let config = inspector_config(args, &settings, namespace, porter, flow_bytes);
     let capture = Capture::start(config, &rules, &shared, out, &sandbox)?;
     tell_sandbox(&sandbox.standing(), messages);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -158,8 +161,9 @@ fn inspector_config(
     settings: &Settings,
     namespace: Option<Arc<NetworkNamespace>>,
     porter: Porter,
+    flow_bytes: usize,
 ) -> InspectorConfig {
-    let mut engine = settings.engine.clone();
+    let mut engine = settings.live_engine();
     engine.builtin_events = args.builtin_events;
     if let Some(every) = args.rule_cost_sample {
         engine.cost_sample = CostSample::every(every);
@@ -167,7 +171,6 @@ fn inspector_config(
     // Who reads an event wants to see its bytes.
     engine.evidence = true;
     let ring = RingConfig { block_size: 1 << 20, block_count: args.ring_mib.max(1), ..RingConfig::default() };
-    let flow_bytes = usize::try_from(args.flow_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     let inside_bytes = u64::from(args.inside_ring_mib) << 20;
     InspectorConfig { engine, ring, inside_bytes, flow_bytes, namespace, porter }
 }

@@ -12,6 +12,9 @@ use tapir_engine::{CostSample, Enable, EngineConfig, RuleSources};
 use tapir_protocol::{Service, TransportKind};
 use tapir_rules::Dialect;
 
+/// Of live traffic, unless said otherwise: too few to be told from noise (decision 20), enough for figures within minutes.
+const LIVE_COST_SAMPLE: u32 = 1024;
+
 /// `tapir.toml`. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,10 +84,21 @@ pub struct Settings {
     pub rules_from: Vec<String>,
     /// Engine.
     pub engine: EngineConfig,
+    /// Of how many units one is a sample on which rules are timed, where that was said.
+    rule_cost_sample: Option<u32>,
     /// Where events go besides standard output.
     pub delivery: Option<DeliveryTable>,
     /// Whether an agent gives up what it does not need.
     pub sandbox: Option<SandboxArg>,
+}
+
+impl Settings {
+    /// The engine's, for traffic as it comes: rules are timed unless that was declined, because what they cost *there* cannot be
+    /// measured afterwards.
+    pub fn live_engine(&self) -> EngineConfig {
+        let every = self.rule_cost_sample.unwrap_or(LIVE_COST_SAMPLE);
+        EngineConfig { cost_sample: CostSample::every(every), ..self.engine.clone() }
+    }
 }
 
 /// Reads the configuration file, if any, and merges the flags over it.
@@ -118,12 +132,13 @@ pub fn resolve(args: &RuleArgs, files: &[PathBuf], output: Option<&OutputArgs>) 
     let files = if given.is_empty() { file.rules.clone().unwrap_or_default() } else { given };
     let enable = enable(args.enable.iter().chain(file.enable.iter().flatten()))?;
     let mut engine = engine(profile, &file, output)?;
-    let every = output.and_then(|output| output.rule_cost_sample).or(file.rule_cost_sample);
-    engine.cost_sample = every.map(CostSample::every).unwrap_or_default();
+    let rule_cost_sample = output.and_then(|output| output.rule_cost_sample).or(file.rule_cost_sample);
+    engine.cost_sample = rule_cost_sample.map(CostSample::every).unwrap_or_default();
     Ok(Settings {
         sources: RuleSources { files, config, enable, ..RuleSources::default() },
         rules_from: file.rules_from,
         engine,
+        rule_cost_sample,
         delivery: file.delivery,
         sandbox: file.sandbox.as_deref().map(sandbox).transpose()?,
     })

@@ -56,7 +56,7 @@ pub fn run(args: &WatchArgs, messages: &Messages) -> Result<u8, String> {
     let hash_seed = RandomState::new().hash_one(0);
     // Who reads an event elsewhere wants to see its bytes.
     let evidence = settings.engine.evidence || settings.delivery.is_some();
-    let engine = EngineConfig { hash_seed, evidence, ..settings.engine.clone() };
+    let engine = EngineConfig { hash_seed, evidence, ..settings.live_engine() };
     let mut worker = Worker::new(engine, rules, "live".into());
     worker.set_directory(Arc::new(indexes.clone()));
     let mut kept = match &args.output.pcap_out {

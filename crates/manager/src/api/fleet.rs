@@ -237,6 +237,21 @@ impl Fleet {
         sum
     }
 
+    /// Rule sets of the nodes that are alive, with how many have each.
+    pub(super) fn rule_sets(&self) -> BTreeMap<String, usize> {
+        let (nodes, now) = (self.lock(), now());
+        let mut sets = BTreeMap::new();
+        for node in nodes.values().filter(|node| is_alive(node, now)) {
+            *sets.entry(node.beat.rule_set.clone()).or_default() += 1;
+        }
+        sets
+    }
+
+    /// Whether a node has named this rule set: any, or this one.
+    pub(super) fn has_rule_set(&self, set: &str, node: Option<&str>) -> bool {
+        self.lock().iter().any(|(name, known)| known.beat.rule_set == set && node.is_none_or(|node| node == name))
+    }
+
     fn count(&self, counts: impl Fn(&Heartbeat) -> bool) -> (usize, usize) {
         let (nodes, now) = (self.lock(), now());
         (nodes.values().filter(|node| is_alive(node, now) && counts(&node.beat)).count(), nodes.len())
@@ -271,6 +286,8 @@ pub(super) struct Beaten {
     cut: usize,
     /// Suppressions to apply from now on, if they are not those that the heartbeat names.
     suppressions: Option<Told>,
+    /// The rules of the set that the heartbeat names are not known: `PUT rule-sets/RULE_SET` takes them.
+    rules_wanted: bool,
     /// Too many nodes wait already: come again after so many seconds.
     pause: Option<u64>,
 }
@@ -337,9 +354,11 @@ pub(super) async fn heartbeat(
     if let Some(before) = state.fleet.beat(beat.clone(), now)? {
         state.unseen.take(&before, &beat, now);
     }
+    let rules_wanted = state.rule_sets.wants(&beat.rule_set, now);
+    let wait = if rules_wanted { Duration::ZERO } else { wait };
     let (list, refused) = state.orders.other_than(&state, &known, wait).await?;
     let suppressions = list.map(|list| Told { digest: list.digest.clone(), items: list.items.clone() });
-    Ok(Json(Beaten { cut, suppressions, pause: refused.then_some(PAUSE) }))
+    Ok(Json(Beaten { cut, suppressions, rules_wanted, pause: refused.then_some(PAUSE) }))
 }
 
 fn size(beat: &Heartbeat) -> usize {

@@ -22,6 +22,7 @@ mod packed;
 mod pcap;
 mod related;
 mod resources;
+mod rule_sets;
 mod rules;
 mod session;
 mod stats;
@@ -47,6 +48,7 @@ use utoipa_axum::routes;
 
 pub(crate) use fleet::Fleet;
 pub(crate) use orders::{MAX_WAIT, Orders};
+pub(crate) use rule_sets::RuleSets;
 pub(crate) use rules::RuleList;
 pub(crate) use stream::Live;
 pub(crate) use unseen::History;
@@ -113,7 +115,10 @@ fn people() -> Routes {
 }
 
 fn agents(limits: &Limits) -> Routes {
-    let ingest = Routes::new().routes(routes!(ingest::ingest)).layer(DefaultBodyLimit::max(limits.ingest_body));
+    let ingest = Routes::new()
+        .routes(routes!(ingest::ingest))
+        .routes(routes!(rule_sets::put))
+        .layer(DefaultBodyLimit::max(limits.ingest_body));
     let heartbeat = Routes::new().routes(routes!(fleet::heartbeat)).layer(DefaultBodyLimit::max(fleet::MAX_HEARTBEAT));
     ingest.merge(heartbeat)
 }

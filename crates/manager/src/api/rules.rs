@@ -1,7 +1,8 @@
 //! The rules that the manager was told of: their state, text, words, hits.
 //!
-//! Rule files are read once, at the start; without any, the rules that are built in. Agents may run other sets, which their heartbeats name:
-//! of these the rules are listed of which there are alerts, as these tell them.
+//! First those that agents [have in force](super::rule_sets), which is of all namespaces, and so for who sees those. Then rule files, which are
+//! read once, at the start; without any, and while no agent has told its rules, those that are built in. Last, rules of which there are
+//! only alerts, as these tell them.
 //! What rules cost is what nodes say of their samples, in heartbeats; it is of all namespaces, and so for who sees those.
 //! *Limits*: those of the loader; hits and open groups of the 1,000 most frequent sids and newest groups.
 
@@ -9,6 +10,7 @@ use super::events::parsed;
 use super::filter::{bad_cursor, given};
 use super::fleet::{FleetCosts, everywhere};
 use super::groups::{DayCount, days};
+use super::rule_sets::RuleSet;
 use super::suppression_form::SuppressionRow;
 use super::why::{compiled, words};
 use crate::app::{State, now};
@@ -17,8 +19,9 @@ use crate::sight::Sight;
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tapir_event::RuleSummary;
 use tapir_options::{BitNames, CompileContext, compile, declare, fold};
 use tapir_packet::Timestamp;
@@ -30,7 +33,7 @@ use utoipa::{IntoParams, ToSchema};
 const TOP: usize = 1_000;
 const MONTH: i64 = 30 * 86_400_000_000_000;
 
-struct Known {
+pub(super) struct Known {
     rev: u32,
     msg: Option<String>,
     classtype: Option<String>,
@@ -44,8 +47,10 @@ struct Known {
     metadata: Vec<(String, String)>,
 }
 
+/// Why a rule of the manager's files is not active.
+const MISSING: &str = "in the manager's files, but not in the rule set of any node that is alive";
 /// Why the manager has no more of a rule.
-const ELSEWHERE: &str = "alerts name it; the manager was not given its file (--rules), so this is what they tell of it";
+const ELSEWHERE: &str = "alerts name it; no agent that is alive has it in force, so this is what they tell of it";
 
 impl Known {
     /// What alerts tell of it, the newest first.
@@ -62,6 +67,19 @@ impl Known {
             line: 0,
             references: Vec::new(),
             metadata: Vec::new(),
+        }
+    }
+
+    /// What an agent tells of it that has it in force.
+    pub(super) fn in_force(rule: &RuleSummary) -> Self {
+        Self { state: "active", why: None, ..Self::of_event(rule) }
+    }
+
+    /// Its state, and why it is not active, with so many nodes that have it in force.
+    fn standing(&self, nodes: Option<usize>) -> (&'static str, Option<&str>) {
+        match (self.state, nodes) {
+            ("active", Some(0)) => ("missing", Some(MISSING)),
+            (state, _) => (state, self.why.as_deref()),
         }
     }
 
@@ -87,9 +105,11 @@ impl Known {
     }
 }
 
-/// The rules by generator and signature.
+/// The rules of files, by generator and signature.
 pub(crate) struct RuleList {
     rules: BTreeMap<(u32, u32), Known>,
+    /// There are no files: these are the built-in ones.
+    built_in: bool,
 }
 
 impl RuleList {
@@ -135,12 +155,53 @@ impl RuleList {
                 },
             );
         }
-        Self { rules: known }
+        Self { rules: known, built_in: paths.is_empty() }
     }
 
     /// Message of a rule.
     pub(crate) fn message(&self, gid: u32, sid: u32) -> Option<String> {
         self.rules.get(&(gid, sid))?.msg.clone()
+    }
+}
+
+/// The rules that a reader may know of.
+struct Catalogue<'s> {
+    files: &'s RuleList,
+    /// Of agents, with how many nodes have each set.
+    sets: Vec<(Arc<RuleSet>, usize)>,
+}
+
+impl<'s> Catalogue<'s> {
+    fn of(state: &'s State, sight: &Sight) -> Self {
+        let sets = match everywhere(sight) {
+            Ok(()) => state.rule_sets.of(&state.fleet.rule_sets()),
+            Err(_) => Vec::new(),
+        };
+        Self { files: &state.rules, sets }
+    }
+
+    /// A rule, and how many nodes have it in force, if agents have told.
+    fn get(&self, id: (u32, u32)) -> Option<(&Known, Option<usize>)> {
+        let mut nodes = None;
+        let mut known = None;
+        for (set, of) in &self.sets {
+            if let Some(rule) = set.rules.get(&id) {
+                *nodes.get_or_insert(0) += of;
+                known.get_or_insert(rule);
+            }
+        }
+        let known = known.or_else(|| self.of_files()?.get(&id))?;
+        Some((known, nodes.or(if self.sets.is_empty() { None } else { Some(0) })))
+    }
+
+    fn of_files(&self) -> Option<&BTreeMap<(u32, u32), Known>> {
+        (!self.files.built_in || self.sets.is_empty()).then_some(&self.files.rules)
+    }
+
+    /// All, each once.
+    fn ids(&self) -> BTreeSet<(u32, u32)> {
+        let of_sets = self.sets.iter().flat_map(|(set, _)| set.rules.keys());
+        of_sets.chain(self.of_files().into_iter().flat_map(BTreeMap::keys)).copied().collect()
     }
 }
 
@@ -159,8 +220,11 @@ pub(super) struct RuleRow {
     classtype: Option<String>,
     /// 1 is the most severe; 0: none given.
     priority: u32,
-    /// `active`, `disabled`, `unsupported`; `seen`: in no file of the manager, but in alerts.
+    /// `active`, `disabled`, `unsupported`; `missing`: in a file of the manager, but in the set of no node; `seen`: in neither,
+    /// but in alerts.
     state: &'static str,
+    /// Nodes that are alive and have it in force; `null`: agents have not told, or not the reader.
+    nodes: Option<usize>,
     /// Why it is not supported, or not listed.
     why: Option<String>,
     /// Events of its sid in 30 days.
@@ -223,7 +287,7 @@ struct Hits {
 }
 
 impl Hits {
-    async fn of(state: &State, sight: &Sight) -> Answer<Self> {
+    async fn of(state: &State, sight: &Sight, known: &Catalogue<'_>) -> Answer<Self> {
         let now = now();
         let filter = Filter { from: Some(Timestamp(now.0.saturating_sub(MONTH))), ..Filter::all(now) };
         let request = TopRequest { filter, field: Field::Sid, prefix: String::new(), limit: TOP };
@@ -232,7 +296,7 @@ impl Hits {
         let newest = sight.groups(Filter::all(now), GroupSort::LastSeen, page.clone());
         let (top, groups, newest) =
             tokio::try_join!(sight.top(request), sight.groups(open, GroupSort::LastSeen, page), newest)?;
-        let unknown = newest.items.iter().filter(|group| !state.rules.rules.contains_key(&(group.gid, group.sid)));
+        let unknown = newest.items.iter().filter(|group| known.get((group.gid, group.sid)).is_none());
         let seen = unknown.map(|group| ((group.gid, group.sid), Known::of_group(group))).rev().collect();
         let sids = top.values.into_iter().filter_map(|found| Some((found.value.parse().ok()?, found.count)));
         let mut open = BTreeMap::new();
@@ -259,7 +323,8 @@ impl Hits {
         })
     }
 
-    fn row(&self, id: (u32, u32), rule: &Known) -> RuleRow {
+    fn row(&self, id: (u32, u32), rule: &Known, nodes: Option<usize>) -> RuleRow {
+        let (state, why) = rule.standing(nodes);
         RuleRow {
             gid: id.0,
             sid: id.1,
@@ -267,8 +332,9 @@ impl Hits {
             msg: rule.msg.clone().unwrap_or_default(),
             classtype: rule.classtype.clone(),
             priority: rule.priority,
-            state: rule.state,
-            why: rule.why.clone(),
+            state,
+            nodes,
+            why: why.map(str::to_owned),
             hits: self.events.get(&id.1).copied().unwrap_or_default(),
             cost: self.cost(id),
             groups_open: self.open.get(&id).copied().unwrap_or_default(),
@@ -289,17 +355,19 @@ pub(super) async fn list(state: State, sight: Sight, Params(params): Params<Rule
         Some("cost") => true,
         Some(_) => return Err(Problem::bad_request("`sort` is id or cost")),
     };
-    let hits = Hits::of(&state, &sight).await?;
+    let known = Catalogue::of(&state, &sight);
+    let hits = Hits::of(&state, &sight, &known).await?;
     let wanted: Vec<String> = params.q.split_whitespace().take(16).map(str::to_lowercase).collect();
     // A place in the order is the time, most first, and the number. Times grow from page to page: a rule may come twice, or not.
     let place = |id: (u32, u32)| (Reverse(if by_cost { hits.nanos(id) } else { 0 }), id);
-    let all = state.rules.rules.iter().chain(&hits.seen);
-    let mut found: Vec<_> = all.filter(|(id, rule)| is_found(**id, rule, &wanted)).collect();
-    found.sort_by_key(|(id, _)| place(**id));
+    let listed = known.ids().into_iter().filter_map(|id| known.get(id).map(|(rule, nodes)| (id, rule, nodes)));
+    let all = listed.chain(hits.seen.iter().map(|(id, rule)| (*id, rule, None)));
+    let mut found: Vec<_> = all.filter(|(id, rule, nodes)| is_found(*id, rule, *nodes, &wanted)).collect();
+    found.sort_by_key(|(id, ..)| place(*id));
     let total = found.len();
     let after = given(params.cursor.as_deref()).map(|text| behind(text).ok_or_else(bad_cursor)).transpose()?;
-    let mut rows = found.into_iter().skip_while(|(id, _)| after.is_some_and(|after| place(**id) <= after)).peekable();
-    let items: Vec<_> = rows.by_ref().take(limit).map(|(id, rule)| hits.row(*id, rule)).collect();
+    let mut rows = found.into_iter().skip_while(|(id, ..)| after.is_some_and(|after| place(*id) <= after)).peekable();
+    let items: Vec<_> = rows.by_ref().take(limit).map(|(id, rule, nodes)| hits.row(id, rule, nodes)).collect();
     let next = items.last().filter(|_| rows.peek().is_some()).map(|last| {
         let (Reverse(nanos), (gid, sid)) = place((last.gid, last.sid));
         format!("{nanos}-{gid}-{sid}")
@@ -307,12 +375,13 @@ pub(super) async fn list(state: State, sight: Sight, Params(params): Params<Rule
     Ok(Json(RulesPage { items, next, total }))
 }
 
-fn is_found(id: (u32, u32), rule: &Known, wanted: &[String]) -> bool {
+fn is_found(id: (u32, u32), rule: &Known, nodes: Option<usize>, wanted: &[String]) -> bool {
     if wanted.is_empty() {
         return true;
     }
     let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
-    let text = format!("{}:{} {} {} {}", id.0, id.1, or_empty(&rule.msg), or_empty(&rule.classtype), rule.state);
+    let text =
+        format!("{}:{} {} {} {}", id.0, id.1, or_empty(&rule.msg), or_empty(&rule.classtype), rule.standing(nodes).0);
     let text = text.to_lowercase();
     wanted.iter().all(|word| text.contains(word.as_str()))
 }
@@ -368,17 +437,18 @@ pub(super) async fn one(state: State, sight: Sight, Path(rule): Path<String>) ->
     let id = identity(&rule).ok_or_else(|| Problem::not_found("rule", &rule))?;
     let query = super::filter::query(Some(&format!("gid={} sid={}", id.0, id.1)))?;
     let seen;
-    let known = match state.rules.rules.get(&id) {
+    let catalogue = Catalogue::of(&state, &sight);
+    let (known, nodes) = match catalogue.get(id) {
         Some(known) => known,
         None => {
             seen = newest(&sight, query.clone()).await?.ok_or_else(|| Problem::not_found("rule", &rule))?;
-            &seen
+            (&seen, None)
         }
     };
     let days = days(&sight, query, now()).await?;
-    let hits = Hits::of(&state, &sight).await?;
+    let hits = Hits::of(&state, &sight, &catalogue).await?;
     Ok(Json(RuleDetail {
-        row: hits.row(id, known),
+        row: hits.row(id, known, nodes),
         text: known.text.clone(),
         words: compiled(&known.text).map(|rule| words(&rule)).unwrap_or_default(),
         file: known.file.clone(),
