@@ -59,7 +59,8 @@ async fn a_search_that_takes_long_gives_what_it_has_and_goes_on() {
         assert!(bundles["partial"] == true && bundles["next"].is_null(), "{bundles}");
         let counts = served.get(&format!("/api/v1/counts?q={q}")).await.ok();
         assert_eq!((&counts["open"], &counts["exact"]), (&json!(0), &json!(false)));
-        assert_eq!(counts["at_least"], json!(["open", "escalated", "acknowledged", "dismissed"]));
+        // No group is in another state, which needs no look at documents.
+        assert_eq!(counts["at_least"], json!(["open"]));
     }
     // What is there is found in the end, by however many pages.
     let (mut found, mut cursor) = (Vec::new(), String::new());
