@@ -236,7 +236,7 @@ done
 stored() { [ "$(api "events?q=$1&limit=500" | jq '.items | length')" = "$2" ]; }
 within "the manager has what both nodes saw" 10 stored "sid:21562" $((${#groups[@]} * 2 + 4))
 lists_rule() { api "rules/$1" | jq -e "$2"; }   # GID-SID CONDITION
-within "the manager lists the rules of their image, as the agents have them in force" 30 lists_rule 1-21562 '.state == "active" and .nodes == 2 and .msg == "seed" and (.file | endswith("own.rules")) and (.words | length > 3)'
+within "the manager lists the rules of their image, as the agents have them in force" 30 lists_rule 1-21562 '.state == "active" and .nodes == 2 and .msg == "seed" and (.file | endswith("own.rules")) and (.words | length == 3)'
 # Both ends selected: each node tells of its own.
 inspection ends 'app in {"client", "cart"}'
 on 2; within "an attacker may be selected, too" 5 logged "hipstershop/$client on $(cali $client): inspected for hipstershop/ends"
