@@ -22,6 +22,14 @@ async fn beat(served: &Served, body: &Value) -> support::Reply {
     served.call("POST", "/api/v1/heartbeat", &headers, body.to_string().as_bytes()).await
 }
 
+/// With a file of rules of its own.
+async fn with_rules(text: &str) -> Served {
+    let dir = Scratch::new();
+    let file = dir.path().join("local.rules");
+    std::fs::write(&file, text).unwrap();
+    Served::with(|config| config.rules = vec![file]).await
+}
+
 #[tokio::test]
 async fn heartbeats_become_nodes_inspections_and_sinks() {
     let served = Served::new().await;
@@ -221,10 +229,7 @@ impl Agent for Listener {
 
 #[tokio::test]
 async fn a_beacon_and_the_manager_understand_each_other() {
-    let dir = Scratch::new();
-    let file = dir.path().join("local.rules");
-    std::fs::write(&file, "alert tcp any any -> any any ( msg:\"five\"; content:\"a\"; sid:5; )\n").unwrap();
-    let served = Served::with(|config| config.rules = vec![file]).await;
+    let served = with_rules("alert tcp any any -> any any ( msg:\"five\"; content:\"a\"; sid:5; )\n").await;
     let config = HttpConfig {
         auth: Auth::Bearer(served.agent.clone()),
         timeout: Some(beacon::PATIENCE),
@@ -271,13 +276,10 @@ async fn a_beacon_and_the_manager_understand_each_other() {
 
 #[tokio::test]
 async fn rules_are_listed_with_state_words_and_hits() {
-    let dir = Scratch::new();
-    let file = dir.path().join("local.rules");
     let text = "alert tcp any any -> any any ( msg:\"first\"; content:\"a\"; sid:100; rev:2; )\n\
         # alert tcp any any -> any any ( msg:\"off\"; content:\"b\"; sid:101; )\n\
         alert tcp any any -> any any ( msg:\"strange\"; no_such_option:1; sid:102; )\n";
-    std::fs::write(&file, text).unwrap();
-    let served = Served::with(|config| config.rules = vec![file]).await;
+    let served = with_rules(text).await;
     served.ingest(&[event(1, 100, "203.0.113.7", 10)]).await.ok();
     let rules = served.get("/api/v1/rules").await.ok();
     let states: Vec<_> =
@@ -406,10 +408,7 @@ async fn the_openapi_document_is_the_one_in_docs() {
 
 #[tokio::test]
 async fn rules_of_agents_are_listed_while_a_node_has_them() {
-    let dir = Scratch::new();
-    let file = dir.path().join("local.rules");
-    std::fs::write(&file, "alert tcp any any -> any any ( msg:\"only here\"; content:\"a\"; sid:100; )\n").unwrap();
-    let served = Served::with(|config| config.rules = vec![file]).await;
+    let served = with_rules("alert tcp any any -> any any ( msg:\"only here\"; content:\"a\"; sid:100; )\n").await;
     let token = format!("Bearer {}", served.agent);
     let put = async |set: &str, body: &[u8]| {
         let headers = [("authorization", token.as_str()), ("content-type", "application/x-ndjson")];

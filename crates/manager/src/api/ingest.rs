@@ -89,7 +89,7 @@ pub(super) async fn ingest(state: State, caller: Caller, request: Request) -> An
 }
 
 /// How the body is packed, if its type is right.
-fn described(headers: &HeaderMap) -> Answer<Coding> {
+pub(super) fn described(headers: &HeaderMap) -> Answer<Coding> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !matches!(kind.as_str(), "application/x-ndjson" | "application/ndjson" | "application/jsonl") {

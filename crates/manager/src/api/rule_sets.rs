@@ -9,14 +9,14 @@
 //! *Limits*: [`MAX_SETS`], [`MAX_RULES`] and [`MAX_BYTES`] of them together; who has more is refused and asked again after
 //! [`REFUSED`].
 
-use super::packed::Coding;
+use super::ingest::described;
 use super::rules::Known;
 use crate::app::{State, now};
 use crate::auth::Caller;
 use crate::problem::{Answer, Path, Problem, bytes};
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,8 +135,7 @@ pub(super) async fn put(
     if !is_name(&name) || !state.fleet.has_rule_set(&name, node) {
         return Err(Problem::not_found("rule set", &name));
     }
-    let coding = request.headers().get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    let coding = Coding::named(coding)?;
+    let coding = described(request.headers())?;
     let body = bytes(request, &()).await?;
     let limits = state.config.limits.clone();
     let read = tokio::task::spawn_blocking(move || Ok::<_, Problem>(read(&coding.unpack(&body, &limits)?)));

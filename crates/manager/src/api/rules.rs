@@ -191,7 +191,7 @@ impl<'s> Catalogue<'s> {
             }
         }
         let known = known.or_else(|| self.of_files()?.get(&id))?;
-        Some((known, nodes.or(if self.sets.is_empty() { None } else { Some(0) })))
+        Some((known, nodes.or((!self.sets.is_empty()).then_some(0))))
     }
 
     fn of_files(&self) -> Option<&BTreeMap<(u32, u32), Known>> {

@@ -47,7 +47,9 @@ pub(super) fn report(said: &NodeReport, now: Timestamp) -> Option<NodeReport> {
     report.last_updated.clone_from(&said.last_updated);
     report.endpoints = nothing_attached(report.endpoints);
     // It is wrong since the agent fell silent.
-    report.errors.iter_mut().last().into_iter().for_each(|error| error.since.clone_from(&said.last_updated));
+    if let Some(error) = report.errors.last_mut() {
+        error.since.clone_from(&said.last_updated);
+    }
     Some(report)
 }
 
